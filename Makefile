@@ -1,0 +1,46 @@
+# Everything runs inside $(VENV), which is made from $(PYTHON) (3.11 or newer) with venv and pip alone.
+# A target installs only what it needs, and again only after pyproject.toml has changed.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.NOTPARALLEL:
+.PHONY: help demo test lint bench clean
+
+help:
+	@echo "make demo   plain EM against BigLearn-EM on two problems, results in demo-output/"
+	@echo "make test   all tests, the README's examples included"
+	@echo "make lint   style (ruff) and types (mypy)"
+	@echo "make bench  the studies, in their short profile"
+	@echo "make clean  remove $(VENV), caches and demo-output/"
+
+demo: $(VENV)/.installed-demo
+	$(BIN)/biglearn demo --output-dir demo-output
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.installed-demo
+	$(BIN)/biglearn study all --profile short
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is too old: give Python 3.11 or newer, as in make PYTHON=python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-demo: pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --editable '.[plots,tables]'
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) demo-output .mypy_cache .pytest_cache .ruff_cache
