@@ -1,0 +1,5 @@
+"""The evidence: the paper's studies and every rival at equal wall time, run by `biglearn study`.
+
+Reading order: `simulated`, `realdata`, `problems`, `judge`, `contenders`, `store`, the studies,
+`tables`, `figures`, `command`.
+"""
