@@ -1,0 +1,149 @@
+"""Opening files with errors a user can act on, replacing files whole, and arrays without pickle."""
+
+import io
+import math
+import os
+import secrets
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+_NPY_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error)
+
+
+def _reworded(error: OSError, verb: str, path: Path) -> OSError:
+    """Give the same kind of error with a message that needs no errno to be understood."""
+    reason = (error.strerror or str(error)).lower()
+    return type(error)(f"cannot {verb} {str(path)!r}: {reason}")
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to read; a missing, unreadable or empty one is an error that names it."""
+    try:
+        handle = path.open("rb")
+    except OSError as error:
+        raise _reworded(error, "read", path) from error
+    with handle:
+        if handle.seekable() and handle.seek(0, os.SEEK_END) == 0:
+            raise ValueError("it is empty (0 bytes)")
+        handle.seek(0)
+        yield handle
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Write a new file that takes the place of ``path`` only when the block ends without error.
+
+    A reader, or a crash half way, therefore meets the old file or the new one, never a part.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(f"cannot write {str(path)!r}: it is a folder")
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        handle = draft.open("xb")
+    except OSError as error:
+        if not path.parent.exists():
+            message = f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}"
+            raise FileNotFoundError(message) from error
+        raise _reworded(error, "write", path) from error
+    try:
+        with handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def read_npy(stream: IO[bytes], size: int) -> NDArray[Any]:
+    """Read one array in npy format from a stream that holds ``size`` bytes of it.
+
+    Python objects are refused, since reading them can run code, and the shape that the header
+    claims has to agree with ``size`` before any memory is asked for.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are not exactly one plain array.
+    """
+    try:
+        version = np.lib.format.read_magic(stream)
+        shape, fortran_order, dtype = _NPY_HEADERS[version](stream)
+    except (ValueError, KeyError, SyntaxError, TypeError, EOFError) as error:
+        raise ValueError("it is not an array in npy format, or damaged") from error
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects, refused because reading them can run code")
+    body = size - stream.tell()
+    if min(shape, default=1) < 0 or math.prod(shape) * dtype.itemsize != body:
+        raise ValueError(f"its header claims shape {shape} of {dtype}, but {body} bytes follow")
+    data = stream.read(body)
+    if len(data) != body:
+        raise ValueError(f"it ends after {len(data)} of {body} bytes")
+    if not data:
+        return np.empty(shape, dtype)
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran_order else "C")
+
+
+class Archive:
+    """The arrays of an npz file by name, each read when asked for and never unpickled.
+
+    Parameters
+    ----------
+    stream : binary file
+        The open npz file.
+    stored : bool, default=False
+        Refuse compressed members, so that nothing can unpack to more than the file's own size.
+    """
+
+    def __init__(self, stream: IO[bytes], *, stored: bool = False) -> None:
+        try:
+            self._zip = zipfile.ZipFile(stream)
+        except (ValueError, RuntimeError, EOFError, OSError, *_DAMAGE) as error:
+            raise ValueError("it is not an npz archive, or damaged") from error
+        allowed = {zipfile.ZIP_STORED} if stored else {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        for member in self._zip.infolist():
+            name = member.filename.removesuffix(".npy")
+            if name in self._members:
+                raise ValueError(f"it holds {name!r} twice")
+            if member.compress_type not in allowed:
+                raise ValueError(f"{name!r} is packed in a way that this file must not use")
+            self._members[name] = member
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the arrays, in the order of the file."""
+        return tuple(self._members)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        member = self._members[name]
+        try:
+            with self._zip.open(member) as stream:
+                return read_npy(stream, member.file_size)
+        except MemoryError as error:
+            raise ValueError(f"{name!r} does not fit in memory") from error
+        except (ValueError, RuntimeError, EOFError, OSError, *_DAMAGE) as error:
+            raise ValueError(f"{name!r} cannot be read: {error}") from error
+
+
+def write_npz(stream: BinaryIO, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays as an uncompressed npz archive that ``numpy.load`` reads without pickle."""
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, array, allow_pickle=False)
+            # A fixed date makes equal models equal files.
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), buffer.getbuffer())

@@ -1,0 +1,211 @@
+"""Tables of numbers in and out, and models in and out without pickle.
+
+A model file is an npz archive of plain arrays, so ``numpy.load(path, allow_pickle=False)`` reads
+it without this library:
+
+============== ============== ===================================================
+member         shape          content
+============== ============== ===================================================
+format         ()             ``"biglearn-mixture"``
+format_version ()             1
+weights        (K,)           π, positive, sum 1
+means          (K, D)         μ, in the units of the data
+covariances    (K, D, D)      Σ, in the units of the data
+feature_names  (D,)           names, where the data had them
+info           ()             a JSON object: how the model was made
+============== ============== ===================================================
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from biglearn._files import Archive, reading, replacing, write_npz
+from biglearn.mixture import Mixture
+from biglearn.tables import Table, TableError, read_table, write_table
+
+__all__ = [
+    "Model",
+    "ModelFileError",
+    "Table",
+    "TableError",
+    "load_model",
+    "read_table",
+    "save_model",
+    "write_table",
+]
+
+FORMAT = "biglearn-mixture"
+FORMAT_VERSION = 1
+
+
+class ModelFileError(ValueError):
+    """A model file is damaged, hostile, of a newer format, or no model file at all."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A mixture and what is known about how it was made.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        The distribution.
+    info : dict, default={}
+        Anything JSON can hold, such as method, seed and log-likelihood.
+    """
+
+    mixture: Mixture
+    info: dict[str, Any] = field(default_factory=dict)
+
+
+def save_model(
+    path: str | os.PathLike[str], mixture: Mixture, *, info: Mapping[str, Any] | None = None
+) -> None:
+    """Save a mixture so that :func:`load_model` gives back the very same numbers.
+
+    The file takes the place of an older one only once it is complete.
+
+    Parameters
+    ----------
+    path : str or path
+        File to write; ``.npz`` is the usual ending, and none is added.
+    mixture : Mixture
+        The distribution.
+    info : mapping, default=None
+        How the model was made, in values that JSON can hold.
+
+    Raises
+    ------
+    ValueError
+        If ``info`` holds something that JSON cannot, NaN included.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np
+    >>> from biglearn.mixture import Mixture
+    >>> mixture = Mixture(np.ones(1), np.zeros((1, 2)), np.eye(2)[None])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "model.npz"
+    ...     save_model(path, mixture, info={"method": "em"})
+    ...     load_model(path).info
+    {'method': 'em'}
+    """
+    try:
+        text = json.dumps(dict(info or {}), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"info must hold only what JSON can: {error}") from error
+    arrays: dict[str, NDArray[Any]] = {
+        "format": np.array(FORMAT),
+        "format_version": np.array(FORMAT_VERSION),
+        "weights": np.asarray(mixture.weights),
+        "means": np.asarray(mixture.means),
+        "covariances": np.asarray(mixture.covariances),
+        "info": np.array(text),
+    }
+    if mixture.feature_names is not None:
+        arrays["feature_names"] = np.array(list(mixture.feature_names), dtype=np.str_)
+    with replacing(Path(path)) as stream:
+        write_npz(stream, arrays)
+
+
+def load_model(path: str | os.PathLike[str]) -> Model:
+    """Load a model that :func:`save_model` wrote, trusting nothing in the file.
+
+    Nothing is unpickled or unpacked, no array may be larger than the file, and the parameters
+    have to be those of a Gaussian mixture.
+
+    Parameters
+    ----------
+    path : str or path
+        The model file.
+
+    Returns
+    -------
+    Model
+        The mixture and its ``info``.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is not a usable model; the message says why.
+    OSError
+        If the file is missing or unreadable.
+
+    Examples
+    --------
+    >>> load_model("nowhere.npz")
+    Traceback (most recent call last):
+    FileNotFoundError: cannot read 'nowhere.npz': no such file or directory
+    """
+    try:
+        with reading(Path(path)) as stream:
+            archive = Archive(stream, stored=True)
+            _check_format(archive)
+            return Model(_mixture(archive), _info(archive))
+    except ValueError as error:
+        raise ModelFileError(f"{str(path)!r} is not a usable model file: {error}") from error
+
+
+def _check_format(archive: Archive) -> None:
+    needed = {"format", "format_version", "weights", "means", "covariances", "info"}
+    missing = sorted(needed - set(archive.names))
+    if "format" in missing or str(archive["format"]) != FORMAT:
+        raise ValueError("it was not written by biglearn")
+    version = archive["format_version"] if "format_version" not in missing else np.array(None)
+    if version.shape != () or version.dtype.kind not in "iu" or version < 1:
+        raise ValueError("its format version is missing or no positive integer")
+    if version > FORMAT_VERSION:
+        raise ValueError(
+            f"its format is {version} and this version of biglearn reads up to "
+            f"{FORMAT_VERSION}; upgrade with pip install --upgrade biglearn-em"
+        )
+    if missing:
+        raise ValueError(f"it lacks {', '.join(missing)}")
+
+
+def _floats(archive: Archive, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    values = archive[name]
+    if values.dtype.kind != "f" or values.shape != shape:
+        raise ValueError(f"{name} has shape {values.shape} of {values.dtype}, expected {shape}")
+    return values.astype(np.float64)
+
+
+def _mixture(archive: Archive) -> Mixture:
+    means = archive["means"]
+    if means.ndim != 2 or means.size == 0:
+        raise ValueError(f"means has shape {means.shape}, expected (components, features)")
+    n_components, n_features = means.shape
+    names: Sequence[str] | None = None
+    if "feature_names" in archive.names:
+        stored = archive["feature_names"]
+        if stored.dtype.kind != "U" or stored.shape != (n_features,):
+            raise ValueError(f"feature_names has shape {stored.shape}, expected ({n_features},)")
+        names = tuple(str(name) for name in stored)
+    return Mixture(
+        _floats(archive, "weights", (n_components,)),
+        _floats(archive, "means", (n_components, n_features)),
+        _floats(archive, "covariances", (n_components, n_features, n_features)),
+        feature_names=names,
+    )
+
+
+def _info(archive: Archive) -> dict[str, Any]:
+    text = archive["info"]
+    if text.shape != () or text.dtype.kind != "U":
+        raise ValueError("info is no text")
+    try:
+        info = json.loads(str(text))
+    except (ValueError, RecursionError) as error:
+        raise ValueError("info is no JSON") from error
+    if not isinstance(info, dict):
+        raise ValueError("info is no JSON object")
+    return info
