@@ -1,0 +1,74 @@
+"""Batched linear algebra on stacks of symmetric matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.intp]
+FloatArray = NDArray[np.floating]  # float64 or float32
+
+#: Relative size below which an eigenvalue counts as rounding noise.
+_NOISE = 1e-13
+
+
+def symmetrise(matrices: Array) -> Array:
+    """Return the symmetric part of a stack of matrices, shape (..., D, D)."""
+    return 0.5 * (matrices + np.swapaxes(matrices, -1, -2))
+
+
+def floor_eigenvalues(covariances: Array, floor: float) -> tuple[Array, int]:
+    """Raise every eigenvalue below `floor` to it; keep the eigenvectors.
+
+    This is the maximiser of the expected log-likelihood among covariances
+    whose eigenvalues are all at least `floor`.  A floor of zero still lifts
+    eigenvalues that are lost in rounding, so that a Cholesky factor exists.
+
+    Returns the covariances, shape (K, D, D), and how many eigenvalues rose.
+    """
+    n_features = covariances.shape[-1]
+    if n_features == 1:
+        lowest = max(floor, np.finfo(float).tiny)
+        return np.maximum(covariances, lowest), int((covariances < lowest).sum())
+    shifted = covariances - floor * np.eye(n_features)
+    try:  # a Cholesky factor is far cheaper than eigenvalues, and mostly enough
+        np.linalg.cholesky(shifted)
+        return covariances, 0
+    except np.linalg.LinAlgError:
+        pass
+    values, vectors = np.linalg.eigh(covariances)
+    lowest = np.maximum(floor, _NOISE * values[:, -1:])
+    lowest = np.maximum(lowest, np.finfo(float).tiny)
+    raised = np.maximum(values, lowest)
+    # An eigenvalue at the floor up to rounding is not a repair.
+    n_raised = int((values < lowest * (1 - 1e-9)).sum())
+    touched = (values < lowest).any(axis=1)
+    floored = covariances.copy()
+    floored[touched] = symmetrise(
+        (vectors[touched] * raised[touched, None, :]) @ np.swapaxes(vectors[touched], 1, 2)
+    )
+    return floored, n_raised
+
+
+def inverse_cholesky(covariances: Array) -> tuple[Array, Array]:
+    """Return W with W Σ Wᵀ = I (lower triangular) and ½ log|Σ⁻¹|.
+
+    Shapes (K, d, d) and (K,).  Raises `numpy.linalg.LinAlgError` where a
+    covariance is not positive definite.
+    """
+    factors = np.linalg.cholesky(covariances)
+    half_log_det = -np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
+    identity = np.broadcast_to(np.eye(covariances.shape[-1]), covariances.shape)
+    return np.tril(np.linalg.solve(factors, identity)), half_log_det
+
+
+def random_rotation(n_features: int, rng: np.random.Generator) -> Array:
+    """Draw a Haar-distributed orthogonal matrix, shape (D, D).
+
+    QR of a Gaussian matrix with the signs of R's diagonal moved into Q
+    (Mezzadri, Notices of the AMS 54(5), 2007).
+    """
+    q, r = np.linalg.qr(rng.standard_normal((n_features, n_features)))
+    return np.asarray(q * np.sign(np.diagonal(r)))

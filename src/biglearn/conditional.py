@@ -1,0 +1,127 @@
+"""Conditionals of a mixture, for one condition or for many rows at once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from biglearn._linalg import Array, IntArray, symmetrise
+from biglearn.densities import normalise
+
+if TYPE_CHECKING:
+    from biglearn.mixture import Mixture
+
+
+class ConditionalMixture:
+    """p(rest | given) of a mixture, one conditional mixture for each row.
+
+    Each component conditions like a Gaussian, its weight becomes its
+    responsibility for the given values; the covariances do not depend on the
+    values, so N conditionals share them.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        The joint distribution.
+    given : array of shape (d,)
+        Column numbers of the given features.
+    values : array of shape (N, d)
+        Their values, one row for each conditional.
+
+    Attributes
+    ----------
+    weights : array of shape (N, K)
+    means : array of shape (N, K, D - d)
+    covariances : array of shape (K, D - d, D - d)
+    feature_names : tuple of str or None
+        Of the features that remain.
+    """
+
+    def __init__(self, mixture: Mixture, given: IntArray, values: Array) -> None:
+        rest = np.setdiff1d(np.arange(mixture.n_features), given)
+        if not len(rest):
+            raise ValueError("all features are given, so none is left to condition")
+        if values.ndim != 2 or values.shape[1] != len(given):
+            raise ValueError(f"given must have shape (N, {len(given)}), got {values.shape}")
+        if not np.isfinite(values).all():
+            row, column = np.argwhere(~np.isfinite(values))[0]
+            raise ValueError(
+                f"given values must be finite, got {values[row, column]} "
+                f"in row {row}, column {column}"
+            )
+        self._mixture = mixture
+        marginal = mixture.marginal(given.tolist())
+        whitening = marginal.whitening
+        cross = mixture.covariances[:, rest[:, None], given]
+        # Σ_rg Σ_gg⁻¹ through the whitening, so that no inverse is formed
+        half = cross @ np.swapaxes(whitening, 1, 2)
+        gain = half @ whitening
+        self.weights: Array = marginal.responsibilities(values)
+        shift = values[:, None, :] - marginal.means
+        self.means: Array = mixture.means[:, rest] + np.einsum("kij,nkj->nki", gain, shift)
+        self.covariances: Array = symmetrise(
+            mixture.covariances[:, rest[:, None], rest] - half @ np.swapaxes(half, 1, 2)
+        )
+        names = mixture.feature_names
+        self.feature_names = None if names is None else tuple(names[i] for i in rest)
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    def __getitem__(self, row: int) -> Mixture:
+        """Return the conditional mixture of one row."""
+        return type(self._mixture).trusted(
+            self.weights[row].copy(),
+            self.means[row].copy(),
+            self.covariances.copy(),
+            self.feature_names,
+        )
+
+    @property
+    def mean(self) -> Array:
+        """Conditional means, shape (N, D - d)."""
+        return np.asarray(np.einsum("nk,nki->ni", self.weights, self.means))
+
+    @property
+    def covariance(self) -> Array:
+        """Conditional covariances, shape (N, D - d, D - d)."""
+        centred = self.means - self.mean[:, None, :]
+        within = np.einsum("nk,kij->nij", self.weights, self.covariances)
+        return np.asarray(within + np.einsum("nk,nki,nkj->nij", self.weights, centred, centred))
+
+    @cached_property
+    def _centred(self) -> Mixture:
+        """The components about their own means, equally weighted."""
+        n_components, size, _ = self.covariances.shape
+        weights = np.full(n_components, 1.0 / n_components)
+        return type(self._mixture).trusted(
+            weights, np.zeros((n_components, size)), self.covariances.copy()
+        )
+
+    def log_density(self, Y: ArrayLike) -> Array:
+        """Return log p(y_n | given_n), shape (N,), of one value for each row."""
+        values = np.asarray(Y, dtype=np.float64)
+        if values.shape != (len(self), self.means.shape[2]):
+            raise ValueError(
+                f"Y must have shape {(len(self), self.means.shape[2])}, got {values.shape}"
+            )
+        whitened = np.einsum(
+            "kij,nkj->nki", self._centred.whitening, values[:, None, :] - self.means
+        )
+        with np.errstate(divide="ignore"):
+            log_joint = np.log(self.weights) - 0.5 * (whitened**2).sum(axis=2)
+        log_joint += self._centred.half_log_det - 0.5 * values.shape[1] * np.log(2 * np.pi)
+        return np.asarray(normalise(log_joint.T))
+
+    def sample(self, rng: np.random.Generator | int | None = None) -> Array:
+        """Draw one value for each row, shape (N, D - d)."""
+        rng = np.random.default_rng(rng)
+        cumulative = self.weights.cumsum(axis=1)
+        draws = rng.random((len(self), 1)) * cumulative[:, -1:]
+        labels = (cumulative < draws).sum(axis=1)
+        factors = np.linalg.cholesky(self.covariances)[labels]
+        noise = rng.standard_normal((len(self), self.means.shape[2]))
+        return self.means[np.arange(len(self)), labels] + np.einsum("nij,nj->ni", factors, noise)

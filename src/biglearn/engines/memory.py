@@ -1,0 +1,254 @@
+"""Rows in memory: cache-sized blocks, spread over threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import lru_cache
+
+import numpy as np
+from threadpoolctl import ThreadpoolController
+
+from biglearn._linalg import Array, FloatArray
+from biglearn.densities import (
+    Pairs,
+    QuadraticDensity,
+    WhitenedDensity,
+    normalise,
+    outer_sums,
+    quadratic_is_accurate,
+)
+from biglearn.mixture import Mixture
+from biglearn.moments import Moments
+from biglearn.units import Units
+from biglearn.views import View
+
+#: Bytes of one block's largest buffer: it should stay in the second-level cache.
+_BLOCK_BYTES = 1 << 20
+
+#: Projected rows up to this size are kept between the steps in a view.
+_CACHE_BYTES = 1 << 26
+
+#: Blocks are summed in this many groups, whatever the number of threads, so
+#: that the order of summation, and so the result, never depends on it.
+_GROUPS = 16
+
+#: Passes with fewer multiplications are not worth waking a thread for.
+_SMALL_WORK = 4_000_000
+
+#: Up to this size of a view quadratic features are faster (see docs/explanation).
+_QUADRATIC_SIZE = 40
+
+
+@lru_cache(maxsize=1)
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()  # looking for the libraries takes milliseconds
+
+
+class MemoryEngine:
+    """One pass over rows that live in an array.
+
+    Parameters
+    ----------
+    X : array of shape (N, D)
+        float64 or float32; any memory order, read only is fine.
+    weights : array of shape (N,), optional
+        Weight of each row; 1 if left out.
+    units : Units, optional
+        Coordinates to compute in; the user's own if left out.
+    view : View, optional
+        What of them to see; everything if left out.
+    n_threads : int
+        Threads for a pass.
+    dtype : dtype, optional
+        Of the products (float64 or float32); that of X if left out.  Sums over
+        blocks are always float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from biglearn import Mixture
+    >>> from biglearn.engines import MemoryEngine
+    >>> X = np.array([[0.0], [1.0], [5.0]])
+    >>> mixture = Mixture([0.5, 0.5], [[0.0], [5.0]], [[[1.0]], [[1.0]]])
+    >>> MemoryEngine(X).expect(mixture).counts.round(4)
+    array([1.9994, 1.0006])
+    """
+
+    def __init__(
+        self,
+        X: FloatArray,
+        *,
+        weights: Array | None = None,
+        units: Units | None = None,
+        view: View | None = None,
+        n_threads: int = 1,
+        dtype: np.dtype[np.floating] | None = None,
+    ) -> None:
+        self._X = X
+        self._weights = weights
+        self._units = units or Units.identity(X.shape[1])
+        self._view = view or View.joint(X.shape[1])
+        self._threads = max(1, n_threads)
+        self._dtype = np.dtype(dtype or (np.float32 if X.dtype == np.float32 else np.float64))
+        self._total = float(len(X)) if weights is None else float(weights.sum())
+        self._count = len(X) if weights is None else int((weights > 0).sum())
+        self._pool: ThreadPoolExecutor | None = None
+        cached = self._view.size * len(X) * self._dtype.itemsize <= _CACHE_BYTES
+        self._rows: FloatArray | None = self._project(slice(None)) if cached else None
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows N with a positive weight."""
+        return self._count
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of the rows as seen here."""
+        return self._view.size
+
+    def project(self, view: View) -> MemoryEngine:
+        """Return an engine over the same rows seen through a view of this one."""
+        if view.is_joint:
+            return self
+        engine = MemoryEngine(
+            self._X,
+            weights=self._weights,
+            units=self._units,
+            view=View(view.basis @ self._view.basis, view.name),
+            n_threads=self._threads,
+            dtype=self._dtype,
+        )
+        engine._pool = self._pool
+        return engine
+
+    def expect(self, mixture: Mixture, *, diagonal: bool = False) -> Moments:
+        """Make one E-step: return the moments under the mixture's responsibilities."""
+        pairs = Pairs(self.n_features, diagonal=diagonal)
+        density: QuadraticDensity | WhitenedDensity
+        small = diagonal or self.n_features <= _QUADRATIC_SIZE
+        if small and quadratic_is_accurate(mixture, self._dtype):
+            density = QuadraticDensity(mixture, pairs, self._dtype)
+        else:
+            density = WhitenedDensity(mixture, self._dtype)
+
+        def responsibilities(
+            start: int, rows: FloatArray, features: FloatArray | None
+        ) -> tuple[FloatArray, FloatArray]:
+            log_joint = density.log_joint(rows, features)
+            return log_joint, normalise(log_joint)
+
+        return self._collect(responsibilities, mixture.n_components, pairs, small)
+
+    def moments_of(self, responsibilities: Array) -> Moments:
+        """Return the moments under given responsibilities, shape (N, K)."""
+
+        def given(
+            start: int, rows: FloatArray, features: FloatArray | None
+        ) -> tuple[FloatArray, FloatArray]:
+            block = responsibilities[start : start + rows.shape[1]].T.astype(self._dtype)
+            return block, np.zeros(rows.shape[1], dtype=self._dtype)
+
+        size = self.n_features
+        return self._collect(given, responsibilities.shape[1], Pairs(size), size <= _QUADRATIC_SIZE)
+
+    def subsample(self, limit: int, rng: np.random.Generator) -> MemoryEngine:
+        """Return an engine over at most `limit` rows, drawn without replacement."""
+        if len(self._X) <= limit:
+            return self
+        chosen = np.sort(rng.choice(len(self._X), size=limit, replace=False))
+        engine = MemoryEngine(
+            self._X[chosen],
+            weights=None if self._weights is None else self._weights[chosen],
+            units=self._units,
+            view=self._view,
+            n_threads=self._threads,
+            dtype=self._dtype,
+        )
+        engine._pool = self._pool
+        return engine
+
+    def rows(self) -> Array:
+        """Return all rows in the engine's units, shape (N, d)."""
+        rows = self._project(slice(None)) if self._rows is None else self._rows
+        return rows.T.astype(np.float64)
+
+    @property
+    def weights(self) -> Array | None:
+        """Weight of each row, shape (N,), or None where all are 1."""
+        return self._weights
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Hold a pool of threads, with BLAS held to one thread in each."""
+        with _blas().limit(limits=1, user_api="blas"):
+            if self._threads == 1:
+                yield
+                return
+            with ThreadPoolExecutor(self._threads) as pool:
+                self._pool = pool
+                try:
+                    yield
+                finally:
+                    self._pool = None
+
+    def _project(self, block: slice) -> FloatArray:
+        """Return the rows of a block in units and view, shape (d, b)."""
+        rows = (self._X[block] - self._units.centre) / self._units.scale
+        if self._view.is_joint:
+            return np.ascontiguousarray(rows.T, dtype=self._dtype)
+        return np.ascontiguousarray(self._view.basis @ rows.T, dtype=self._dtype)
+
+    def _collect(
+        self,
+        responsibilities: Callable[..., tuple[FloatArray, FloatArray]],
+        n_components: int,
+        pairs: Pairs,
+        featured: bool,
+    ) -> Moments:
+        """Sum the features over all rows, weighted by a rule's responsibilities."""
+        width = pairs.n_features if featured else self.n_features * n_components
+        size = int(np.clip(_BLOCK_BYTES // (width * self._dtype.itemsize), 256, 2048))
+        blocks = range(0, len(self._X), size)
+        per_group = -(-len(blocks) // _GROUPS)
+        groups = [blocks[i : i + per_group] for i in range(0, len(blocks), per_group)]
+
+        def run(group: range) -> tuple[Array, float]:
+            sums, log_likelihood = np.zeros((n_components, pairs.n_features)), 0.0
+            buffer = np.empty((pairs.n_features if featured else 0, size), dtype=self._dtype)
+            for start in group:
+                block = slice(start, start + size)
+                rows = self._project(block) if self._rows is None else self._rows[:, block]
+                features = pairs.fill(rows, buffer[:, : rows.shape[1]]) if featured else None
+                shares, log_density = responsibilities(start, rows, features)
+                if self._weights is not None:
+                    weights = self._weights[block].astype(self._dtype)
+                    shares *= weights
+                    log_density = np.where(weights > 0, log_density * weights, 0.0)
+                sums += outer_sums(shares, rows) if features is None else shares @ features.T
+                log_likelihood += float(log_density.sum(dtype=np.float64))
+            return sums, log_likelihood
+
+        work = len(self._X) * n_components * pairs.n_features
+        spread = self._pool is not None and work > _SMALL_WORK
+        mapped = self._pool.map(run, groups) if self._pool and spread else map(run, groups)
+        sums, log_likelihood = np.zeros((n_components, pairs.n_features)), 0.0
+        for group_sums, group_log_likelihood in mapped:
+            sums += group_sums
+            log_likelihood += group_log_likelihood
+        counts, first, second = pairs.unpack(sums)
+        return Moments(
+            counts=counts,
+            first=first,
+            second=second,
+            log_likelihood=log_likelihood,
+            total=self._total,
+            rows=self._count,
+            reference=np.zeros(self.n_features),
+        )
+
+
+def default_threads() -> int:
+    """Return the number of threads that BLAS may use now, so that one setting rules both."""
+    return max((pool["num_threads"] for pool in _blas().info()), default=1)

@@ -1,0 +1,423 @@
+"""The scikit-learn face: a drop-in for `sklearn.mixture.GaussianMixture`."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from biglearn import starts
+from biglearn._linalg import Array, BoolArray, FloatArray, IntArray
+from biglearn.engines.memory import MemoryEngine, default_threads
+from biglearn.inputs import (
+    check_choice,
+    check_given,
+    check_number,
+    check_weights,
+    collapse_structure,
+    reject_non_finite,
+    reject_text,
+)
+from biglearn.methods import resolve
+from biglearn.records import Record
+from biglearn.search import Method, Run, Settings, Start, search
+from biglearn.units import Units
+
+COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
+SCALINGS = ("standard", "minmax", "none")
+
+
+class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
+    """Gaussian mixture that looks for the good optimum.
+
+    Takes the parameters of scikit-learn's `GaussianMixture` and gives its
+    attributes.  It differs on purpose in three things: rows are standardised
+    inside, so that a change of units never changes the clusters; `reg_covar`
+    is a floor under the eigenvalues of the covariances in those standardised
+    units, not a constant added to them; and `tol` bounds the gain that EM
+    still has before it, not only its last gain.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        Number of components K.
+    covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
+        Structure of the covariances.
+    method : {"search", "paper", "em"} or a method, default="search"
+        "em" is plain EM from `n_init` starts, "paper" big-learning EM as
+        published, "search" the library's own search.  A `biglearn.methods`
+        object sets every constant of a method.
+    tol : float, default=1e-5
+        EM stops when neither its last gain in mean log-likelihood per row nor
+        Aitken's estimate of the gain that is left exceeds it.
+    reg_covar : float, default=1e-6
+        Smallest eigenvalue of a covariance, in the units of `scaling`.
+    max_iter : int, default=1000
+        Most steps of one EM run.
+    max_time : float, default=None
+        Seconds after which the fit ends with the best model so far.
+    n_init : int, default=1
+        Number of independent runs of the method.
+    init_params : str, array-like or callable, default="k-means++"
+        "k-means++", "kmeans", "random_from_data" (centres, each row given to
+        the nearest), "random" (random responsibilities), "normal" (the
+        paper's N(0, I)), labels of shape (N,), responsibilities of shape
+        (N, K), or a callable ``(X, n_components, rng)`` that returns either.
+    weights_init : array-like of shape (K,), default=None
+        Starting weights.
+    means_init : array-like of shape (K, D), default=None
+        Starting means, in the user's units.
+    precisions_init : array-like, default=None
+        Starting precisions, in the shape of `precisions_`.
+    random_state : int, RandomState instance or None, default=None
+        The same value, data and parameters give the same model, whatever the
+        number of threads (without `max_time`).
+    warm_start : bool, default=False
+        Start from the last fit's mixture.
+    verbose : int, default=0
+        1 prints every `verbose_interval`-th step, 2 every step.
+    verbose_interval : int, default=10
+        Steps between two printed lines.
+    scaling : {"standard", "minmax", "none"}, default="standard"
+        Units inside: unit variance, unit range (the paper's, for real data),
+        or the user's own.
+    n_threads : int, default=None
+        Threads; by default as many as BLAS uses.
+    callback : callable, default=None
+        Called with each `Record` of the fit.
+
+    Attributes
+    ----------
+    weights_ : array of shape (K,)
+    means_ : array of shape (K, D)
+    covariances_, precisions_, precisions_cholesky_ : array
+        Of shape (K, D, D), (D, D), (K, D) or (K,) by covariance type.
+    mixture_ : Mixture
+        The fitted distribution.
+    converged_ : bool
+        Whether the EM run that reached the model converged.
+    n_iter_ : int
+        Steps of that run.
+    lower_bound_ : float
+        Mean log-likelihood per training row.
+    lower_bounds_ : list of float
+        The same over that run's steps.
+    history_ : list of Record
+        What every step of the fit did.
+    n_reseeded_ : int
+        Components re-seeded during the fit because they lost their rows.
+    n_raised_ : int
+        Eigenvalues raised to the floor during the fit.
+    n_features_in_ : int
+    feature_names_in_ : array of shape (D,)
+        Where X has string column names.
+
+    References
+    ----------
+    Y. Cong and S. Li, "Big Learning Expectation Maximization", AAAI 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from biglearn import BigLearnGaussianMixture
+    >>> X = np.array([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> model = BigLearnGaussianMixture(n_components=2, random_state=0).fit(X)
+    >>> sorted(model.means_[:, 0].round(6).tolist())
+    [1.0, 10.0]
+    >>> bool(model.predict([[0, 0]]) != model.predict([[12, 3]]))
+    True
+    """
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        covariance_type: str = "full",
+        method: str | Method = "search",
+        tol: float = 1e-5,
+        reg_covar: float = 1e-6,
+        max_iter: int = 1000,
+        max_time: float | None = None,
+        n_init: int = 1,
+        init_params: Any = "k-means++",
+        weights_init: ArrayLike | None = None,
+        means_init: ArrayLike | None = None,
+        precisions_init: ArrayLike | None = None,
+        random_state: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        verbose_interval: int = 10,
+        scaling: str = "standard",
+        n_threads: int | None = None,
+        callback: Callable[[Record], None] | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.method = method
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.max_time = max_time
+        self.n_init = n_init
+        self.init_params = init_params
+        self.weights_init = weights_init
+        self.means_init = means_init
+        self.precisions_init = precisions_init
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+        self.scaling = scaling
+        self.n_threads = n_threads
+        self.callback = callback
+
+    def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the mixture.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D)
+            Array or data frame of numbers.
+        y : ignored
+        sample_weight : array-like of shape (N,), default=None
+            0 is an absent row, an integer a repeated one.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X is empty, holds text, NaN or infinity, has fewer rows than
+            components, or if a parameter is out of its range.
+        """
+        self._check_parameters()
+        method = resolve(self.method)
+        rows = self._validated(X, reset=True)
+        weights = check_weights(sample_weight, len(rows))
+        present = None
+        if weights is not None and not weights.all():
+            present = weights > 0
+            rows, weights = rows[present], weights[present]
+        self._check_size(len(rows))
+        units = Units.of(rows, scaling=self.scaling, weights=weights)
+        threads = self.n_threads or default_threads()
+        engine = MemoryEngine(rows, weights=weights, units=units, n_threads=threads)
+        run = Run(
+            engine=engine,
+            settings=self._settings(),
+            start=self._start(rows, present, units),
+            rng=self._generator(),
+            offset=units.log_volume,
+        )
+        self.history_ = list(self._follow(search(run, method)))
+        self._keep(run, units, rows.dtype)
+        return self
+
+    def _follow(self, records: Any) -> Any:
+        """Pass the records on to whoever watches the fit."""
+        for record in records:
+            if self.callback is not None:
+                self.callback(record)
+            if self.verbose > 1 or (self.verbose and record.step % self.verbose_interval == 0):
+                print(
+                    f"step {record.step:6d}  {record.move:<12} log-likelihood "
+                    f"{record.log_likelihood:.6f}  best {record.best:.6f}  {record.seconds:.2f} s"
+                )
+            yield record
+
+    def _check_parameters(self) -> None:
+        check_number("n_components", self.n_components, low=1, integer=True)
+        check_choice("covariance_type", self.covariance_type, COVARIANCE_TYPES)
+        check_choice("scaling", self.scaling, SCALINGS)
+        check_number("tol", self.tol, low=0)
+        check_number("reg_covar", self.reg_covar, low=0)
+        check_number("max_iter", self.max_iter, low=1, integer=True)
+        check_number("n_init", self.n_init, low=1, integer=True)
+        check_number("verbose_interval", self.verbose_interval, low=1, integer=True)
+        if self.max_time is not None:
+            check_number("max_time", self.max_time, low=0, above=True)
+        if self.n_threads is not None:
+            check_number("n_threads", self.n_threads, low=1, integer=True)
+
+    def _check_size(self, n_rows: int) -> None:
+        if n_rows < 2:
+            raise ValueError(
+                f"a mixture needs at least 2 rows with a positive weight, got n_samples={n_rows}"
+            )
+        if n_rows < self.n_components:
+            raise ValueError(
+                f"n_components={self.n_components} needs at least as many rows with a positive "
+                f"weight, got n_samples={n_rows}; lower n_components"
+            )
+
+    def _settings(self) -> Settings:
+        return Settings(
+            n_components=self.n_components,
+            covariance_type=self.covariance_type,
+            floor=float(self.reg_covar),
+            tol=float(self.tol),
+            max_iter=int(self.max_iter),
+            max_time=self.max_time,
+            n_init=1 if self._goes_on() else int(self.n_init),
+        )
+
+    def _goes_on(self) -> bool:
+        """Whether this fit starts from the last one's mixture."""
+        mixture = getattr(self, "mixture_", None)
+        shape = (self.n_components, self.n_features_in_)
+        return bool(self.warm_start and mixture is not None and mixture.means.shape == shape)
+
+    def _generator(self) -> np.random.Generator:
+        state = check_random_state(self.random_state)
+        return np.random.default_rng(state.randint(2**31, size=4))
+
+    def _start(self, rows: FloatArray, present: BoolArray | None, units: Units) -> Start:
+        if self._goes_on():
+            last = units.inward(self.mixture_)
+            return starts.GivenParameters(starts.normal, last.weights, last.means, last.covariances)
+        base = starts.from_user(self.init_params, rows, present, self.n_components)
+        shape = (self.n_components, rows.shape[1])
+        weights, means, covariances = check_given(
+            self.weights_init, self.means_init, self.precisions_init, self.covariance_type, shape
+        )
+        if weights is None and means is None and covariances is None:
+            return base
+        if means is not None:
+            means = (means - units.centre) / units.scale
+        if covariances is not None:
+            covariances = covariances / units.scale[:, None] / units.scale
+        return starts.GivenParameters(base, weights, means, covariances)
+
+    def _keep(self, run: Run, units: Units, dtype: np.dtype[Any]) -> None:
+        """Take over the run's result, in the user's units."""
+        names = getattr(self, "feature_names_in_", None)
+        self.mixture_ = units.outward(
+            run.mixture, None if names is None else tuple(str(name) for name in names)
+        )
+        self._dtype = dtype
+        self.weights_ = self._outside(self.mixture_.weights)
+        self.means_ = self._outside(self.mixture_.means)
+        kind = self.covariance_type
+        self.covariances_ = self._outside(collapse_structure(self.mixture_.covariances, kind))
+        self.precisions_ = self._outside(collapse_structure(self.mixture_.precisions, kind))
+        # scikit-learn's factor U is upper triangular with U Uᵀ = Σ⁻¹.
+        factors = np.swapaxes(self.mixture_.whitening, 1, 2)
+        self.precisions_cholesky_ = self._outside(collapse_structure(factors, kind))
+        self.lower_bound_ = run.log_likelihood - run.offset
+        self.lower_bounds_ = [value - run.offset for value in run.best_ascent.log_likelihoods]
+        self.n_iter_ = max(1, len(self.lower_bounds_))
+        self.converged_ = run.converged
+        self.n_reseeded_ = run.reseeded
+        self.n_raised_ = run.raised
+        if run.best_ascent.reseeded:
+            warnings.warn(
+                f"components {sorted(set(run.best_ascent.reseeded))} lost all their rows and "
+                "were re-seeded from others; fewer components may fit these rows as well",
+                UserWarning,
+                stacklevel=3,
+            )
+        if not run.converged and self.max_time is None:
+            warnings.warn(
+                f"EM did not converge to tol={self.tol} within max_iter={self.max_iter} steps; "
+                "raise max_iter or tol",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def _outside(self, values: Array) -> FloatArray:
+        """Return float32 to a user of float32, where it can hold the values."""
+        if self._dtype == np.float32 and np.abs(values).max() < np.finfo(np.float32).max:
+            return values.astype(np.float32)
+        return values.copy()
+
+    def _validated(self, X: ArrayLike, *, reset: bool = False) -> FloatArray:
+        if not reset:
+            check_is_fitted(self)
+        reject_text(X)
+        rows = validate_data(
+            self, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False
+        )
+        names = getattr(self, "feature_names_in_", None)
+        reject_non_finite(rows, None if names is None else list(names))
+        return np.asarray(rows)
+
+    # What the fitted mixture says of rows.
+
+    def score_samples(self, X: ArrayLike) -> FloatArray:
+        """Return the log-density of each row, shape (N,)."""
+        rows = self._validated(X)
+        return self.mixture_.log_density(rows).astype(rows.dtype)
+
+    def score(self, X: ArrayLike, y: Any = None) -> float:
+        """Return the mean log-likelihood per row."""
+        return float(self.mixture_.log_density(self._validated(X)).mean())
+
+    def predict(self, X: ArrayLike) -> IntArray:
+        """Return the component of largest responsibility of each row, shape (N,)."""
+        return np.asarray(self.mixture_.log_joint(self._validated(X)).argmax(axis=1))
+
+    def predict_proba(self, X: ArrayLike) -> FloatArray:
+        """Return the responsibilities, shape (N, K)."""
+        rows = self._validated(X)
+        return self.mixture_.responsibilities(rows).astype(rows.dtype)
+
+    def fit_predict(
+        self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
+    ) -> IntArray:
+        """Fit, and return the component of each row, shape (N,)."""
+        return self.fit(X, y, sample_weight).predict(X)
+
+    def sample(self, n_samples: int = 1) -> tuple[FloatArray, IntArray]:
+        """Draw rows, ordered by component as in scikit-learn.
+
+        Returns
+        -------
+        X : array of shape (n_samples, D)
+        y : array of shape (n_samples,)
+            Component of each row.
+        """
+        check_is_fitted(self)
+        check_number("n_samples", n_samples, low=1, integer=True)
+        rows, labels = self.mixture_.sample(int(n_samples), self._generator())
+        order = np.argsort(labels, kind="stable")
+        return rows[order].astype(self._dtype), labels[order]
+
+    def _n_parameters(self) -> int:
+        n_components, n_features = self.mixture_.n_components, self.mixture_.n_features
+        per_matrix: int = n_features * (n_features + 1) // 2
+        covariances = {
+            "full": n_components * per_matrix,
+            "tied": per_matrix,
+            "diag": n_components * n_features,
+            "spherical": n_components,
+        }[self.covariance_type]
+        return covariances + n_components * n_features + n_components - 1
+
+    def bic(self, X: ArrayLike) -> float:
+        """Return the Bayesian information criterion on X; lower is better."""
+        rows = self._validated(X)
+        return -2 * len(rows) * self.score(rows) + self._n_parameters() * float(np.log(len(rows)))
+
+    def aic(self, X: ArrayLike) -> float:
+        """Return the Akaike information criterion on X; lower is better."""
+        rows = self._validated(X)
+        return -2 * len(rows) * self.score(rows) + 2 * self._n_parameters()
+
+    def icl(self, X: ArrayLike) -> float:
+        """Return the integrated completed likelihood on X; lower is better.
+
+        BIC plus twice the entropy of the responsibilities, so that overlapping
+        components cost (Biernacki, Celeux and Govaert, IEEE PAMI 22, 2000).
+        """
+        shares = self.mixture_.responsibilities(self._validated(X))
+        entropy = -float(np.sum(shares * np.log(np.maximum(shares, 1e-300))))
+        return self.bic(X) + 2 * entropy

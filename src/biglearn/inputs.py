@@ -1,0 +1,166 @@
+"""Checks of what the user hands over: each says what was wrong and what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from biglearn._linalg import Array, FloatArray
+
+
+def reject_text(X: Any) -> None:
+    """Refuse columns that do not hold numbers, by name where they have one."""
+    columns = getattr(X, "columns", None)
+    if columns is not None and hasattr(X, "dtypes"):
+        bad = [str(name) for name in columns if not _is_numeric(X[name])]
+        if bad:
+            raise ValueError(
+                f"columns {bad} do not hold numbers; drop or encode them before fitting"
+            )
+        return
+    if hasattr(X, "dtype") and getattr(X.dtype, "kind", "f") in "USO":
+        try:
+            np.asarray(X).astype(np.float64)
+        except (TypeError, ValueError) as error:
+            if "complex" in str(error) or "argument must be a string" in str(error):
+                raise
+            raise ValueError(
+                f"X holds text or other values that are no numbers ({error}); "
+                "drop or encode those columns before fitting"
+            ) from None
+
+
+def _is_numeric(column: Any) -> bool:
+    try:
+        np.asarray(column).astype(np.float64)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def reject_non_finite(X: FloatArray, names: list[str] | None = None) -> None:
+    """Refuse NaN and infinity, naming the first column and row that has one."""
+    if np.isfinite(X.sum()):  # one pass and no mask where all is well
+        return
+    bad = ~np.isfinite(X)
+    if not bad.any():
+        return  # the sum overflowed, the values did not
+    row, column = (int(i) for i in np.argwhere(bad)[0])
+    where = f"column {column}" if names is None else f"column {column} ({names[column]!r})"
+    raise ValueError(
+        f"X contains NaN or infinity: {X[row, column]} in {where}, row {row} "
+        f"({int(bad.sum())} such values in all); drop or impute them"
+    )
+
+
+def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> Array | None:
+    """Return the weights of the rows, shape (N,), or None where all are equal to 1."""
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    if weights.ndim == 0:
+        weights = np.full(n_rows, float(weights))
+    if weights.shape != (n_rows,):
+        raise ValueError(
+            f"sample_weight must have shape ({n_rows},), one for each row, got {weights.shape}"
+        )
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        row = int(np.argmax(~np.isfinite(weights) | (weights < 0)))
+        raise ValueError(
+            f"sample_weight must be finite and at least 0, got {weights[row]} in row {row}"
+        )
+    if not weights.any():
+        raise ValueError("sample_weight is 0 for every row; at least one must be positive")
+    return None if (weights == 1).all() else weights
+
+
+def check_number(
+    name: str, value: Any, *, low: float, integer: bool = False, above: bool = False
+) -> None:
+    """Refuse a parameter that is no number, or below (`above`: not above) `low`."""
+    kinds = (int, np.integer) if integer else (int, float, np.integer, np.floating)
+    ok = isinstance(value, kinds) and not isinstance(value, bool | np.bool_)
+    if not ok or not (value > low if above else value >= low):
+        kind = "an integer" if integer else "a number"
+        bound = f"above {low}" if above else f"at least {low}"
+        raise ValueError(f"{name} must be {kind} {bound}, got {value!r}")
+
+
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    """Refuse a parameter that is not one of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {list(choices)}, got {value!r}")
+
+
+def check_given(
+    weights: ArrayLike | None,
+    means: ArrayLike | None,
+    precisions: ArrayLike | None,
+    covariance_type: str,
+    shape: tuple[int, int],
+) -> tuple[Array | None, Array | None, Array | None]:
+    """Check given starting parameters; return weights, means and covariances.
+
+    Precisions come in scikit-learn's shape for the covariance type and leave
+    as covariances of shape (K, D, D).
+    """
+    n_components, n_features = shape
+    given_weights = _shaped("weights_init", weights, (n_components,))
+    if given_weights is not None and (
+        (given_weights < 0).any() or abs(given_weights.sum() - 1) > 1e-6
+    ):
+        raise ValueError(
+            f"weights_init must be at least 0 and sum to 1, got sum {given_weights.sum()}"
+        )
+    given_means = _shaped("means_init", means, shape)
+    expected = {
+        "full": (n_components, n_features, n_features),
+        "tied": (n_features, n_features),
+        "diag": (n_components, n_features),
+        "spherical": (n_components,),
+    }[covariance_type]
+    given_precisions = _shaped("precisions_init", precisions, expected)
+    if given_precisions is None:
+        return given_weights, given_means, None
+    matrices = expand_structure(given_precisions, covariance_type, shape)
+    lowest = np.linalg.eigvalsh(matrices)[:, 0]
+    if (lowest <= 0).any() or not np.allclose(matrices, np.swapaxes(matrices, 1, 2)):
+        raise ValueError(
+            "precisions_init must be symmetric and positive definite, "
+            f"got a smallest eigenvalue of {lowest.min():.3g}"
+        )
+    return given_weights, given_means, np.linalg.inv(matrices)
+
+
+def expand_structure(values: Array, covariance_type: str, shape: tuple[int, int]) -> Array:
+    """Turn scikit-learn's arrays of a covariance type into shape (K, D, D)."""
+    n_components, n_features = shape
+    if covariance_type == "full":
+        return values
+    if covariance_type == "tied":
+        return np.tile(values, (n_components, 1, 1))
+    columns = values[:, None] if covariance_type == "spherical" else values
+    return np.asarray(np.broadcast_to(columns, shape)[:, :, None] * np.eye(n_features))
+
+
+def collapse_structure(matrices: Array, covariance_type: str) -> Array:
+    """Turn matrices of shape (K, D, D) into scikit-learn's arrays of a type."""
+    if covariance_type == "full":
+        return matrices
+    if covariance_type == "tied":
+        return matrices[0]
+    diagonal = np.diagonal(matrices, axis1=1, axis2=2)
+    return np.asarray(diagonal if covariance_type == "diag" else diagonal.mean(axis=1))
+
+
+def _shaped(name: str, value: ArrayLike | None, shape: tuple[int, ...]) -> Array | None:
+    if value is None:
+        return None
+    array = np.array(value, dtype=np.float64)
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, got NaN or infinity")
+    return array

@@ -1,0 +1,122 @@
+"""Moments: all that passes from the rows to the parameters.
+
+Per component the sums Σ r, Σ r(y-c) and Σ r(y-c)(y-c)ᵀ about one reference
+point c, and the log-likelihood.  They add, so blocks, threads, files and
+machines differ only in how they sum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from biglearn._linalg import Array, BoolArray, symmetrise
+
+#: What a component must hold, in rows of average weight, to be estimated at all.
+DEAD_ROWS = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Weighted sums of a view's rows, one set per component.
+
+    Parameters
+    ----------
+    counts : array of shape (K,)
+        Σ r, the weight of the rows that each component answers for.
+    first : array of shape (K, d)
+        Σ r (y - c).
+    second : array of shape (K, d, d)
+        Σ r (y - c)(y - c)ᵀ.
+    log_likelihood : float
+        Σ w log p(y) under the parameters that gave the responsibilities.
+    total : float
+        Σ w, the weight of all rows (their number, if they have no weights).
+    rows : int
+        Number of rows with a positive weight.
+    reference : array of shape (d,)
+        The point c.
+    """
+
+    counts: Array
+    first: Array
+    second: Array
+    log_likelihood: float
+    total: float
+    rows: int
+    reference: Array
+
+    def __add__(self, other: Moments) -> Moments:
+        if not np.array_equal(self.reference, other.reference):
+            other = other.shift(self.reference)
+        return Moments(
+            counts=self.counts + other.counts,
+            first=self.first + other.first,
+            second=self.second + other.second,
+            log_likelihood=self.log_likelihood + other.log_likelihood,
+            total=self.total + other.total,
+            rows=self.rows + other.rows,
+            reference=self.reference,
+        )
+
+    def shift(self, reference: Array) -> Moments:
+        """Return the same sums about another reference point."""
+        step = self.reference - reference
+        cross = self.first[:, :, None] * step[None, None, :]
+        second = (
+            self.second
+            + cross
+            + np.swapaxes(cross, 1, 2)
+            + self.counts[:, None, None] * np.outer(step, step)
+        )
+        first = self.first + self.counts[:, None] * step
+        return replace(self, first=first, second=second, reference=reference)
+
+    @property
+    def mean_log_likelihood(self) -> float:
+        """Log-likelihood per row (per unit of weight)."""
+        return self.log_likelihood / self.total
+
+    @property
+    def alive(self) -> BoolArray:
+        """Which components hold enough weight to be estimated, shape (K,)."""
+        return np.asarray(self.counts > DEAD_ROWS * self.total / self.rows)
+
+    @property
+    def means(self) -> Array:
+        """Component means, shape (K, d); NaN where a component holds nothing."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(self.reference + self.first / self.counts[:, None])
+
+    @property
+    def covariances(self) -> Array:
+        """Component covariances, shape (K, d, d); NaN where one holds nothing."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            offset = self.first / self.counts[:, None]
+            second = self.second / self.counts[:, None, None]
+        return symmetrise(second - offset[:, :, None] * offset[:, None, :])
+
+
+def map_weights(counts: Array, total: float, pseudo_count: float = 0.0) -> Array:
+    """MAP estimate of the weights under a Dirichlet prior, π ∝ n_k/N + α."""
+    weights = np.maximum(counts, 0.0) / total + pseudo_count
+    return np.asarray(weights / weights.sum())
+
+
+def constrain(covariances: Array, weights: Array, covariance_type: str) -> Array:
+    """Project covariances, shape (K, D, D), on a structure.
+
+    Each is the maximiser of the expected log-likelihood within the structure:
+    the weighted average ("tied"), the diagonal ("diag"), its mean ("spherical").
+    """
+    if covariance_type == "full":
+        return covariances
+    n_features = covariances.shape[-1]
+    if covariance_type == "tied":
+        shared = np.einsum("k,kij->ij", weights, covariances)
+        return np.broadcast_to(shared, covariances.shape).copy()
+    variances = np.diagonal(covariances, axis1=1, axis2=2)
+    if covariance_type == "spherical":
+        variances = np.repeat(variances.mean(axis=1, keepdims=True), n_features, axis=1)
+    return np.asarray(variances[:, :, None] * np.eye(n_features))

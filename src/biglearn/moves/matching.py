@@ -1,0 +1,115 @@
+"""EM steps in a view, and the lifts that carry them back to the joint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from biglearn._linalg import Array, symmetrise
+from biglearn.mixture import Mixture
+from biglearn.moments import Moments, map_weights
+from biglearn.records import Record
+from biglearn.search import Run
+from biglearn.views import View
+
+
+def block_gain(mixture: Mixture, view: View) -> Array:
+    """Replace the view's blocks of μ and Σ and keep all others: G = Bᵀ.
+
+    The published lift.  Next to old cross-covariances a new block can leave
+    Σ indefinite; the eigenvalue floor then repairs it, and is counted.
+    """
+    return np.broadcast_to(view.basis.T, (mixture.n_components, *view.basis.T.shape))
+
+
+def regression_gain(mixture: Mixture, view: View) -> Array:
+    """Keep p(the rest | view, k) as it is: G = Σ Bᵀ (B Σ Bᵀ)⁻¹.
+
+    Always positive definite.
+    """
+    cross = mixture.covariances @ view.basis.T
+    projected = mixture.project(view)
+    whitening = projected.whitening
+    return (cross @ np.swapaxes(whitening, 1, 2)) @ whitening
+
+
+#: The lifts by name.
+LIFTS: dict[str, Callable[[Mixture, View], Array]] = {
+    "block": block_gain,
+    "regression": regression_gain,
+}
+
+
+def lift(
+    mixture: Mixture, view: View, means: Array, covariances: Array, gain: Array
+) -> tuple[Array, Array]:
+    """Give the mixture new means m and covariances C in a view.
+
+    Both lifts are μ + G(m - Bμ) and Σ + G(C - BΣBᵀ)Gᵀ, and leave the view's
+    marginal exactly as asked; they differ in the gain G alone.
+
+    Returns
+    -------
+    means : array of shape (K, D)
+    covariances : array of shape (K, D, D)
+    """
+    if view.is_joint:  # there is no rest, so G = I
+        return means, covariances
+    projected = mixture.project(view)
+    shift = np.einsum("kij,kj->ki", gain, means - projected.means)
+    change = gain @ (covariances - projected.covariances) @ np.swapaxes(gain, 1, 2)
+    return mixture.means + shift, symmetrise(mixture.covariances + change)
+
+
+def m_step(
+    run: Run, moments: Moments, view: View, *, lift_name: str = "block", pseudo_count: float = 0.0
+) -> Mixture:
+    """Turn a view's moments into new parameters of the joint.
+
+    A component without rows keeps its mean and covariance.
+    """
+    mixture = run.mixture
+    projected = mixture.project(view)
+    alive = moments.alive
+    means = np.where(alive[:, None], moments.means, projected.means)
+    covariances = np.where(alive[:, None, None], moments.covariances, projected.covariances)
+    gain = LIFTS[lift_name](mixture, view)
+    lifted = lift(mixture, view, means, covariances, gain)
+    weights = map_weights(moments.counts, moments.total, pseudo_count)
+    return run.regularise(weights, *lifted, moments.counts / moments.total)
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Match the mixture to the rows in one view: some EM steps, each lifted.
+
+    Parameters
+    ----------
+    view : View
+    inner_steps : int
+        EM steps, 5 in the paper.
+    lift : {"block", "regression"}
+        How the rest of each component follows.
+    pseudo_count : float
+        α of the MAP weights, π_k ∝ n_k/N + α.
+    """
+
+    view: View
+    inner_steps: int = 5
+    lift: str = "block"
+    pseudo_count: float = 0.0
+
+    def __call__(self, run: Run) -> Iterator[Record]:
+        """Make the steps; the run goes on from where they end."""
+        joint = self.view.is_joint
+        rows = None if joint else run.engine.project(self.view)
+        for _ in range(self.inner_steps):
+            moments = run.expect(run.mixture.project(self.view), rows)
+            run.mixture = m_step(
+                run, moments, self.view, lift_name=self.lift, pseudo_count=self.pseudo_count
+            )
+        # After the last M-step the joint log-likelihood is not known.
+        last = moments.mean_log_likelihood if joint else float("nan")
+        yield run.record(self.view.name, log_likelihood=last)

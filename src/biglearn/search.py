@@ -1,0 +1,207 @@
+"""The loop: it carries the state, counts what happens and keeps the best model."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from biglearn._linalg import Array, floor_eigenvalues
+from biglearn.engines.base import Engine
+from biglearn.mixture import Mixture
+from biglearn.moments import Moments, constrain
+from biglearn.records import Record
+
+#: A start: rows and a source of randomness to a first mixture.
+Start = Callable[["Run"], Mixture]
+
+
+class BudgetSpentError(Exception):
+    """Raised inside a move when the time is up; the best so far is kept."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a fit must respect, whatever the method.
+
+    Parameters
+    ----------
+    n_components : int
+    covariance_type : {"full", "tied", "diag", "spherical"}
+    floor : float
+        Smallest eigenvalue of a covariance, in the engine's units.
+    tol : float
+        EM stops when neither its last gain in mean log-likelihood nor Aitken's
+        estimate of the gain that is left exceeds it.
+    max_iter : int
+        Most steps of one EM run.
+    max_time : float or None
+        Seconds after which the best so far is returned.
+    n_init : int
+        Number of independent runs.
+    """
+
+    n_components: int
+    covariance_type: str = "full"
+    floor: float = 1e-6
+    tol: float = 1e-5
+    max_iter: int = 1000
+    max_time: float | None = None
+    n_init: int = 1
+
+
+class Move(Protocol):
+    """A change of the run's mixture; yields a record for each step it makes."""
+
+    def __call__(self, run: Run) -> Iterator[Record]:
+        """Make the move."""
+        ...
+
+
+class Method(Protocol):
+    """A rule that names the next move."""
+
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the fit returns the best model seen, or the last."""
+        ...
+
+    def schedule(self, run: Run) -> Iterator[Move]:
+        """Yield moves until the method has nothing left to try."""
+        ...
+
+
+@dataclass
+class Trace:
+    """What one EM run did: its log-likelihoods, and the components it re-seeded."""
+
+    log_likelihoods: list[float] = field(default_factory=list)
+    reseeded: list[int] = field(default_factory=list)
+
+
+@dataclass
+class Run:
+    """State of one fit, and the only way for a move to reach the rows.
+
+    Moves read and set `mixture`; `expect` counts every pass, keeps the best
+    mixture whose joint log-likelihood it learns, and ends the run when the
+    budget is spent.
+    """
+
+    engine: Engine
+    settings: Settings
+    start: Start
+    rng: np.random.Generator
+    mixture: Mixture = field(init=False)
+    log_likelihood: float = -math.inf
+    best: Mixture | None = None
+    best_log_likelihood: float = -math.inf
+    leg: Mixture | None = None
+    leg_log_likelihood: float = -math.inf
+    converged: bool = False
+    ascent: Trace = field(default_factory=Trace)
+    best_ascent: Trace = field(default_factory=Trace)
+    passes: int = 0
+    steps: int = 0
+    raised: int = 0
+    reseeded: int = 0
+    offset: float = 0.0
+    clock: Callable[[], float] = time.perf_counter
+
+    def __post_init__(self) -> None:
+        self._began = self.clock()
+        self._reported = (0, 0)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the run began."""
+        return self.clock() - self._began
+
+    @property
+    def time_left(self) -> float:
+        """Seconds until the budget is spent; infinite without one."""
+        limit = self.settings.max_time
+        return math.inf if limit is None else limit - self.seconds
+
+    def expect(self, mixture: Mixture, engine: Engine | None = None) -> Moments:
+        """Make one E-step on all rows (or on a projection or sample of them)."""
+        diagonal = engine is None and self.settings.covariance_type in ("diag", "spherical")
+        moments = (engine or self.engine).expect(mixture, diagonal=diagonal)
+        self.passes += 1
+        if engine is None:
+            self.log_likelihood = moments.mean_log_likelihood
+            if self.leg is None or self.log_likelihood > self.leg_log_likelihood:
+                self.leg, self.leg_log_likelihood = mixture, self.log_likelihood
+            if self.best is None or self.log_likelihood > self.best_log_likelihood:
+                self.best, self.best_log_likelihood = mixture, self.log_likelihood
+                self.best_ascent = self.ascent
+                self.converged = False
+        if self.time_left <= 0:
+            raise BudgetSpentError
+        return moments
+
+    def begin_leg(self, mixture: Mixture) -> None:
+        """Go on from another mixture; `leg` is the best one seen since."""
+        self.mixture, self.log_likelihood = mixture, -math.inf
+        self.leg, self.leg_log_likelihood = None, -math.inf
+
+    def regularise(
+        self, weights: Array, means: Array, covariances: Array, shares: Array
+    ) -> Mixture:
+        """Put parameters under the structure and the floor.
+
+        `shares` are the components' shares of the rows, by which a tied
+        covariance averages.
+        """
+        structured = constrain(covariances, shares, self.settings.covariance_type)
+        floored, n_raised = floor_eigenvalues(structured, self.settings.floor)
+        self.raised += n_raised
+        return Mixture.trusted(weights, means, floored)
+
+    def record(
+        self, move: str, *, log_likelihood: float | None = None, accepted: bool = True
+    ) -> Record:
+        """Report a step."""
+        value = self.log_likelihood if log_likelihood is None else log_likelihood
+        raised, reseeded = self.raised - self._reported[0], self.reseeded - self._reported[1]
+        self._reported = (self.raised, self.reseeded)
+        self.steps += 1
+        return Record(
+            step=self.steps - 1,
+            move=move,
+            log_likelihood=value - self.offset,
+            best=self.best_log_likelihood - self.offset,
+            accepted=accepted,
+            passes=self.passes,
+            raised=raised,
+            reseeded=reseeded,
+            seconds=self.seconds,
+        )
+
+
+def search(run: Run, method: Method) -> Iterator[Record]:
+    """Fit: make the method's moves until it ends or the budget is spent.
+
+    The result is left in ``run.mixture`` and ``run.log_likelihood``.  Closing
+    the generator early leaves the best so far there too.
+    """
+    with run.engine.running():
+        try:
+            for move in method.schedule(run):
+                yield from move(run)
+        except BudgetSpentError:
+            pass
+        finally:
+            conclude(run, keep_best=method.keeps_best)
+
+
+def conclude(run: Run, *, keep_best: bool) -> None:
+    """Leave the best model, or the last one evaluated, as the run's result."""
+    if keep_best and run.best is not None:
+        run.mixture, run.log_likelihood = run.best, run.best_log_likelihood
+    else:
+        run.log_likelihood = run.engine.expect(run.mixture).mean_log_likelihood

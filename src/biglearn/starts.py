@@ -1,0 +1,218 @@
+"""Starts: from rows and a source of randomness to a first mixture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.cluster import KMeans, kmeans_plusplus
+from sklearn.metrics import pairwise_distances_argmin
+
+from biglearn._linalg import Array, BoolArray, FloatArray
+from biglearn.engines.memory import MemoryEngine
+from biglearn.mixture import Mixture
+from biglearn.moments import Moments
+from biglearn.search import Run
+
+#: Starts look at this many rows, or this many for each component, at most.
+_SAMPLE, _SAMPLE_PER_COMPONENT = 20_000, 200
+
+#: Chooses K centres, shape (K, D): (rows, weights, K, rng).
+Centres = Callable[[Array, Array | None, int, np.random.Generator], Array]
+
+
+def _plus_plus(
+    rows: Array, weights: Array | None, n_components: int, rng: np.random.Generator
+) -> Array:
+    centres, _ = kmeans_plusplus(
+        rows, n_components, sample_weight=weights, random_state=int(rng.integers(2**31))
+    )
+    return np.asarray(centres)
+
+
+def _kmeans(
+    rows: Array, weights: Array | None, n_components: int, rng: np.random.Generator
+) -> Array:
+    seed = int(rng.integers(2**31))
+    model = KMeans(n_components, n_init=1, random_state=seed)
+    return np.asarray(model.fit(rows, sample_weight=weights).cluster_centers_)
+
+
+def _random_rows(
+    rows: Array, weights: Array | None, n_components: int, rng: np.random.Generator
+) -> Array:
+    shares = None if weights is None else weights / weights.sum()
+    return rows[rng.choice(len(rows), size=n_components, replace=False, p=shares)]
+
+
+#: The starts that choose centres and give each row to the nearest, by name.
+CENTRES: dict[str, Centres] = {
+    "k-means++": _plus_plus,
+    "kmeans": _kmeans,
+    "random_from_data": _random_rows,
+}
+
+
+@dataclass(frozen=True)
+class CentreStart:
+    """Choose centres, give each row to its nearest, and estimate."""
+
+    centres: Centres
+
+    def __call__(self, run: Run) -> Mixture:
+        """Return a first mixture of the run's rows."""
+        n_components = run.settings.n_components
+        sample = _sample(run)
+        rows = sample.rows()
+        centres = self.centres(rows, sample.weights, n_components, run.rng)
+        nearest = pairwise_distances_argmin(rows, centres)
+        moments = sample.moments_of(one_hot(nearest, n_components))
+        return estimate(run, moments, centres)
+
+
+def random_responsibilities(run: Run) -> Mixture:
+    """Give every row uniformly random responsibilities."""
+    sample = _sample(run)
+    shares = run.rng.random((len(sample.rows()), run.settings.n_components))
+    moments = sample.moments_of(shares / shares.sum(axis=1, keepdims=True))
+    return estimate(run, moments, moments.means)
+
+
+def normal(run: Run) -> Mixture:
+    """Draw the paper's start: π = 1/K, μ ~ N(0, I), Σ = I in the engine's units."""
+    n_components, n_features = run.settings.n_components, run.engine.n_features
+    return Mixture.trusted(
+        np.full(n_components, 1.0 / n_components),
+        run.rng.standard_normal((n_components, n_features)),
+        np.tile(np.eye(n_features), (n_components, 1, 1)),
+    )
+
+
+@dataclass(frozen=True)
+class GivenResponsibilities:
+    """Estimate once from given responsibilities, shape (N, K)."""
+
+    responsibilities: Array
+
+    def __call__(self, run: Run) -> Mixture:
+        """Return the mixture that an M-step from them gives."""
+        engine = run.engine.subsample(len(self.responsibilities), run.rng)
+        moments = engine.moments_of(self.responsibilities)
+        return estimate(run, moments, moments.means, shrink=False)
+
+
+@dataclass(frozen=True)
+class GivenParameters:
+    """Replace parts of another start by given ones, in the engine's units."""
+
+    base: Callable[[Run], Mixture]
+    weights: Array | None = None
+    means: Array | None = None
+    covariances: Array | None = None
+
+    def __call__(self, run: Run) -> Mixture:
+        """Return the base start with the given parts in place of its own."""
+        if self.weights is not None and self.means is not None and self.covariances is not None:
+            return run.regularise(self.weights, self.means, self.covariances, self.weights)
+        means = self.means
+        base = self.base if means is None else CentreStart(lambda *_: means)
+        mixture = base(run)
+        weights = mixture.weights if self.weights is None else self.weights
+        means = mixture.means if means is None else means
+        covariances = mixture.covariances if self.covariances is None else self.covariances
+        return run.regularise(weights, means, covariances, weights)
+
+
+#: Every start by name.
+STARTS: dict[str, Callable[[Run], Mixture]] = {
+    **{name: CentreStart(centres) for name, centres in CENTRES.items()},
+    "random": random_responsibilities,
+    "normal": normal,
+}
+
+
+def one_hot(labels: Array, n_components: int) -> Array:
+    """Turn labels 0..K-1, shape (N,), into responsibilities, shape (N, K)."""
+    return np.asarray(labels[:, None] == np.arange(n_components), dtype=np.float64)
+
+
+def estimate(run: Run, moments: Moments, centres: Array, *, shrink: bool = True) -> Mixture:
+    """Make a mixture of a start's moments.
+
+    A handful of rows has no covariance of its own: with `shrink` each is drawn
+    towards the pooled one by D + 1 pseudo-rows, and a component without rows
+    begins at its centre with the pooled covariance.
+    """
+    n_features = moments.first.shape[1]
+    alive = moments.alive
+    covariances = np.where(alive[:, None, None], moments.covariances, 0.0)
+    shares = np.where(alive, moments.counts, 0.0)
+    pooled = np.einsum("k,kij->ij", shares / shares.sum(), covariances)
+    rows = shares * moments.rows / moments.total
+    prior = float(n_features + 1) if shrink else 0.0
+    ours = (rows / np.maximum(rows + prior, 1e-300))[:, None, None]
+    covariances = np.where(alive[:, None, None], ours * covariances + (1 - ours) * pooled, pooled)
+    means = np.where(alive[:, None], moments.means, np.nan_to_num(centres))
+    weights = np.maximum(moments.counts, moments.total / moments.rows if shrink else 0.0)
+    return run.regularise(weights / weights.sum(), means, covariances, shares / shares.sum())
+
+
+def _sample(run: Run) -> MemoryEngine:
+    limit = max(_SAMPLE, _SAMPLE_PER_COMPONENT * run.settings.n_components)
+    return run.engine.subsample(limit, run.rng)
+
+
+def from_user(
+    init_params: Any, rows: FloatArray, present: BoolArray | None, n_components: int
+) -> Callable[[Run], Mixture]:
+    """Turn the user's `init_params` into a start.
+
+    Parameters
+    ----------
+    init_params : str, array-like or callable
+        See `BigLearnGaussianMixture`.
+    rows : array of shape (N, D)
+        Those with a positive weight, in the user's units.
+    present : array of bool, optional
+        Which of the user's rows they are, where some have weight 0.
+    n_components : int
+        K.
+    """
+    if isinstance(init_params, str):
+        if init_params not in STARTS:
+            raise ValueError(
+                f"init_params must be one of {list(STARTS)}, labels, responsibilities or a "
+                f"callable, got {init_params!r}"
+            )
+        return STARTS[init_params]
+    if callable(init_params):
+        return lambda run: GivenResponsibilities(
+            as_responsibilities(init_params(rows, n_components, run.rng), len(rows), n_components)
+        )(run)
+    n_given = len(rows) if present is None else len(present)
+    shares = as_responsibilities(init_params, n_given, n_components)
+    return GivenResponsibilities(shares if present is None else shares[present])
+
+
+def as_responsibilities(values: Any, n_rows: int, n_components: int) -> Array:
+    """Check labels (N,) or responsibilities (N, K); return responsibilities."""
+    array = np.asarray(values)
+    if array.shape == (n_rows,):
+        if not np.isin(array, np.arange(n_components)).all():
+            raise ValueError(
+                f"labels in init_params must be whole numbers from 0 to {n_components - 1}, "
+                f"got {array.min()} to {array.max()}"
+            )
+        return one_hot(array, n_components)
+    if array.shape != (n_rows, n_components):
+        raise ValueError(
+            f"init_params must give labels of shape ({n_rows},) or responsibilities of shape "
+            f"{(n_rows, n_components)}, got {array.shape}"
+        )
+    shares = array.astype(np.float64)
+    total = shares.sum(axis=1, keepdims=True)
+    if not np.isfinite(shares).all() or (shares < 0).any() or not np.allclose(total, 1, atol=1e-6):
+        raise ValueError("responsibilities in init_params must be at least 0 and sum to 1 per row")
+    return shares

@@ -1,0 +1,117 @@
+"""Units: the centred and scaled coordinates in which everything is computed.
+
+Working there makes a fit indifferent to the user's units and offsets, gives
+the eigenvalue floor a meaning, and keeps cancellation harmless.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from biglearn._linalg import Array
+from biglearn.mixture import Mixture
+
+#: Spread relative to the magnitude below which a column counts as constant.
+_CONSTANT = 1e-13
+
+#: Scales outside this range have squares (covariances) outside float64.
+_RANGE = (1e-151, 1e151)
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """The map x = centre + scale · y between the user's rows x and ours y.
+
+    Parameters
+    ----------
+    centre : array of shape (D,)
+    scale : array of shape (D,)
+        Positive.
+    """
+
+    centre: Array
+    scale: Array
+
+    @classmethod
+    def of(cls, X: ArrayLike, *, scaling: str = "standard", weights: Array | None = None) -> Units:
+        """Measure the units of the rows X, shape (N, D).
+
+        ``"standard"`` centres on the mean and scales by the standard
+        deviation, ``"minmax"`` maps the range of each column to [0, 1],
+        ``"none"`` only centres.  A constant column keeps scale 1.
+
+        Raises
+        ------
+        ValueError
+            If the spread of a column is so large or small that its variance
+            leaves the range of float64.
+        """
+        rows = np.asarray(X)
+        low, high = (rows.min(axis=0).astype(float), rows.max(axis=0).astype(float))
+        size = np.maximum(np.abs(low), np.abs(high))
+        spread = high / 2 - low / 2  # halves first: the difference may overflow
+        constant = spread <= _CONSTANT * size
+        if scaling == "minmax":
+            centre, scale = low, 2 * spread
+        else:
+            centre, scale = _mean_and_deviation(rows, weights, low, high)
+        if scaling == "none":
+            scale = np.ones_like(scale)
+        centre = np.where(constant, low, centre)
+        scale = np.where(constant, 1.0, scale)
+        bad = (scale < _RANGE[0]) | (scale > _RANGE[1])
+        if bad.any():
+            column = int(bad.argmax())
+            raise ValueError(
+                f"column {column} has a spread of {scale[column]:.3g}, so that its variance is "
+                "outside the range of float64; rescale it, for example to unit variance"
+            )
+        return cls(centre, scale)
+
+    @classmethod
+    def identity(cls, n_features: int) -> Units:
+        """Return the user's own units."""
+        return cls(np.zeros(n_features), np.ones(n_features))
+
+    @property
+    def log_volume(self) -> float:
+        """What a log-density loses on the way back to the user's units."""
+        return float(np.log(self.scale).sum())
+
+    def inward(self, mixture: Mixture) -> Mixture:
+        """Express a mixture of the user's rows in these units."""
+        covariances = mixture.covariances / self.scale[:, None] / self.scale
+        means = (mixture.means - self.centre) / self.scale
+        return Mixture.trusted(mixture.weights, means, covariances)
+
+    def outward(self, mixture: Mixture, feature_names: tuple[str, ...] | None = None) -> Mixture:
+        """Express a mixture in these units as one of the user's rows."""
+        covariances = mixture.covariances * self.scale[:, None] * self.scale
+        means = mixture.means * self.scale + self.centre
+        return Mixture.trusted(mixture.weights, means, covariances, feature_names)
+
+
+def _mean_and_deviation(
+    rows: Array, weights: Array | None, low: Array, high: Array
+) -> tuple[Array, Array]:
+    """Weighted mean and standard deviation, safe from overflow and offsets.
+
+    Two passes, block by block, about the middle of the range and in units of it.
+    """
+    middle = low / 2 + high / 2
+    unit = high / 2 - low / 2
+    unit = np.where(unit > 0, unit, 1.0)
+    total = float(len(rows)) if weights is None else float(weights.sum())
+    mean, square = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+    for moment in (1, 2):
+        for start in range(0, len(rows), 8192):
+            block = (rows[start : start + 8192] - middle) / unit
+            weight = 1.0 if weights is None else weights[start : start + 8192, None]
+            if moment == 1:
+                mean += (weight * block).sum(axis=0) / total
+            else:
+                square += (weight * (block - mean) ** 2).sum(axis=0) / total
+    return middle + unit * mean, unit * np.sqrt(square)
