@@ -42,30 +42,40 @@ def reading(path: Path) -> Iterator[BinaryIO]:
         yield handle
 
 
+def _draft(path: Path) -> BinaryIO:
+    """Open a new hidden file beside ``path``."""
+    if path.is_dir():
+        raise IsADirectoryError(f"cannot write {str(path)!r}: it is a folder")
+    try:
+        return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part").open("xb")
+    except OSError as error:
+        if not path.parent.exists():
+            message = f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}"
+            raise FileNotFoundError(message) from error
+        raise _reworded(error, "write", path) from error
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Write a new file that takes the place of ``path`` only when the block ends without error.
 
     A reader, or a crash half way, therefore meets the old file or the new one, never a part.
     """
-    if path.is_dir():
-        raise IsADirectoryError(f"cannot write {str(path)!r}: it is a folder")
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    draft = _draft(path)
     try:
-        handle = draft.open("xb")
-    except OSError as error:
-        if not path.parent.exists():
-            message = f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}"
-            raise FileNotFoundError(message) from error
-        raise _reworded(error, "write", path) from error
-    try:
-        with handle:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        draft.replace(path)
+        with draft:
+            yield draft
+            draft.flush()
+            os.fsync(draft.fileno())
+        Path(draft.name).replace(path)
     finally:
-        draft.unlink(missing_ok=True)
+        Path(draft.name).unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Find out before long work, not after it, that a file cannot be written."""
+    with _draft(path) as draft:
+        Path(draft.name).unlink()
 
 
 def read_npy(stream: IO[bytes], size: int) -> NDArray[Any]:

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from biglearn._files import replacing
+from biglearn._files import check_writable, replacing
 from biglearn._readers import READERS, Names
 from biglearn._writers import WRITERS, write_rows
 
@@ -195,6 +195,26 @@ def _check_values(values: NDArray[np.float64], labels: Sequence[str]) -> None:
             f"column {labels[column]!r} is {values[row, column]} in row {row} (the first is 0); "
             f"{bad.any(axis=1).sum()} of {len(values)} rows have such values: remove or fill them"
         )
+
+
+def check_output(path: Path, *inputs: Path, table: bool = False) -> None:
+    """Refuse, before any work, a file that cannot be written or would replace an input.
+
+    Raises
+    ------
+    TableError
+        If ``table`` and the ending is of no known format.
+    ValueError
+        If ``path`` is one of the ``inputs``.
+    OSError
+        If the file cannot be written.
+    """
+    if table:
+        ending(path, WRITERS)
+    for source in inputs:
+        if path.exists() and source.exists() and path.samefile(source):
+            raise ValueError(f"the output {str(path)!r} would replace the input; name another file")
+    check_writable(path)
 
 
 def write_table(path: str | os.PathLike[str] | TextIO, columns: Mapping[str, ArrayLike]) -> None:

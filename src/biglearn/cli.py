@@ -1,0 +1,280 @@
+"""The command line: thin over the library, results on stdout, everything else on stderr."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import ArrayLike
+from rich.console import Console
+from typer.exceptions import TyperException
+
+from biglearn import cli_options as options
+from biglearn._version import __version__
+from biglearn.cli_inputs import paper_options, read_data, rows_and_columns
+from biglearn.cli_messages import explain, say, short_warnings
+from biglearn.cli_progress import FitProgress
+from biglearn.cli_show import as_json, describe, model_report
+from biglearn.estimator import BigLearnGaussianMixture
+from biglearn.io import Model, Table, load_model, save_model, write_table
+from biglearn.mixture import Mixture
+from biglearn.tables import check_output
+
+app = typer.Typer(
+    name="biglearn",
+    help="Gaussian mixtures that escape bad local optima.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@dataclass
+class _Session:
+    """What outlives a command: how to report its failure."""
+
+    debug: bool = False
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"biglearn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global_options(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", hidden=True)] = False,
+) -> None:
+    if isinstance(context.obj, _Session):
+        context.obj.debug = debug
+
+
+@app.command()
+def fit(
+    data: options.Data,
+    components: options.Components,
+    output: options.Output,
+    method: options.Method = "search",
+    covariance_type: options.CovarianceType = "full",
+    max_time: options.MaxTime = None,
+    tol: options.Tol = 1e-5,
+    reg_covar: options.RegCovar = 1e-6,
+    max_iter: options.MaxIter = 1000,
+    n_init: options.NInit = 1,
+    init: options.Init = "k-means++",
+    seed: options.Seed = 0,
+    scaling: options.Scaling = "standard",
+    threads: options.Threads = None,
+    columns: options.Columns = None,
+    exclude: options.Exclude = None,
+    weights: options.Weights = None,
+    key: options.Key = None,
+    steps: options.Steps = None,
+    lift: options.Lift = None,
+    pseudo_count: options.PseudoCount = None,
+    no_polish: options.NoPolish = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Fit a mixture of K Gaussians to DATA and save it."""
+    paper = paper_options(method, steps, lift, pseudo_count, no_polish)
+    check_output(output, data)
+    table = read_data(data, columns, exclude, key, weights=weights)
+    say(rows_and_columns(data, table), quiet=quiet)
+    estimator = BigLearnGaussianMixture(
+        components,
+        method=paper or method,
+        covariance_type=covariance_type,
+        max_time=max_time,
+        tol=tol,
+        reg_covar=reg_covar,
+        max_iter=max_iter,
+        n_init=n_init,
+        init_params=init,
+        random_state=seed,
+        scaling=scaling,
+        n_threads=threads,
+    )
+    _fit(estimator, table, planned=None if paper is None else paper.steps * n_init, quiet=quiet)
+    known: dict[str, Any] = {"method": method, "seed": seed, "data": data.name}
+    if paper is not None:
+        known["paper"] = {
+            "steps": paper.steps,
+            "lift": paper.lift,
+            "pseudo_count": paper.pseudo_count,
+            "polish": paper.polish,
+        }
+    _save(output, estimator, table, known, quiet=quiet)
+
+
+def _fit(
+    estimator: BigLearnGaussianMixture, table: Table, *, planned: int | None, quiet: bool
+) -> None:
+    if quiet:
+        estimator.fit(table.values, sample_weight=table.weights)
+        return
+    console = Console(stderr=True)
+    with FitProgress(console, max_time=estimator.max_time, planned=planned) as progress:
+        estimator.set_params(callback=progress)
+        estimator.fit(table.values, sample_weight=table.weights)
+
+
+def _save(
+    output: Path,
+    estimator: BigLearnGaussianMixture,
+    table: Table,
+    known: dict[str, Any],
+    *,
+    quiet: bool,
+) -> None:
+    info = describe(estimator, **known, n_rows=len(table.values))
+    fitted = estimator.mixture_
+    mixture = Mixture(fitted.weights, fitted.means, fitted.covariances, feature_names=table.names)
+    save_model(output, mixture, info=info)
+    say(
+        f"{output}: {mixture.n_components} components, log-likelihood "
+        f"{info['log_likelihood']:.6f} per row, {info['seconds']:.1f} s",
+        quiet=quiet,
+    )
+
+
+def _write(output: Path | None, columns: dict[str, ArrayLike], *, quiet: bool) -> None:
+    if output is None:
+        write_table(sys.stdout, columns)
+        sys.stdout.flush()
+        return
+    write_table(output, columns)
+    n_rows = len(np.asarray(next(iter(columns.values()))))
+    say(f"{output}: {n_rows} rows, columns {', '.join(columns)}", quiet=quiet)
+
+
+@app.command()
+def predict(
+    model: options.ModelFile,
+    data: options.Data,
+    output: options.Table = None,
+    proba: options.Proba = False,
+    columns: options.Columns = None,
+    exclude: options.Exclude = None,
+    key: options.Key = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write each row's component, its responsibility and the row's log-density."""
+    if output is not None:
+        check_output(output, data, model, table=True)
+    mixture = load_model(model).mixture
+    X = read_data(data, columns, exclude, key, model=mixture).values
+    responsibilities = mixture.responsibilities(X)
+    result: dict[str, ArrayLike] = {
+        "label": responsibilities.argmax(axis=1),
+        "responsibility": responsibilities.max(axis=1),
+        "log_density": mixture.log_density(X),
+    }
+    if proba:
+        result |= {f"responsibility_{k}": column for k, column in enumerate(responsibilities.T)}
+    _write(output, result, quiet=quiet)
+
+
+@app.command()
+def score(
+    model: options.ModelFile,
+    data: options.Data,
+    columns: options.Columns = None,
+    exclude: options.Exclude = None,
+    weights: options.Weights = None,
+    key: options.Key = None,
+    as_object: options.Json = False,
+) -> None:
+    """Print the mean log-likelihood per row of DATA."""
+    mixture = load_model(model).mixture
+    table = read_data(data, columns, exclude, key, weights=weights, model=mixture)
+    if table.weights is not None and not (table.weights.min() >= 0 < table.weights.max()):
+        raise ValueError(f"weights in {weights!r} must be at least 0 and not all 0")
+    mean = float(np.average(mixture.log_density(table.values), weights=table.weights))
+    if as_object:
+        print(json.dumps({"log_likelihood": mean, "n_rows": len(table.values)}))
+    else:
+        print(f"{mean:.10g}")
+
+
+@app.command()
+def sample(
+    model: options.ModelFile,
+    rows: options.Rows = 100,
+    seed: options.Seed = 0,
+    output: options.Table = None,
+    labels: options.Labels = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Draw new rows from a model."""
+    if output is not None:
+        check_output(output, model, table=True)
+    mixture = load_model(model).mixture
+    X, components = mixture.sample(rows, np.random.default_rng(seed))
+    names = mixture.feature_names or tuple(f"x{j}" for j in range(mixture.n_features))
+    result: dict[str, ArrayLike] = dict(zip(names, X.T, strict=True))
+    if labels:
+        result["label"] = components
+    _write(output, result, quiet=quiet)
+
+
+@app.command()
+def info(model: options.ModelFile, as_object: options.Json = False) -> None:
+    """Show what is in a model file and how it was made."""
+    loaded: Model = load_model(model)
+    if as_object:
+        print(json.dumps(as_json(loaded), indent=2))
+    else:
+        Console().print(model_report(loaded))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, default=None
+        Arguments without the program's name; None takes those of the process.
+
+    Returns
+    -------
+    int
+        0 if all went well, 1 if the command failed, 2 if it was called wrongly, 130 if it was
+        interrupted.
+
+    Examples
+    --------
+    >>> main(["--version"])
+    biglearn ...
+    0
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    session = _Session()
+    try:
+        with short_warnings():
+            code = app(
+                arguments or ["--help"], prog_name="biglearn", standalone_mode=False, obj=session
+            )
+    except KeyboardInterrupt:
+        code = 130
+    except Exception as error:
+        if session.debug:
+            raise
+        say(f"biglearn: error: {explain(error)}")
+        return error.exit_code if isinstance(error, TyperException) else 1
+    if code == 130:
+        say("biglearn: error: interrupted")
+    if not arguments:  # the help is an answer, but to a call that was not complete
+        return 2
+    return code if isinstance(code, int) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""Every option of the command line, named once so that all commands spell it alike."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Data = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA", help="Table of numbers: .csv, .csv.gz, .tsv, .parquet, .npy or .npz."
+    ),
+]
+ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="Model file from biglearn fit.")]
+
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(help="Columns to use, by name or number from 0, separated by commas."),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(help="Columns to leave out, such as labels; as in --columns."),
+]
+Weights = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Column that holds a weight for each row.")
+]
+Key = Annotated[str | None, typer.Option(help="Which array of an .npz file to read.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of all randomness.")]
+Table = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="File to write: .csv, .csv.gz, .tsv, .parquet or .npy (default CSV on stdout).",
+    ),
+]
+
+Components = Annotated[
+    int, typer.Option("--components", "-k", min=1, help="Number of components K.")
+]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", help="Model file to write, such as model.npz.")
+]
+Method = Annotated[
+    Literal["search", "paper", "em"],
+    typer.Option(help="Our search, the published algorithm, or plain EM."),
+]
+CovarianceType = Annotated[
+    Literal["full", "tied", "diag", "spherical"], typer.Option(help="Structure of the covariances.")
+]
+MaxTime = Annotated[
+    float | None,
+    typer.Option(metavar="SECONDS", help="Stop after this time with the best model so far."),
+]
+Tol = Annotated[float, typer.Option(min=0, help="Gain per row below which EM stops.")]
+RegCovar = Annotated[
+    float, typer.Option(min=0, help="Smallest eigenvalue of a covariance, in scaled units.")
+]
+MaxIter = Annotated[int, typer.Option(min=1, help="Most steps of one EM run.")]
+NInit = Annotated[int, typer.Option(min=1, help="Number of independent runs.")]
+Init = Annotated[
+    Literal["k-means++", "kmeans", "random", "random_from_data", "normal"],
+    typer.Option(help="How a run starts."),
+]
+Scaling = Annotated[
+    Literal["standard", "minmax", "none"], typer.Option(help="Units that the fit works in.")
+]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads (default as many as BLAS uses).")]
+
+_PAPER = "Method paper"
+Steps = Annotated[
+    int | None,
+    typer.Option(min=1, help="Outer steps T (default 2000).", rich_help_panel=_PAPER),
+]
+Lift = Annotated[
+    Literal["block", "regression"] | None,
+    typer.Option(help="How the rest follows a view (default block).", rich_help_panel=_PAPER),
+]
+PseudoCount = Annotated[
+    str | None,
+    typer.Option(
+        help="Pseudo-count of the weights: 1/sqrt(K), 1/K or a number (default 1/sqrt(K)).",
+        rich_help_panel=_PAPER,
+    ),
+]
+NoPolish = Annotated[
+    bool,
+    typer.Option(
+        "--no-polish",
+        help="Return the last point of the chain, as published.",
+        rich_help_panel=_PAPER,
+    ),
+]
+
+Rows = Annotated[int, typer.Option("--rows", "-n", min=1, help="Number of rows to draw.")]
+Labels = Annotated[bool, typer.Option("--labels", help="Add each row's component.")]
+Proba = Annotated[bool, typer.Option("--proba", help="Add the responsibility of every component.")]
+OutputDir = Annotated[Path, typer.Option(help="Folder for the results; made if it is missing.")]
