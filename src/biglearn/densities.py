@@ -22,6 +22,10 @@ _LOG_2PI = float(np.log(2.0 * np.pi))
 #: Largest rounding error in a log-density that the quadratic form may cause.
 _QUADRATIC_NOISE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-3}
 
+#: Responsibilities below its exponential are raised to it, which changes no sum:
+#: an exponential that underflows costs several times one that does not.
+_LEAST_EXPONENT = {np.dtype(np.float64): -300.0, np.dtype(np.float32): -60.0}
+
 
 class Parameters(Protocol):
     """What a density needs to know of a mixture of K components over d dimensions."""
@@ -179,6 +183,7 @@ def normalise(log_joint: FloatArray) -> FloatArray:
         log_joint[:, lost] = 0.0
         highest[lost] = 0.0
     log_joint -= highest
+    np.maximum(log_joint, _LEAST_EXPONENT[log_joint.dtype], out=log_joint)
     np.exp(log_joint, out=log_joint)
     total = log_joint.sum(axis=0)
     log_joint /= total

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from biglearn.moves import Ascent, Jump, Matching, Restart
+from biglearn.moves import Ascent, Jump, Matching, Restart, SplitMerge, SubspaceStart
 from biglearn.moves.matching import LIFTS
 from biglearn.schedules import Scheduled, pseudo_count
 from biglearn.search import Method, Move, Run
@@ -153,8 +153,156 @@ class Paper:
         return View.transformed(features, n_features, rng)
 
 
+@dataclass(frozen=True)
+class Search:
+    """Big-learning search: marginal views and split-merge moves, the default.
+
+    The search goes in legs.  A leg begins at a fresh start, at a start in a small
+    view in which the rows look least Gaussian, or at the best mixture disturbed by
+    matchings in random views; it climbs by accelerated EM, makes split-merge moves
+    while they pay, and ends with a polish.  Kinds of leg that improved the best
+    are drawn more often.
+
+    With ``max_time`` the legs go on until it is spent.  Without, they end when
+    the estimated chance that one more improves the best is below `chance`, or when
+    the fit has cost `effort` times its first climb.
+
+    Parameters
+    ----------
+    chance : float
+        Between 0 and 1.
+    effort : float
+        In passes over the rows, relative to those of the first climb.
+    trials : int
+        Split-merge trials before a leg ends.
+    sizes : tuple of int
+        Sizes of the small views that starts look at.
+    lift : {"block", "regression"}
+        Of the disturbance.
+
+    Examples
+    --------
+    >>> from biglearn.methods import Search
+    >>> Search(effort=10).trials
+    6
+    """
+
+    chance: float = 0.1
+    effort: float = 3.0
+    trials: int = 6
+    sizes: tuple[int, ...] = (2, 1, 3)
+    lift: str = "regression"
+
+    @property
+    def keeps_best(self) -> bool:
+        """The best of all legs is returned."""
+        return True
+
+    def schedule(self, run: Run) -> Iterator[Move]:
+        """Yield the moves of one leg after the other."""
+        for _ in range(run.settings.n_init):
+            yield from self._legs(run, Portfolio())
+
+    def _legs(self, run: Run, portfolio: Portfolio) -> Iterator[Move]:
+        began, allowance, reach = run.passes, float("inf"), 0.0
+        while True:
+            kind = portfolio.choose(run.rng)
+            best = run.best_log_likelihood
+            yield from self._begin(run, kind, portfolio.legs)
+            yield Ascent("em", tol=_ROUGH, accelerate=True)
+            if run.settings.n_components == 1:
+                return
+            if portfolio.legs == 0:
+                allowance = began + self.effort * (run.passes - began)
+            rough = run.log_likelihood
+            yield from self._operate(run)
+            # legs that fell further behind than surgery ever caught up are given up
+            if portfolio.legs == 0 or run.log_likelihood >= best - reach:
+                yield Ascent("polish", accelerate=True, goal=best - _SAME)
+            reach = max(reach, run.log_likelihood - rough)
+            portfolio.tell(kind, run.log_likelihood, best)
+            if run.settings.max_time is None and (
+                run.passes >= allowance or portfolio.chance_of_gain < self.chance
+            ):
+                return
+
+    def _begin(self, run: Run, kind: str, leg: int) -> Iterator[Move]:
+        n_features = run.engine.n_features
+        if kind == "restart":
+            yield Restart()
+        elif kind == "subspace":
+            size = self.sizes[leg % len(self.sizes)]
+            yield SubspaceStart(min(size, n_features))
+        elif run.best is not None:
+            yield Jump(run.best)
+            for _ in range(int(run.rng.integers(1, 4))):
+                size = int(run.rng.integers(1, n_features // 2 + 2))
+                features = random_subset(n_features, min(size, n_features), run.rng)
+                view = View.transformed(features, n_features, run.rng)
+                yield Matching(view, inner_steps=3, lift=self.lift)
+
+    def _operate(self, run: Run) -> Iterator[Move]:
+        while True:
+            before = run.log_likelihood
+            yield SplitMerge(trials=self.trials)
+            if not run.log_likelihood > before:
+                return
+
+
+#: A leg climbs to this tolerance before surgery.
+_ROUGH = 1e-3
+
+#: Log-likelihoods per row this close are the same optimum.
+_SAME = 1e-5
+
+
+class Portfolio:
+    """Which kind of leg to make next, by what has paid on these rows so far."""
+
+    kinds = ("restart", "subspace", "disturb")
+
+    def __init__(self) -> None:
+        self.legs = 0
+        self._wins = dict.fromkeys(self.kinds, 0)
+        self._losses = dict.fromkeys(self.kinds, 0)
+        self._since_gain = 0
+        self._found_again = 1
+
+    def choose(self, rng: np.random.Generator) -> str:
+        """Try each kind once, then draw by Thompson sampling."""
+        if self.legs < len(self.kinds):
+            return self.kinds[self.legs]
+        draws = [rng.beta(1 + self._wins[k], 1 + self._losses[k]) for k in self.kinds]
+        return self.kinds[int(np.argmax(draws))]
+
+    def tell(self, kind: str, reached: float, best: float) -> None:
+        """Learn what a leg reached, and what had been the best before it."""
+        self.legs += 1
+        if reached > best + _SAME:
+            self._wins[kind] += 1
+            self._since_gain, self._found_again = 0, 1
+            return
+        self._losses[kind] += 1
+        self._since_gain += 1
+        if reached > best - _SAME and kind != "disturb":
+            self._found_again += 1
+
+    @property
+    def chance_of_gain(self) -> float:
+        """Estimated chance that the next leg improves the best.
+
+        By the rule of succession after as many failures, halved each time that
+        an independent leg found the best again.
+        """
+        return 0.5 ** (self._found_again - 1) / (self._since_gain + 2)
+
+
 #: The methods by name.
-METHODS: dict[str, type[EM] | type[Paper]] = {"em": EM, "paper": Paper, "search": EM}
+METHODS: dict[str, type[EM] | type[Paper] | type[Search]] = {
+    "em": EM,
+    "paper": Paper,
+    "search": Search,
+}
 
 
 def resolve(method: str | Method) -> Method:

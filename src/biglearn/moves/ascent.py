@@ -1,4 +1,4 @@
-"""Joint EM to convergence: the polish, and plain EM itself."""
+"""Joint EM to convergence: plain EM, the polish, and what every other move ends with."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 
 from biglearn._linalg import BoolArray
 from biglearn.mixture import Mixture
+from biglearn.moments import Moments
 from biglearn.moves.matching import m_step
 from biglearn.records import Record
 from biglearn.search import Run, Trace
-from biglearn.views import View
 
 
 def remaining_gain(trace: Sequence[float]) -> float:
@@ -36,9 +36,107 @@ def remaining_gain(trace: Sequence[float]) -> float:
     return last * rate / (1.0 - rate)
 
 
-def has_converged(trace: Sequence[float], tol: float) -> bool:
-    """Whether neither the last gain nor the gain that is left exceeds `tol`."""
-    return len(trace) > 1 and trace[-1] - trace[-2] <= tol and remaining_gain(trace) <= tol
+@dataclass(frozen=True)
+class Point:
+    """A mixture whose joint log-likelihood is known, and the moments that told it.
+
+    `left` bounds the gain that EM still has: the larger of its last gain and of
+    Aitken's estimate, infinite where neither is known.
+    """
+
+    mixture: Mixture
+    log_likelihood: float
+    moments: Moments
+    left: float = float("inf")
+
+    def can_reach(self, goal: float, *, hope: float = 2.0) -> bool:
+        """Whether EM may still climb to `goal`, with `hope` times what it has left."""
+        return not self.log_likelihood + hope * self.left < goal
+
+
+def climb(run: Run, mixture: Mixture, *, accelerate: bool = False) -> Iterator[Point]:
+    """Yield the points of joint EM, without end; the log-likelihood never falls.
+
+    With `accelerate` every third step extrapolates the last two (SQUAREM, Varadhan
+    and Roland, Scand. J. Statist. 35, 2008); where the jump loses likelihood
+    EM goes on from before it, at the price of one pass.
+    """
+    first = point = _evaluate(run, mixture, [])
+    trace = [point.log_likelihood]  # of plain steps, the only ones that Aitken understands
+    yield point
+    while True:
+        second = first
+        for _ in range(2):
+            second, point = point, _evaluate(run, m_step(run, point.mixture, point.moments), trace)
+            yield point
+        if accelerate:
+            point, jumped = _jump(run, first, second, point, trace)
+            if jumped:
+                trace = [point.log_likelihood]
+            yield point
+        first = point
+        del trace[:-3]
+
+
+def _evaluate(run: Run, mixture: Mixture, trace: list[float]) -> Point:
+    """Evaluate a mixture, as the next plain step after those of the trace."""
+    moments = run.expect(mixture)
+    value = moments.mean_log_likelihood
+    gain = value - trace[-1] if trace else float("inf")
+    trace.append(value)
+    return Point(mixture, value, moments, max(gain, remaining_gain(trace)))
+
+
+def _jump(
+    run: Run, first: Point, second: Point, third: Point, trace: list[float]
+) -> tuple[Point, bool]:
+    """Extrapolate three points; where that loses likelihood, make a plain step."""
+    jump = extrapolate(run, first.mixture, second.mixture, third.mixture)
+    if jump is not None:
+        point = _evaluate(run, jump, [])
+        if point.log_likelihood > third.log_likelihood:
+            return point, True
+    return _evaluate(run, m_step(run, third.mixture, third.moments), trace), False
+
+
+def extrapolate(run: Run, first: Mixture, second: Mixture, third: Mixture) -> Mixture | None:
+    """Return SQUAREM's jump from three successive EM points, or None for none.
+
+    Steps are measured in log-weights, and in means and covariances whitened by the
+    third point, so that the length of the jump does not depend on units.
+    """
+    log_weights = [np.log(np.maximum(m.weights, 1e-12)) for m in (first, second, third)]
+    whitening = third.whitening
+
+    def step(a: Mixture, b: Mixture, change: np.ndarray) -> np.ndarray:
+        means = np.einsum("kij,kj->ki", whitening, b.means - a.means)
+        spread = whitening @ (b.covariances - a.covariances) @ np.swapaxes(whitening, 1, 2)
+        scale = np.sqrt(third.weights)
+        return np.concatenate(
+            [
+                (scale * change).ravel(),
+                (scale[:, None] * means).ravel(),
+                (scale[:, None, None] * spread).ravel(),
+            ]
+        )
+
+    r = step(first, second, log_weights[1] - log_weights[0])
+    v = step(second, third, log_weights[2] - log_weights[1]) - r
+    norm = np.sqrt(v @ v)
+    if not norm > 0:
+        return None
+    length = min(np.sqrt(r @ r) / norm, 64.0)
+    while length > 1.0:
+        a, b, c = (1 - length) ** 2, 2 * length * (1 - length), length**2
+        covariances = a * first.covariances + b * second.covariances + c * third.covariances
+        if np.linalg.eigvalsh(covariances)[:, 0].min() > 0:
+            means = a * first.means + b * second.means + c * third.means
+            logs = a * log_weights[0] + b * log_weights[1] + c * log_weights[2]
+            weights = np.exp(logs - logs.max())
+            weights /= weights.sum()
+            return run.regularise(weights, means, covariances, weights)
+        length = 1.0 + (length - 1.0) / 2 if length > 1.1 else 1.0
+    return None
 
 
 def reseed(run: Run, mixture: Mixture, dead: BoolArray) -> Mixture:
@@ -47,16 +145,11 @@ def reseed(run: Run, mixture: Mixture, dead: BoolArray) -> Mixture:
     The heaviest component is cut across its longest axis: both halves keep its
     weight, mean and covariance in sum.
     """
-    weights, means, covariances = (
-        mixture.weights.copy(),
-        mixture.means.copy(),
-        mixture.covariances.copy(),
-    )
+    weights = mixture.weights.copy()
+    means, covariances = mixture.means.copy(), mixture.covariances.copy()
     for k in np.flatnonzero(dead):
         donor = int(weights.argmax())
-        values, vectors = np.linalg.eigh(covariances[donor])
-        # Halves of N(0, λ) have means ±√(2λ/π) and variance λ(1 - 2/π).
-        step = np.sqrt(2 / np.pi * values[-1]) * vectors[:, -1]
+        step = longest_half_axis(covariances[donor])
         weights[[k, donor]] = weights[donor] / 2
         means[k], means[donor] = means[donor] + step, means[donor] - step
         covariances[donor] -= np.outer(step, step)
@@ -65,12 +158,17 @@ def reseed(run: Run, mixture: Mixture, dead: BoolArray) -> Mixture:
     return run.regularise(weights / weights.sum(), means, covariances, weights)
 
 
+def longest_half_axis(covariance: np.ndarray) -> np.ndarray:
+    """Return where half of a Gaussian lies: ±√(2λ/π) along its longest axis."""
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray(np.sqrt(2 / np.pi * max(values[-1], 0.0)) * vectors[:, -1])
+
+
 @dataclass(frozen=True)
 class Ascent:
     """Joint EM from the run's mixture until it converges.
 
-    Under the floor the M-step is exact, so the log-likelihood never falls.  A
-    component that loses its rows is re-seeded, at most K times.
+    A component that loses its rows is re-seeded, at most K times.
 
     Parameters
     ----------
@@ -78,34 +176,36 @@ class Ascent:
         What the history calls the steps.
     tol, max_iter : optional
         Those of the run's settings if left out.
+    accelerate : bool
+        Extrapolate; plain EM does not.
     """
 
     name: str = "em"
     tol: float | None = None
     max_iter: int | None = None
+    accelerate: bool = False
+    goal: float = float("-inf")
 
     def __call__(self, run: Run) -> Iterator[Record]:
         """Climb, one record for each step."""
         tol = run.settings.tol if self.tol is None else self.tol
         limit = run.settings.max_iter if self.max_iter is None else self.max_iter
-        joint = View.joint(run.engine.n_features)
-        run.ascent = Trace()
+        trace = run.ascent = Trace()
         reseeds = run.settings.n_components
-        since_reseed = 0
-        for step in range(limit + 1):
-            moments = run.expect(run.mixture)
-            run.ascent.log_likelihoods.append(run.log_likelihood)
+        points = climb(run, run.mixture, accelerate=self.accelerate)
+        while len(trace.log_likelihoods) <= limit:
+            point = next(points)
+            run.mixture = point.mixture
+            trace.log_likelihoods.append(point.log_likelihood)
             yield run.record(self.name)
-            dead = ~moments.alive
-            climbing = run.ascent.log_likelihoods[since_reseed:]
-            if has_converged(climbing, tol) and not (dead.any() and reseeds):
-                run.converged = run.converged or run.best_ascent is run.ascent
+            dead = ~point.moments.alive
+            if dead.any() and reseeds > 0:
+                trace.reseeded += np.flatnonzero(dead).tolist()
+                reseeds -= int(dead.sum())
+                revived = reseed(run, m_step(run, point.mixture, point.moments), dead)
+                points = climb(run, revived, accelerate=self.accelerate)
+            elif point.left <= tol:
+                run.converged = run.converged or run.best_ascent is trace
                 break
-            if step == limit:
+            elif not point.can_reach(self.goal):
                 break
-            run.mixture = m_step(run, moments, joint)
-            if dead.any() and reseeds:
-                run.mixture = reseed(run, run.mixture, dead)
-                run.ascent.reseeded += np.flatnonzero(dead).tolist()
-                reseeds = max(0, reseeds - int(dead.sum()))
-                since_reseed = len(run.ascent.log_likelihoods)

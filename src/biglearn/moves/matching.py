@@ -55,8 +55,6 @@ def lift(
     means : array of shape (K, D)
     covariances : array of shape (K, D, D)
     """
-    if view.is_joint:  # there is no rest, so G = I
-        return means, covariances
     projected = mixture.project(view)
     shift = np.einsum("kij,kj->ki", gain, means - projected.means)
     change = gain @ (covariances - projected.covariances) @ np.swapaxes(gain, 1, 2)
@@ -64,21 +62,29 @@ def lift(
 
 
 def m_step(
-    run: Run, moments: Moments, view: View, *, lift_name: str = "block", pseudo_count: float = 0.0
+    run: Run,
+    mixture: Mixture,
+    moments: Moments,
+    *,
+    view: View | None = None,
+    lift_name: str = "block",
+    pseudo_count: float = 0.0,
 ) -> Mixture:
-    """Turn a view's moments into new parameters of the joint.
+    """Turn the moments of a view (the joint, if left out) into new parameters.
 
-    A component without rows keeps its mean and covariance.
+    In the joint and without pseudo-counts this maximises the expected
+    log-likelihood under structure and floor.  A component without rows keeps
+    its mean and covariance.
     """
-    mixture = run.mixture
-    projected = mixture.project(view)
+    seen = mixture if view is None else mixture.project(view)
     alive = moments.alive
-    means = np.where(alive[:, None], moments.means, projected.means)
-    covariances = np.where(alive[:, None, None], moments.covariances, projected.covariances)
-    gain = LIFTS[lift_name](mixture, view)
-    lifted = lift(mixture, view, means, covariances, gain)
+    means = np.where(alive[:, None], moments.means, seen.means)
+    covariances = np.where(alive[:, None, None], moments.covariances, seen.covariances)
+    if view is not None:
+        gain = LIFTS[lift_name](mixture, view)
+        means, covariances = lift(mixture, view, means, covariances, gain)
     weights = map_weights(moments.counts, moments.total, pseudo_count)
-    return run.regularise(weights, *lifted, moments.counts / moments.total)
+    return run.regularise(weights, means, covariances, moments.counts / moments.total)
 
 
 @dataclass(frozen=True)
@@ -103,13 +109,19 @@ class Matching:
 
     def __call__(self, run: Run) -> Iterator[Record]:
         """Make the steps; the run goes on from where they end."""
-        joint = self.view.is_joint
-        rows = None if joint else run.engine.project(self.view)
+        view = None if self.view.is_joint else self.view
+        rows = None if view is None else run.engine.project(view)
         for _ in range(self.inner_steps):
-            moments = run.expect(run.mixture.project(self.view), rows)
+            seen = run.mixture if view is None else run.mixture.project(view)
+            moments = run.expect(seen, rows)
             run.mixture = m_step(
-                run, moments, self.view, lift_name=self.lift, pseudo_count=self.pseudo_count
+                run,
+                run.mixture,
+                moments,
+                view=view,
+                lift_name=self.lift,
+                pseudo_count=self.pseudo_count,
             )
         # After the last M-step the joint log-likelihood is not known.
-        last = moments.mean_log_likelihood if joint else float("nan")
+        last = moments.mean_log_likelihood if view is None else float("nan")
         yield run.record(self.view.name, log_likelihood=last)
