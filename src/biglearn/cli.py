@@ -18,10 +18,12 @@ from biglearn._version import __version__
 from biglearn.cli_inputs import paper_options, read_data, rows_and_columns
 from biglearn.cli_messages import explain, say, short_warnings
 from biglearn.cli_progress import FitProgress
-from biglearn.cli_show import as_json, describe, model_report
+from biglearn.cli_show import as_json, contest_report, describe, model_report
+from biglearn.demo import contest, digits, grid25, write_results
 from biglearn.estimator import BigLearnGaussianMixture
 from biglearn.io import Model, Table, load_model, save_model, write_table
 from biglearn.mixture import Mixture
+from biglearn.plots import require_matplotlib
 from biglearn.tables import check_output
 
 app = typer.Typer(
@@ -233,6 +235,28 @@ def info(model: options.ModelFile, as_object: options.Json = False) -> None:
         print(json.dumps(as_json(loaded), indent=2))
     else:
         Console().print(model_report(loaded))
+
+
+@app.command()
+def demo(
+    output_dir: options.OutputDir = Path("demo-output"),
+    seed: options.Seed = 0,
+    quiet: options.Quiet = False,
+) -> None:
+    """Compare plain EM with big learning on two problems (needs the extra plots)."""
+    require_matplotlib()
+    output_dir.mkdir(parents=True, exist_ok=True)
+    results = {}
+    for draw in (grid25, digits):
+        problem = draw(np.random.default_rng(seed))
+        outcomes = []
+        for outcome in contest(problem, seed=seed):
+            say(f"{problem.name}: {outcome.method}: {outcome.seconds:.1f} s", quiet=quiet)
+            outcomes.append(outcome)
+        results[problem.name] = problem, outcomes
+        Console().print(contest_report(problem, outcomes), "")
+    for path in write_results(output_dir, results, seed=seed):
+        say(f"wrote {path}", quiet=quiet)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

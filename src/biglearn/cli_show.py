@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -11,6 +11,7 @@ from rich.table import Table
 
 from biglearn._version import __version__
 from biglearn.cli_messages import printable
+from biglearn.demo import Outcome, Problem
 from biglearn.estimator import BigLearnGaussianMixture
 from biglearn.io import Model
 from biglearn.records import summarise
@@ -123,3 +124,23 @@ def model_report(model: Model) -> RenderableType:
     if isinstance(history, list) and history:
         parts += ["", _history(history)]
     return Group(*parts)
+
+
+def contest_report(problem: Problem, outcomes: Sequence[Outcome]) -> RenderableType:
+    """Lay out what every method reached on one problem of the demo."""
+    table = Table(title=problem.title, title_justify="left")
+    table.add_column("method")
+    heads = ("train", "held out", "ARI", "smallest π", "seconds")
+    for head in heads:
+        table.add_column(head, justify="right")
+    for outcome in outcomes:
+        table.add_row(
+            outcome.method,
+            f"{outcome.train_log_likelihood:.4f}",
+            f"{outcome.test_log_likelihood:.4f}",
+            f"{outcome.test_ari:.3f}",
+            f"{outcome.smallest_weight:.4f}",
+            f"{outcome.seconds:.1f}" if outcome.history else "–",
+        )
+    table.caption = "train, held out: mean log-likelihood per row; ARI on held-out rows"
+    return table
