@@ -123,7 +123,7 @@ class Outcome:
     def at(self, budget: float) -> Found | None:
         """Return the best model found within ``budget`` seconds, None if there was none.
 
-        A tenth of a second or two per cent late still counts: no contender can stop sharper.
+        A tenth of a second or two per cent late still counts: nobody can stop sharper.
         """
         limit = budget + max(0.1, 0.02 * budget)
         within = [found for found in self.trail if found.seconds <= limit]
@@ -178,12 +178,14 @@ def _run(contender: Contender, folder: Path, *, seconds: float, threads: int) ->
         text=True,
         start_new_session=True,
     )
+    _running.add(process)
     try:
-        _, errors = process.communicate(timeout=1.5 * seconds + GRACE)
+        _, errors = process.communicate(timeout=2 * seconds + GRACE)
     except subprocess.TimeoutExpired:
         return f"killed {GRACE:.0f} s after its time was up"
     finally:
         _end(process)
+        _running.discard(process)
     if process.returncode != 0:
         last = (errors.strip() or "no message").splitlines()[-1]
         return f"exit status {process.returncode}: {last}"[:500]
@@ -195,6 +197,15 @@ def _end(process: subprocess.Popen[str]) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+_running: set[subprocess.Popen[str]] = set()
+
+
+def stop_all() -> None:
+    """End every fit under way, for an interrupted study that runs several at once."""
+    for process in list(_running):
+        _end(process)
 
 
 def _collect(folder: Path, ended: str) -> Outcome:

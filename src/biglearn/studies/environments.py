@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT_VARIABLE = "BIGLEARN_RIVALS"
 
 REQUIREMENTS: dict[str, list[list[str]]] = {
-    "pygmmis": [["numpy<2", "scipy", "setuptools<81", "pygmmis==1.2.3"]],
+    "pygmmis": [["numpy<2", "scipy", "scikit-learn", "setuptools<81", "pygmmis==1.2.3"]],
     # its metadata ask for the retired package "sklearn"
     "gmm-mml": [["numpy", "scipy", "scikit-learn", "matplotlib"], ["--no-deps", "gmm-mml==0.12"]],
     "torch": [["torch==2.13.0", "tgmm==0.4.3", "pomegranate==1.1.2", "threadpoolctl"]],

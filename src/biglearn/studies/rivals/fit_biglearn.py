@@ -9,6 +9,31 @@ from typing import Any
 from numpy.typing import NDArray
 
 PACKAGES = ("biglearn-em", "scikit-learn", "scipy")
+STOPS_ITSELF = True
+
+
+class _Watcher:
+    """A method that also takes a look at the best model at growing intervals."""
+
+    def __init__(self, method: Any) -> None:
+        self.method = method
+        self.run: Any = None
+        self.due = 0.125
+        self.snapshots: list[tuple[float, Any]] = []
+
+    @property
+    def keeps_best(self) -> bool:
+        return bool(self.method.keeps_best)
+
+    def schedule(self, run: Any) -> Iterator[Any]:
+        self.run = run
+        yield from self.method.schedule(run)
+
+    def __call__(self, record: Any) -> None:
+        if record.seconds >= self.due and self.run.best is not None:
+            self.snapshots.append((record.seconds, self.run.best))
+            while self.due <= record.seconds:
+                self.due *= 2**0.5
 
 
 def fit(
@@ -46,6 +71,7 @@ def fit(
     None, then (weights, means, covariances)
     """
     from biglearn import BigLearnGaussianMixture, methods
+    from biglearn.methods import resolve
 
     chosen: Any = method
     if constants is not None:
@@ -55,17 +81,26 @@ def fit(
     settings = {"scaling": "none", "reg_covar": floor, "n_threads": threads, **parameters}
     yield None
     run, left = 0, seconds
+    used = 0.0
     while (run == 0 or restarts) and left > 0:
         began = time.perf_counter()
+        watcher = _Watcher(resolve(chosen))
         model = BigLearnGaussianMixture(
             n_components,
-            method=chosen,
+            method=watcher,
+            callback=watcher,
             random_state=1000 * seed + run,
             max_time=left,
             **settings,
         ).fit(X)
         mixture = model.mixture_
+        elapsed = time.perf_counter() - began
         # counted here, for the worker's clock stands still while it looks at a model
-        left -= time.perf_counter() - began
+        left -= elapsed
+        for moment, snapshot in watcher.snapshots:
+            # the library centres the rows for itself
+            means = snapshot.means + X.mean(axis=0)
+            yield snapshot.weights, means, snapshot.covariances, used + moment
+        used += elapsed
         yield mixture.weights, mixture.means, mixture.covariances
         run += 1

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-PACKAGES = ("pygmmis", "scipy")
+PACKAGES = ("pygmmis", "scipy", "scikit-learn")
 
 
 def fit(
@@ -25,6 +25,9 @@ def fit(
 ) -> Iterator[Any]:
     """First plain EM from k-means, then with as many split-and-merge attempts as succeed.
 
+    The k-means start is scikit-learn's: the package's own leaves clusters empty and then fails on
+    their singular covariances.
+
     Parameters
     ----------
     X : (N, D) array
@@ -34,9 +37,11 @@ def fit(
 
     Yields
     ------
-    None, then (weights, means, covariances)
+    None, then (weights, means, covariances); not a number where a run failed
     """
     pygmmis: Any = importlib.import_module("pygmmis")
+    from sklearn.cluster import KMeans  # noqa: F401 - imported here so that it is not timed
+
     # it takes one process per processor unless told otherwise
     pygmmis.multiprocessing.Pool = functools.partial(multiprocessing.get_context().Pool, threads)
     yield None
@@ -44,18 +49,27 @@ def fit(
     while True:
         rng = np.random.RandomState(1000 * seed + run)
         model = pygmmis.GMM(K=n_components, D=X.shape[1])
+        _start(model, X, floor, rng)
+        # its split-and-merge fails without a cutoff; beyond 5 sigma a row weighs nothing
+        settings = {"init_method": "none", "cutoff": 5, "w": floor, "tol": 1e-4, "rng": rng}
         # a plain fit first, so that a short budget has a result
-        pygmmis.fit(model, X, init_method="kmeans", w=floor, tol=1e-4, maxiter=300, rng=rng)
-        yield model.amp.copy(), model.mean.copy(), model.covar.copy()
-        pygmmis.fit(
-            model,
-            X,
-            init_method="none",
-            w=floor,
-            tol=1e-4,
-            maxiter=300,
-            split_n_merge=10 * n_components,
-            rng=rng,
-        )
-        yield model.amp.copy(), model.mean.copy(), model.covar.copy()
+        for attempts in (0, 10 * n_components):
+            try:
+                pygmmis.fit(model, X, split_n_merge=attempts, **settings)
+            except np.linalg.LinAlgError:
+                yield np.full(1, np.nan), np.full((1, 1), np.nan), np.full((1, 1, 1), np.nan)
+                break
+            yield model.amp.copy(), model.mean.copy(), model.covar.copy()
         run += 1
+
+
+def _start(model: Any, X: NDArray[Any], floor: float, rng: Any) -> None:
+    from sklearn.cluster import KMeans
+
+    labels = KMeans(model.K, n_init=1, random_state=rng).fit_predict(X)
+    for k in range(model.K):
+        rows = X[labels == k]
+        centred = rows - rows.mean(axis=0)
+        model.amp[k] = len(rows) / len(X)
+        model.mean[k] = rows.mean(axis=0)
+        model.covar[k] = centred.T @ centred / len(rows) + floor * np.eye(X.shape[1])
