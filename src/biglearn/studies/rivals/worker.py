@@ -116,7 +116,7 @@ def drive(
     limit = 2 * seconds + 30 if stops_itself else seconds + max(0.1, 0.02 * seconds)
     signal.signal(signal.SIGALRM, _alarm)
     next(models)  # imports and reading are not timed
-    while used < seconds:
+    while used < (limit if stops_itself else seconds):
         signal.setitimer(signal.ITIMER_REAL, limit - used)
         began = time.perf_counter()
         try:
