@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from biglearn._linalg import Array, FloatArray
+from biglearn._linalg import Array, FloatArray, symmetrise
 
 
 def reject_text(X: Any) -> None:
@@ -20,9 +21,9 @@ def reject_text(X: Any) -> None:
                 f"columns {bad} do not hold numbers; drop or encode them before fitting"
             )
         return
-    if hasattr(X, "dtype") and getattr(X.dtype, "kind", "f") in "USO":
+    if isinstance(X, list | tuple) or getattr(getattr(X, "dtype", None), "kind", "f") in "USO":
         try:
-            np.asarray(X).astype(np.float64)
+            np.asarray(X, dtype=None if hasattr(X, "dtype") else object).astype(np.float64)
         except (TypeError, ValueError) as error:
             if "complex" in str(error) or "argument must be a string" in str(error):
                 raise
@@ -33,8 +34,11 @@ def reject_text(X: Any) -> None:
 
 
 def _is_numeric(column: Any) -> bool:
+    values = np.asarray(column)
+    if values.dtype.kind in "mM":  # dates would pass as numbers of nanoseconds
+        return False
     try:
-        np.asarray(column).astype(np.float64)
+        values.astype(np.float64)
     except (TypeError, ValueError):
         return False
     return True
@@ -42,8 +46,9 @@ def _is_numeric(column: Any) -> bool:
 
 def reject_non_finite(X: FloatArray, names: list[str] | None = None) -> None:
     """Refuse NaN and infinity, naming the first column and row that has one."""
-    if np.isfinite(X.sum()):  # one pass and no mask where all is well
-        return
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(X.sum()):  # one pass and no mask where all is well
+            return
     bad = ~np.isfinite(X)
     if not bad.any():
         return  # the sum overflowed, the values did not
@@ -56,10 +61,17 @@ def reject_non_finite(X: FloatArray, names: list[str] | None = None) -> None:
 
 
 def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> Array | None:
-    """Return the weights of the rows, shape (N,), or None where all are equal to 1."""
+    """Return the weights of the rows, shape (N,), or None where all are equal.
+
+    Only their ratios matter, so the largest is brought into [1, 2): sums then
+    stay in range.  The factor is a power of two, which costs no digit.
+    """
     if sample_weight is None:
         return None
-    weights = np.asarray(sample_weight, dtype=np.float64)
+    try:
+        weights = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"sample_weight must be numbers ({error})") from None
     if weights.ndim == 0:
         weights = np.full(n_rows, float(weights))
     if weights.shape != (n_rows,):
@@ -73,17 +85,18 @@ def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> Array | None:
         )
     if not weights.any():
         raise ValueError("sample_weight is 0 for every row; at least one must be positive")
-    return None if (weights == 1).all() else weights
+    weights = np.ldexp(weights, 1 - int(np.frexp(weights.max())[1]))
+    return None if (weights == weights[0]).all() else weights
 
 
 def check_number(
     name: str, value: Any, *, low: float, integer: bool = False, above: bool = False
 ) -> None:
-    """Refuse a parameter that is no number, or below (`above`: not above) `low`."""
+    """Refuse a parameter that is not finite, or below (`above`: not above) `low`."""
     kinds = (int, np.integer) if integer else (int, float, np.integer, np.floating)
     ok = isinstance(value, kinds) and not isinstance(value, bool | np.bool_)
-    if not ok or not (value > low if above else value >= low):
-        kind = "an integer" if integer else "a number"
+    if not ok or not math.isfinite(value) or not (value > low if above else value >= low):
+        kind = "an integer" if integer else "a finite number"
         bound = f"above {low}" if above else f"at least {low}"
         raise ValueError(f"{name} must be {kind} {bound}, got {value!r}")
 
@@ -126,12 +139,13 @@ def check_given(
         return given_weights, given_means, None
     matrices = expand_structure(given_precisions, covariance_type, shape)
     lowest = np.linalg.eigvalsh(matrices)[:, 0]
-    if (lowest <= 0).any() or not np.allclose(matrices, np.swapaxes(matrices, 1, 2)):
+    skew = np.abs(matrices - np.swapaxes(matrices, 1, 2)).max()
+    if (lowest <= 0).any() or skew > 1e-6 * np.abs(matrices).max():
         raise ValueError(
             "precisions_init must be symmetric and positive definite, "
             f"got a smallest eigenvalue of {lowest.min():.3g}"
         )
-    return given_weights, given_means, np.linalg.inv(matrices)
+    return given_weights, given_means, symmetrise(np.asarray(np.linalg.inv(matrices)))
 
 
 def expand_structure(values: Array, covariance_type: str, shape: tuple[int, int]) -> Array:
@@ -150,7 +164,7 @@ def collapse_structure(matrices: Array, covariance_type: str) -> Array:
     if covariance_type == "full":
         return matrices
     if covariance_type == "tied":
-        return matrices[0]
+        return np.asarray(matrices[0])
     diagonal = np.diagonal(matrices, axis1=1, axis2=2)
     return np.asarray(diagonal if covariance_type == "diag" else diagonal.mean(axis=1))
 

@@ -41,7 +41,8 @@ class Units:
 
         ``"standard"`` centres on the mean and scales by the standard
         deviation, ``"minmax"`` maps the range of each column to [0, 1],
-        ``"none"`` only centres.  A constant column keeps scale 1.
+        ``"none"`` only centres.  A constant column keeps scale 1; one that is
+        constant but for rounding is scaled by its size, so that it stays so.
 
         Raises
         ------
@@ -55,21 +56,19 @@ class Units:
         spread = high / 2 - low / 2  # halves first: the difference may overflow
         constant = spread <= _CONSTANT * size
         if scaling == "minmax":
-            centre, scale = low, 2 * spread
+            centre, scale = low, np.minimum(spread, 0.5 * np.finfo(float).max) * 2
         else:
             centre, scale = _mean_and_deviation(rows, weights, low, high)
-        if scaling == "none":
-            scale = np.ones_like(scale)
         centre = np.where(constant, low, centre)
-        scale = np.where(constant, 1.0, scale)
-        bad = (scale < _RANGE[0]) | (scale > _RANGE[1])
+        scale = np.where(constant, np.where(spread > 0, size, 1.0), scale)
+        bad = (scale > _RANGE[1]) | ((scale < _RANGE[0]) & (scaling != "none"))
         if bad.any():
             column = int(bad.argmax())
             raise ValueError(
                 f"column {column} has a spread of {scale[column]:.3g}, so that its variance is "
                 "outside the range of float64; rescale it, for example to unit variance"
             )
-        return cls(centre, scale)
+        return cls(centre, np.ones_like(scale) if scaling == "none" else scale)
 
     @classmethod
     def identity(cls, n_features: int) -> Units:
