@@ -29,27 +29,32 @@ def floor_eigenvalues(covariances: Array, floor: float) -> tuple[Array, int]:
     Returns the covariances, shape (K, D, D), and how many eigenvalues rose.
     """
     n_features = covariances.shape[-1]
+    least = max(floor, float(np.finfo(float).tiny))
     if n_features == 1:
-        lowest = max(floor, np.finfo(float).tiny)
-        return np.maximum(covariances, lowest), int((covariances < lowest).sum())
+        return np.maximum(covariances, least), int((covariances < least * (1 - 1e-9)).sum())
     shifted = covariances - floor * np.eye(n_features)
     try:  # a Cholesky factor is far cheaper than eigenvalues, and mostly enough
         np.linalg.cholesky(shifted)
         return covariances, 0
     except np.linalg.LinAlgError:
-        pass
-    values, vectors = np.linalg.eigh(covariances)
-    lowest = np.maximum(floor, _NOISE * values[:, -1:])
-    lowest = np.maximum(lowest, np.finfo(float).tiny)
+        # Sound covariances stay as they are, whatever the others need.
+        touched = [k for k, matrix in enumerate(shifted) if not _is_definite(matrix)]
+    values, vectors = np.linalg.eigh(covariances[touched])
+    lowest = np.maximum(least, _NOISE * values[:, -1:])
     raised = np.maximum(values, lowest)
     # An eigenvalue at the floor up to rounding is not a repair.
     n_raised = int((values < lowest * (1 - 1e-9)).sum())
-    touched = (values < lowest).any(axis=1)
     floored = covariances.copy()
-    floored[touched] = symmetrise(
-        (vectors[touched] * raised[touched, None, :]) @ np.swapaxes(vectors[touched], 1, 2)
-    )
+    floored[touched] = symmetrise((vectors * raised[:, None, :]) @ np.swapaxes(vectors, 1, 2))
     return floored, n_raised
+
+
+def _is_definite(matrix: Array) -> bool:
+    try:
+        np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def inverse_cholesky(covariances: Array) -> tuple[Array, Array]:

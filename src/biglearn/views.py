@@ -53,12 +53,12 @@ class View:
     @property
     def size(self) -> int:
         """Number of dimensions d of the view."""
-        return self.basis.shape[0]
+        return len(self.basis)
 
     @property
     def n_features(self) -> int:
         """Number of features D of the rows that it projects."""
-        return self.basis.shape[1]
+        return int(self.basis.shape[1])
 
     @property
     def is_joint(self) -> bool:
