@@ -54,17 +54,17 @@ class ConditionalMixture:
             )
         self._mixture = mixture
         marginal = mixture.marginal(given.tolist())
-        whitening = marginal.whitening
-        cross = mixture.covariances[:, rest[:, None], given]
-        # Σ_rg Σ_gg⁻¹ through the whitening, so that no inverse is formed
-        half = cross @ np.swapaxes(whitening, 1, 2)
-        gain = half @ whitening
+        # With the given features first, the factor L of Σ holds everything:
+        # Σ_rg Σ_gg⁻¹ = L_rg L_gg⁻¹, and Σ_rr - Σ_rg Σ_gg⁻¹ Σ_gr = L_rr L_rrᵀ,
+        # which unlike the difference cannot lose its definiteness.
+        order, size = np.concatenate([given, rest]), len(given)
+        factors = np.linalg.cholesky(mixture.covariances[:, order[:, None], order])
+        gain = factors[:, size:, :size] @ marginal.whitening
+        within: Array = np.asarray(factors[:, size:, size:], dtype=np.float64)
         self.weights: Array = marginal.responsibilities(values)
         shift = values[:, None, :] - marginal.means
         self.means: Array = mixture.means[:, rest] + np.einsum("kij,nkj->nki", gain, shift)
-        self.covariances: Array = symmetrise(
-            mixture.covariances[:, rest[:, None], rest] - half @ np.swapaxes(half, 1, 2)
-        )
+        self.covariances: Array = symmetrise(within @ np.swapaxes(within, 1, 2))
         names = mixture.feature_names
         self.feature_names = None if names is None else tuple(names[i] for i in rest)
 
@@ -124,4 +124,5 @@ class ConditionalMixture:
         labels = (cumulative < draws).sum(axis=1)
         factors = np.linalg.cholesky(self.covariances)[labels]
         noise = rng.standard_normal((len(self), self.means.shape[2]))
-        return self.means[np.arange(len(self)), labels] + np.einsum("nij,nj->ni", factors, noise)
+        means = self.means[np.arange(len(self)), labels]
+        return np.asarray(means + np.einsum("nij,nj->ni", factors, noise))

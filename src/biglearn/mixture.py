@@ -76,11 +76,10 @@ class Mixture:
         *,
         feature_names: Sequence[str] | None = None,
     ) -> None:
-        arrays = [np.array(a, dtype=np.float64) for a in (weights, means, covariances)]
-        _check_parameters(*arrays)
-        arrays[0] = arrays[0] / arrays[0].sum()
-        self._assign(*arrays, None if feature_names is None else tuple(feature_names))
-        names = self.feature_names
+        pi, mu, sigma = (np.array(a, dtype=np.float64) for a in (weights, means, covariances))
+        _check_parameters(pi, mu, sigma)
+        names = None if feature_names is None else tuple(feature_names)
+        self._assign(pi / pi.sum(), mu, sigma, names)
         if names is not None and (len(names) != self.n_features or len(set(names)) != len(names)):
             raise ValueError(
                 f"feature_names must be {self.n_features} different names, got {list(names)}"
@@ -120,22 +119,32 @@ class Mixture:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a Mixture is immutable; build a new one to change {name!r}")
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a Mixture is immutable; {name!r} cannot be deleted")
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Arrays come back writeable from a pickle or a deep copy.
+        self._assign(state["weights"], state["means"], state["covariances"], state["feature_names"])
+
     def __repr__(self) -> str:
         return f"Mixture(K={self.n_components}, D={self.n_features})"
 
     @property
     def n_components(self) -> int:
         """Number of components K."""
-        return self.means.shape[0]
+        return len(self.means)
 
     @property
     def n_features(self) -> int:
         """Number of features D."""
-        return self.means.shape[1]
+        return int(self.means.shape[1])
 
     @cached_property
     def _factors(self) -> tuple[Array, Array]:
-        return inverse_cholesky(self.covariances)
+        factors = inverse_cholesky(self.covariances)
+        for array in factors:
+            array.flags.writeable = False
+        return factors
 
     @property
     def whitening(self) -> Array:
@@ -162,7 +171,11 @@ class Mixture:
         out = np.empty((len(rows), self.n_components))
         for start in range(0, len(rows), _BLOCK):
             block = np.asarray(rows[start : start + _BLOCK], dtype=np.float64) - centre
-            out[start : start + _BLOCK] = density.log_joint(np.ascontiguousarray(block.T)).T
+            # A row so far away that its distance overflows has log-density -inf.
+            with np.errstate(over="ignore", invalid="ignore"):
+                values = density.log_joint(np.ascontiguousarray(block.T)).T
+            values[np.isnan(values) & np.isfinite(block).all(axis=1, keepdims=True)] = -np.inf
+            out[start : start + _BLOCK] = values
         return out
 
     def log_density(self, X: ArrayLike) -> Array:
@@ -195,7 +208,8 @@ class Mixture:
         ValueError
             If a feature is unknown or named twice.
         """
-        chosen = self._columns([features] if isinstance(features, int | str) else features)
+        single = isinstance(features, int | np.integer | str)
+        chosen = self._columns([features] if single else features)  # type: ignore[list-item,arg-type]
         names = self.feature_names
         return Mixture.trusted(
             self.weights,
@@ -237,12 +251,13 @@ class Mixture:
             values = np.array([list(given.values())], dtype=np.float64)
             return ConditionalMixture(self, self._columns(list(given)), values)[0]
         if features is None:
-            if not hasattr(given, "columns"):
+            names = getattr(given, "columns", None)
+            if names is None:
                 raise ValueError(
                     "conditional() needs features=[...] to know which features the columns of "
                     "the array are"
                 )
-            features = list(given.columns)
+            features = list(names)
         return ConditionalMixture(
             self, self._columns(features), np.asarray(given, dtype=np.float64)
         )
@@ -336,6 +351,8 @@ class Mixture:
             raise ValueError(f"kl_divergence() needs n_samples >= 2, got {n_samples}")
         rows, _ = self.sample(n_samples, rng)
         gap = self.log_density(rows) - other.log_density(rows)
+        if np.isposinf(gap).any():  # the other has no density where this one has
+            return KLEstimate(float("inf"), float("nan"))
         return KLEstimate(float(gap.mean()), float(gap.std(ddof=1) / np.sqrt(n_samples)))
 
     def _rows(self, X: ArrayLike) -> Array:
@@ -357,6 +374,8 @@ class Mixture:
                     known = list(names) or "none, this mixture has no feature names"
                     raise ValueError(f"unknown feature {feature!r}; known names: {known}")
                 chosen.append(names.index(feature))
+            elif not isinstance(feature, int | np.integer) or isinstance(feature, bool):
+                raise ValueError(f"features are named by column numbers or names, got {feature!r}")
             elif not -self.n_features <= feature < self.n_features:
                 raise ValueError(
                     f"feature {feature} is out of range for {self.n_features} features"
