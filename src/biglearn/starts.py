@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.cluster import KMeans, kmeans_plusplus
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances_argmin
 
 from biglearn._linalg import Array, BoolArray, FloatArray
@@ -37,13 +39,19 @@ def _kmeans(
 ) -> Array:
     seed = int(rng.integers(2**31))
     model = KMeans(n_components, n_init=1, random_state=seed)
-    return np.asarray(model.fit(rows, sample_weight=weights).cluster_centers_)
+    with warnings.catch_warnings():  # fewer distinct rows than components are no trouble here
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(rows, sample_weight=weights)
+    return np.asarray(model.cluster_centers_)
 
 
 def _random_rows(
     rows: Array, weights: Array | None, n_components: int, rng: np.random.Generator
 ) -> Array:
-    shares = None if weights is None else weights / weights.sum()
+    shares = None
+    if weights is not None:  # a row of next to no weight must remain a candidate
+        shares = np.maximum(weights, 1e-12 * weights.mean())
+        shares /= shares.sum()
     return rows[rng.choice(len(rows), size=n_components, replace=False, p=shares)]
 
 
@@ -116,13 +124,18 @@ class GivenParameters:
         """Return the base start with the given parts in place of its own."""
         if self.weights is not None and self.means is not None and self.covariances is not None:
             return run.regularise(self.weights, self.means, self.covariances, self.weights)
-        means = self.means
-        base = self.base if means is None else CentreStart(lambda *_: means)
-        mixture = base(run)
+        mixture = self._start()(run)
         weights = mixture.weights if self.weights is None else self.weights
-        means = mixture.means if means is None else means
+        means = mixture.means if self.means is None else self.means
         covariances = mixture.covariances if self.covariances is None else self.covariances
         return run.regularise(weights, means, covariances, weights)
+
+    def _start(self) -> Callable[[Run], Mixture]:
+        """Return the start that gives the missing parts."""
+        if self.means is None:
+            return self.base
+        centres = self.means
+        return CentreStart(lambda *_: centres)
 
 
 #: Every start by name.
