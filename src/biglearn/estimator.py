@@ -26,9 +26,16 @@ from biglearn.inputs import (
     reject_text,
 )
 from biglearn.methods import resolve
+from biglearn.mixture import Mixture
 from biglearn.records import Record
 from biglearn.search import Method, Run, Settings, Start, search
 from biglearn.units import Units
+
+#: Below this a variance of a column, or its inverse, leaves the range of float64.
+_SMALLEST_VARIANCE = 1e-306
+
+#: Variances below this share of the data's drown in the rounding of the moments.
+_RESOLUTION = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
 
 COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 SCALINGS = ("standard", "minmax", "none")
@@ -58,7 +65,9 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
         EM stops when neither its last gain in mean log-likelihood per row nor
         Aitken's estimate of the gain that is left exceeds it.
     reg_covar : float, default=1e-6
-        Smallest eigenvalue of a covariance, in the units of `scaling`.
+        Smallest eigenvalue of a covariance, in the units of `scaling`.  What
+        rounding cannot resolve (1e-12 of the variance; 1e-6 in float32) is
+        raised in any case.
     max_iter : int, default=1000
         Most steps of one EM run.
     max_time : float, default=None
@@ -104,11 +113,11 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
     converged_ : bool
         Whether the EM run that reached the model converged.
     n_iter_ : int
-        Steps of that run.
+        EM steps of that run, at most `max_iter`.
     lower_bound_ : float
         Mean log-likelihood per training row.
     lower_bounds_ : list of float
-        The same over that run's steps.
+        The same over that run: at its start, and after each step.
     history_ : list of Record
         What every step of the fit did.
     n_reseeded_ : int
@@ -213,13 +222,14 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
         engine = MemoryEngine(rows, weights=weights, units=units, n_threads=threads)
         run = Run(
             engine=engine,
-            settings=self._settings(),
+            settings=self._settings(self._floor(engine, units, rows.dtype)),
             start=self._start(rows, present, units),
             rng=self._generator(),
             offset=units.log_volume,
         )
         self.history_ = list(self._follow(search(run, method)))
         self._keep(run, units, rows.dtype)
+        self._warn(run, method)
         return self
 
     def _follow(self, records: Any) -> Any:
@@ -259,11 +269,26 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
                 f"weight, got n_samples={n_rows}; lower n_components"
             )
 
-    def _settings(self) -> Settings:
+    def _floor(self, engine: MemoryEngine, units: Units, dtype: np.dtype[Any]) -> float:
+        """Return the eigenvalue floor: the user's, or what rounding still resolves."""
+        unit = 1.0
+        if self.scaling == "none":
+            whole = engine.moments_of(np.ones((engine.n_rows, 1))).covariances[0].diagonal()
+            unit = float(whole[whole > 0].min(initial=whole.max() or 1.0))
+        floor = max(float(self.reg_covar), _RESOLUTION[dtype] * unit)
+        lowest = float(units.scale.min()) ** 2 * floor
+        if lowest < _SMALLEST_VARIANCE:
+            raise ValueError(
+                f"reg_covar={self.reg_covar} allows variances of {lowest:.3g} in the units of X, "
+                "whose inverses leave the range of float64; raise reg_covar or rescale X"
+            )
+        return floor
+
+    def _settings(self, floor: float) -> Settings:
         return Settings(
             n_components=self.n_components,
             covariance_type=self.covariance_type,
-            floor=float(self.reg_covar),
+            floor=floor,
             tol=float(self.tol),
             max_iter=int(self.max_iter),
             max_time=self.max_time,
@@ -304,20 +329,25 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
             run.mixture, None if names is None else tuple(str(name) for name in names)
         )
         self._dtype = dtype
-        self.weights_ = self._outside(self.mixture_.weights)
-        self.means_ = self._outside(self.mixture_.means)
-        kind = self.covariance_type
-        self.covariances_ = self._outside(collapse_structure(self.mixture_.covariances, kind))
-        self.precisions_ = self._outside(collapse_structure(self.mixture_.precisions, kind))
+        mixture, kind = self.mixture_, self.covariance_type
+        precisions = mixture.precisions
+        outside = _narrow if dtype == np.float32 and _fits(mixture, precisions) else np.array
+        self.weights_ = outside(mixture.weights)
+        self.means_ = outside(mixture.means)
+        self.covariances_ = outside(collapse_structure(mixture.covariances, kind))
+        self.precisions_ = outside(collapse_structure(precisions, kind))
         # scikit-learn's factor U is upper triangular with U Uᵀ = Σ⁻¹.
-        factors = np.swapaxes(self.mixture_.whitening, 1, 2)
-        self.precisions_cholesky_ = self._outside(collapse_structure(factors, kind))
+        factors = np.swapaxes(mixture.whitening, 1, 2)
+        self.precisions_cholesky_ = outside(collapse_structure(factors, kind))
         self.lower_bound_ = run.log_likelihood - run.offset
         self.lower_bounds_ = [value - run.offset for value in run.best_ascent.log_likelihoods]
-        self.n_iter_ = max(1, len(self.lower_bounds_))
+        self.n_iter_ = max(1, len(self.lower_bounds_) - 1)
         self.converged_ = run.converged
         self.n_reseeded_ = run.reseeded
         self.n_raised_ = run.raised
+
+    def _warn(self, run: Run, method: Method) -> None:
+        """Say what the user should know of the fit."""
         if run.best_ascent.reseeded:
             warnings.warn(
                 f"components {sorted(set(run.best_ascent.reseeded))} lost all their rows and "
@@ -325,7 +355,8 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
                 UserWarning,
                 stacklevel=3,
             )
-        if not run.converged and self.max_time is None:
+        # A method that returns its last point, or a fit cut short, did not promise to converge.
+        if not run.converged and self.max_time is None and method.keeps_best:
             warnings.warn(
                 f"EM did not converge to tol={self.tol} within max_iter={self.max_iter} steps; "
                 "raise max_iter or tol",
@@ -333,15 +364,7 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
                 stacklevel=3,
             )
 
-    def _outside(self, values: Array) -> FloatArray:
-        """Return float32 to a user of float32, where it can hold the values."""
-        if self._dtype == np.float32 and np.abs(values).max() < np.finfo(np.float32).max:
-            return values.astype(np.float32)
-        return values.copy()
-
     def _validated(self, X: ArrayLike, *, reset: bool = False) -> FloatArray:
-        if not reset:
-            check_is_fitted(self)
         reject_text(X)
         rows = validate_data(
             self, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False
@@ -352,23 +375,31 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
 
     # What the fitted mixture says of rows.
 
+    def _fitted(self, X: ArrayLike) -> tuple[FloatArray, Mixture]:
+        """Return checked rows and the mixture, or say that there is none yet."""
+        check_is_fitted(self)
+        return self._validated(X), self.mixture_
+
     def score_samples(self, X: ArrayLike) -> FloatArray:
         """Return the log-density of each row, shape (N,)."""
-        rows = self._validated(X)
-        return self.mixture_.log_density(rows).astype(rows.dtype)
+        rows, mixture = self._fitted(X)
+        with np.errstate(over="ignore"):  # what float32 cannot hold is -inf
+            return mixture.log_density(rows).astype(rows.dtype)
 
     def score(self, X: ArrayLike, y: Any = None) -> float:
         """Return the mean log-likelihood per row."""
-        return float(self.mixture_.log_density(self._validated(X)).mean())
+        rows, mixture = self._fitted(X)
+        return float(mixture.log_density(rows).mean())
 
     def predict(self, X: ArrayLike) -> IntArray:
         """Return the component of largest responsibility of each row, shape (N,)."""
-        return np.asarray(self.mixture_.log_joint(self._validated(X)).argmax(axis=1))
+        rows, mixture = self._fitted(X)
+        return np.asarray(mixture.log_joint(rows).argmax(axis=1))
 
     def predict_proba(self, X: ArrayLike) -> FloatArray:
         """Return the responsibilities, shape (N, K)."""
-        rows = self._validated(X)
-        return self.mixture_.responsibilities(rows).astype(rows.dtype)
+        rows, mixture = self._fitted(X)
+        return mixture.responsibilities(rows).astype(rows.dtype)
 
     def fit_predict(
         self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
@@ -404,13 +435,14 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
 
     def bic(self, X: ArrayLike) -> float:
         """Return the Bayesian information criterion on X; lower is better."""
-        rows = self._validated(X)
-        return -2 * len(rows) * self.score(rows) + self._n_parameters() * float(np.log(len(rows)))
+        rows, mixture = self._fitted(X)
+        penalty = self._n_parameters() * float(np.log(len(rows)))
+        return -2 * float(mixture.log_density(rows).sum()) + penalty
 
     def aic(self, X: ArrayLike) -> float:
         """Return the Akaike information criterion on X; lower is better."""
-        rows = self._validated(X)
-        return -2 * len(rows) * self.score(rows) + 2 * self._n_parameters()
+        rows, mixture = self._fitted(X)
+        return -2 * float(mixture.log_density(rows).sum()) + 2 * self._n_parameters()
 
     def icl(self, X: ArrayLike) -> float:
         """Return the integrated completed likelihood on X; lower is better.
@@ -418,6 +450,19 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
         BIC plus twice the entropy of the responsibilities, so that overlapping
         components cost (Biernacki, Celeux and Govaert, IEEE PAMI 22, 2000).
         """
-        shares = self.mixture_.responsibilities(self._validated(X))
+        rows, mixture = self._fitted(X)
+        shares = mixture.responsibilities(rows)
         entropy = -float(np.sum(shares * np.log(np.maximum(shares, 1e-300))))
         return self.bic(X) + 2 * entropy
+
+
+def _fits(mixture: Mixture, precisions: Array) -> bool:
+    """Whether float32 can hold the parameters of a mixture."""
+    limits = np.finfo(np.float32)
+    variances = np.diagonal(mixture.covariances, axis1=1, axis2=2)
+    largest = max(np.abs(a).max() for a in (mixture.means, variances, precisions))
+    return bool(variances.min() > limits.tiny and largest < limits.max)
+
+
+def _narrow(values: Array) -> FloatArray:
+    return values.astype(np.float32)
