@@ -256,7 +256,6 @@ CONTENDERS: dict[str, Contender] = {
             "biglearn `search`",
             "fit_biglearn",
             {"method": "search"},
-            anytime=False,
             ours=True,
         ),
         Contender("sklearn-k-means++", "scikit-learn, k-means++ restarts", "fit_sklearn"),

@@ -1,0 +1,95 @@
+"""`biglearn study`: run a study, list the rivals, draw the tables."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from biglearn.studies import environments, equal_time, tables
+from biglearn.studies.contenders import CONTENDERS
+from biglearn.studies.realdata import DATA_VARIABLE
+from biglearn.studies.store import Store
+from biglearn.studies.study import Options, narrow, run
+
+STUDIES: dict[str, Any] = {study.NAME: study for study in (equal_time,)}
+
+
+def study(
+    name: Annotated[
+        str, typer.Argument(help=f"{', '.join(STUDIES)}, all, tables or rivals.", metavar="NAME")
+    ],
+    profile: Annotated[str, typer.Option(help="tiny, short or full.")] = "short",
+    full: Annotated[bool, typer.Option("--full", help="The same as --profile full.")] = False,
+    data: Annotated[
+        Path | None, typer.Option(envvar=DATA_VARIABLE, help="Folder of npz data sets.")
+    ] = None,
+    download: Annotated[bool, typer.Option(help="Fetch missing sets from OpenML.")] = False,
+    seeds: Annotated[list[int] | None, typer.Option(help="Repeat for several.")] = None,
+    problems: Annotated[list[str] | None, typer.Option(help="Repeat for several.")] = None,
+    methods: Annotated[list[str] | None, typer.Option(help="Repeat for several.")] = None,
+    budgets: Annotated[list[float] | None, typer.Option(help="Seconds; repeat.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of every fit.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Fits at once.")] = 1,
+    output: Annotated[Path, typer.Option(help="Folder of results.")] = Path("benchmarks/results"),
+    install: Annotated[bool, typer.Option("--install", help="With rivals: install.")] = False,
+) -> None:
+    """Run a study; what exists already is not run again."""
+    console = Console(stderr=True)
+    if name == "rivals":
+        _rivals(install=install)
+        return
+    chosen = list(STUDIES) if name in ("all", "tables") else [name]
+    for one in chosen:
+        if one not in STUDIES:
+            raise typer.BadParameter(
+                f"unknown study {name!r}; choose from {', '.join(STUDIES)}, all, tables, rivals"
+            )
+        store = Store(output, one)
+        if name != "tables":
+            module = STUDIES[one]
+            wanted = "full" if full else profile
+            if wanted not in module.PROFILES:
+                raise typer.BadParameter(f"unknown profile {wanted!r}; tiny, short or full")
+            plan = narrow(
+                module.PROFILES[wanted],
+                problems=problems,
+                methods=methods,
+                seeds=seeds,
+                budgets=budgets,
+            )
+            try:
+                tasks = module.tasks(Options(plan, data, download, threads))
+            except ValueError as error:
+                raise typer.BadParameter(str(error)) from error
+            _run(console, tasks, store, threads=threads, jobs=jobs)
+        if store.merged.exists():
+            print(tables.report(store.merged))
+
+
+def _run(console: Console, tasks: Any, store: Store, *, threads: int, jobs: int) -> None:
+    missing = sum(not task.done(store) for task in tasks)
+    columns = (TextColumn("{task.description:40.40}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
+        bar = progress.add_task(store.study, total=missing)
+
+        def report(title: str, cells: Any) -> None:
+            progress.update(bar, description=title, advance=0 if cells is None else 1)
+
+        run(tasks, store, threads=threads, jobs=jobs, report=report)
+
+
+def _rivals(*, install: bool) -> None:
+    if install:
+        for environment in environments.REQUIREMENTS:
+            if environments.gap(environment):
+                try:
+                    environments.install(environment)
+                except (OSError, subprocess.CalledProcessError) as error:
+                    print(f"{environment}: {error}")
+    for contender in CONTENDERS.values():
+        print(f"{contender.title}: {contender.gap() or 'ready'}")

@@ -1,0 +1,247 @@
+"""Tables in Markdown from the committed results, and the marked sections that hold them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import mean, median
+
+from biglearn.studies.contenders import CONTENDERS
+from biglearn.studies.equal_time import TRUTH, best_known
+from biglearn.studies.store import Cell, load
+
+CLOSE = 1e-3
+"""Nats per row within which a model counts as the best known."""
+
+
+def value(cell: Cell) -> float:
+    """Return a cell's polished log-likelihood; minus infinity where there is no model.
+
+    Parameters
+    ----------
+    cell : dict
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> value({"status": "failed"})
+    -inf
+    """
+    number = cell.get("log_likelihood")
+    return -math.inf if number is None else float(number)
+
+
+def ran(cells: Iterable[Cell]) -> list[Cell]:
+    """Return the cells of contenders that were there: no gaps and no reference."""
+    return [c for c in cells if c["status"] != "missing" and c["method"] != TRUTH]
+
+
+def shares(cells: list[Cell]) -> dict[tuple[str, float], float]:
+    """Return in what share of problem–seed pairs a method is within 1e-3 nats of the best known.
+
+    Parameters
+    ----------
+    cells : list of dict
+
+    Returns
+    -------
+    dict
+        From (method, budget).
+    """
+    best = best_known(cells)
+    hits: dict[tuple[str, float], list[bool]] = {}
+    for cell in ran(cells):
+        pair = (cell["problem"], cell["seed"])
+        if pair in best:
+            close = value(cell) >= best[pair] - CLOSE
+            hits.setdefault((cell["method"], cell["budget"]), []).append(close)
+    return {key: mean(found) for key, found in hits.items()}
+
+
+def times_to(cells: list[Cell], rival: str = "sklearn-k-means++") -> dict[str, list[float]]:
+    """Return the seconds in which each method reaches what a rival has at its largest budget.
+
+    Parameters
+    ----------
+    cells : list of dict
+    rival : str
+
+    Returns
+    -------
+    dict
+        From method to a list over pairs; infinite where it does not get there. To the next
+        checkpoint, which double.
+    """
+    largest: dict[tuple[str, str, int], Cell] = {}
+    for cell in ran(cells):
+        key = (cell["method"], cell["problem"], cell["seed"])
+        if key not in largest or cell["budget"] > largest[key]["budget"]:
+            largest[key] = cell
+    found: dict[str, list[float]] = {}
+    for (method, problem, seed), cell in largest.items():
+        target = largest.get((rival, problem, seed))
+        if target is None or value(target) == -math.inf:
+            continue
+        reached = [t for t, v in cell.get("trail", []) if v >= value(target) - CLOSE]
+        found.setdefault(method, []).append(min(reached, default=math.inf))
+    return found
+
+
+def equal_time(cells: list[Cell]) -> str:
+    """Return the front table: a row per contender, a column per budget.
+
+    Parameters
+    ----------
+    cells : list of dict
+
+    Returns
+    -------
+    str
+        Markdown; the best share of each budget is bold.
+    """
+    share, times = shares(cells), times_to(cells)
+    budgets = sorted({budget for _, budget in share})
+    pairs = len({(c["problem"], c["seed"]) for c in ran(cells)})
+    head = ["contender", *[f"{b:g} s" for b in budgets], "median gap", "held-out gap", "ARI"]
+    head += ["time to scikit-learn's last", "failed"]
+    lines = [_row(head), _row(["---"] * len(head))]
+    for name in [m for m in CONTENDERS if any(c["method"] == m for c in cells)]:
+        own = [c for c in cells if c["method"] == name]
+        if all(c["status"] == "missing" for c in own):
+            lines.append(_row([CONTENDERS[name].title, f"not there: {own[0]['message']}"]))
+            continue
+        row = [CONTENDERS[name].title]
+        for budget in budgets:
+            top = max(v for (_, b), v in share.items() if b == budget)
+            mine = share.get((name, budget), math.nan)
+            text = "–" if math.isnan(mine) else f"{100 * mine:.0f} %"
+            row.append(f"**{text}**" if mine == top else text)
+        lines.append(_row(row + _extras(cells, own, budgets[-1], times.get(name, []))))
+    note = (
+        f"Share of {pairs} problem–seed pairs within {CLOSE:g} nats per row of the best found by "
+        "anyone (EM from the truth included); gaps, ARI and failures at the largest budget."
+    )
+    return "\n".join(lines) + "\n\n" + note + "\n"
+
+
+def _extras(cells: list[Cell], own: list[Cell], budget: float, times: list[float]) -> list[str]:
+    best, held_out = best_known(cells), _best(cells, budget, "held_out")
+    last = [c for c in own if c["budget"] == budget and c["status"] != "missing"]
+    found = [c for c in last if value(c) > -math.inf]
+    gaps = [best[c["problem"], c["seed"]] - value(c) for c in last]
+    lost = [held_out[c["problem"], c["seed"]] - float(c["held_out"]) for c in found]
+    agreement = [float(c["ari"]) for c in found if c.get("ari") is not None]
+    time = median(times) if times else math.inf
+    return [
+        f"{median(gaps):.4f}" if gaps else "–",
+        f"{mean(lost):.3f}" if lost else "–",
+        f"{mean(agreement):.3f}" if agreement else "–",
+        f"{time:.2g} s" if math.isfinite(time) else "never",
+        str(len(last) - len(found)),
+    ]
+
+
+def _best(cells: list[Cell], budget: float, field: str) -> dict[tuple[str, int], float]:
+    best: dict[tuple[str, int], float] = {}
+    for cell in ran(cells):
+        if cell["budget"] == budget and cell.get(field) is not None:
+            pair = (cell["problem"], cell["seed"])
+            best[pair] = max(best.get(pair, -math.inf), float(cell[field]))
+    return best
+
+
+def by_problem(cells: list[Cell]) -> str:
+    """Return the gap to the best known for every problem, at the largest budget.
+
+    Parameters
+    ----------
+    cells : list of dict
+
+    Returns
+    -------
+    str
+        Markdown; the smallest mean gap over the seeds is bold.
+    """
+    best = best_known(cells)
+    competing = ran(cells)
+    if not competing:
+        return "No results yet.\n"
+    budget = max(c["budget"] for c in competing)
+    methods = [m for m in CONTENDERS if any(c["method"] == m for c in competing)]
+    head = ["problem", *[CONTENDERS[m].title for m in methods]]
+    lines = [_row(head), _row(["---"] * len(head))]
+    for problem in dict.fromkeys(c["problem"] for c in competing):
+        gaps = {}
+        for m in methods:
+            own = [
+                best[problem, c["seed"]] - value(c)
+                for c in competing
+                if (c["problem"], c["method"], c["budget"]) == (problem, m, budget)
+                and (problem, c["seed"]) in best
+            ]
+            gaps[m] = mean(own) if own else math.nan
+        least = min((g for g in gaps.values() if not math.isnan(g)), default=math.nan)
+        row = [_gap(g, bold=math.isfinite(g) and g <= least + 1e-4) for g in gaps.values()]
+        lines.append(_row([problem, *row]))
+    return "\n".join(lines) + f"\n\nMean gap in nats per row at {budget:g} s.\n"
+
+
+def _gap(gap: float, *, bold: bool) -> str:
+    if not math.isfinite(gap):
+        return "–" if math.isnan(gap) else "no model"
+    return f"**{gap:.4f}**" if bold else f"{gap:.4f}"
+
+
+def _row(parts: Iterable[str]) -> str:
+    return "| " + " | ".join(parts) + " |"
+
+
+def report(path: Path) -> str:
+    """Return all tables of a study's file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    cells = load(path)
+    if not ran(cells):
+        return "No results yet.\n"
+    return equal_time(cells) + "\n" + by_problem(cells)
+
+
+def fill(document: str, name: str, table: str) -> str:
+    r"""Replace what stands between ``<!-- results:NAME -->`` and ``<!-- /results:NAME -->``.
+
+    Parameters
+    ----------
+    document, name, table : str
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        Where the marks are missing.
+
+    Examples
+    --------
+    >>> fill("<!-- results:a -->old<!-- /results:a -->", "a", "new")
+    '<!-- results:a -->\nnew\n<!-- /results:a -->'
+    """
+    opening, closing = f"<!-- results:{name} -->", f"<!-- /results:{name} -->"
+    pattern = re.compile(re.escape(opening) + ".*?" + re.escape(closing), re.DOTALL)
+    if not pattern.search(document):
+        raise ValueError(f"the document has no marks {opening} … {closing}; put them in first")
+    return pattern.sub(lambda _: f"{opening}\n{table.strip()}\n{closing}", document)
