@@ -1,0 +1,149 @@
+"""The study itself: runs in its tiny profile, resumes, counts failures, names the winners."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from biglearn.studies import contenders, equal_time, problems, realdata, tables
+from biglearn.studies.contenders import Contender
+from biglearn.studies.store import ResultFileError, Store, load
+from biglearn.studies.study import Options, Task, run
+
+
+def cell(method, value, *, problem="p", seed=0, budget=1.0, status="time", **more):
+    return {
+        "study": "equal-time",
+        "problem": problem,
+        "method": method,
+        "seed": seed,
+        "budget": budget,
+        "status": status,
+        "log_likelihood": value,
+        "held_out": value,
+        "ari": 0.5,
+        **more,
+    }
+
+
+def test_the_tiny_profile_runs_and_resumes(tmp_path, monkeypatch):
+    monkeypatch.delenv(realdata.DATA_VARIABLE, raising=False)
+    store = Store(tmp_path, equal_time.NAME)
+    tasks = equal_time.tasks(Options(equal_time.PROFILES["tiny"]))
+    made = run(tasks, store)
+    cells = load(store.merged)
+    assert made == len(cells) == 9
+    found = {(c["problem"], c["method"]): c for c in cells}
+    assert found["elongated", "em"]["log_likelihood"] > -3
+    assert found["elongated", "truth"]["converged"]
+    # the real set is not there: a gap that says what to do, not a crash
+    assert found["faithful-k3", "em"]["status"] == "missing"
+    assert "BIGLEARN_DATA" in found["faithful-k3", "em"]["message"]
+    assert all({"commit", "load_before", "threads", "versions"} <= set(c) for c in cells)
+    assert run(tasks, store) == 0
+    assert "biglearn `em`" in tables.report(store.merged)
+
+
+def test_only_what_is_missing_is_run_again(tmp_path):
+    calls = []
+
+    def task(name):
+        def work():
+            calls.append(name)
+            return [{"budget": None, "status": "finished"}]
+
+        return Task(name, "m", 0, (None,), work)
+
+    store = Store(tmp_path, "s")
+    run([task("a"), task("b")], store)
+    store.path("a", "m", 0, None).unlink()
+    store.merged.unlink()
+    run([task("a"), task("b")], store)
+    assert calls == ["a", "b", "a"]
+
+
+def test_an_interrupted_run_keeps_what_it_has(tmp_path):
+    def good():
+        return [{"budget": None, "status": "finished"}]
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    store = Store(tmp_path, "s")
+    with pytest.raises(KeyboardInterrupt):
+        run([Task("a", "m", 0, (None,), good), Task("b", "m", 0, (None,), interrupted)], store)
+    assert [c["problem"] for c in load(store.merged)] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [("raise MemoryError('no room')", "failed"), ("import os; os._exit(3)", "killed")],
+)
+def test_a_rival_that_fails_is_counted(tmp_path, monkeypatch, body, status):
+    folder = tmp_path / "rivals"
+    folder.mkdir()
+    real = contenders.WORKER
+    (folder / "worker.py").write_text(real.read_text())
+    (folder / "fit_bad.py").write_text(
+        f"WARM_UP = False\ndef fit(X, K, **_):\n    yield None\n    {body}\n    yield None\n"
+    )
+    monkeypatch.setattr(contenders, "WORKER", folder / "worker.py")
+    problem = problems.make("elongated", 0, rows=100)
+    outcome = contenders.fit(Contender("bad", "bad", "fit_bad"), problem, seconds=0.2, seed=0)
+    assert outcome.status == status
+    assert outcome.at(1) is None
+    assert "no room" in outcome.message or "exit status 3" in outcome.message
+
+
+def test_a_rival_that_is_not_installed_is_a_gap(monkeypatch, tmp_path):
+    monkeypatch.setenv("BIGLEARN_RIVALS", str(tmp_path))
+    contenders.environments.gap.cache_clear()
+    assert "not installed" in contenders.CONTENDERS["tgmm"].gap()
+    contenders.environments.gap.cache_clear()
+
+
+def test_tables_name_the_right_winner_and_count_failures():
+    cells = [
+        cell("search", -1.0, trail=[[0.5, -1.0]]),
+        cell("sklearn-k-means++", -1.2, trail=[[0.9, -1.2]]),
+        cell("mclust", None, status="no model"),
+        cell("tgmm", None, status="missing", message="tgmm is not installed"),
+        cell("truth", -1.0005, budget=None),
+    ]
+    assert tables.shares(cells) == {
+        ("search", 1.0): 1.0,
+        ("sklearn-k-means++", 1.0): 0.0,
+        ("mclust", 1.0): 0.0,
+    }
+    times = tables.times_to(cells)
+    assert times["search"] == [0.5]
+    assert times["mclust"] == [float("inf")]
+    table = tables.equal_time(cells)
+    rows = {line.split("|")[1].strip(): line for line in table.splitlines() if "|" in line}
+    assert "**100 %**" in rows["biglearn `search`"]
+    assert rows["R mclust VVV"].rstrip(" |").endswith("1")
+    assert "tgmm is not installed" in rows["tgmm annealed"]
+    assert "**0.0000**" in tables.by_problem(cells)
+
+
+def test_the_truth_can_be_the_best_known():
+    cells = [cell("search", -1.0), cell("truth", -0.5, budget=None)]
+    assert tables.shares(cells) == {("search", 1.0): 0.0}
+
+
+def test_a_damaged_result_file_is_named(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text("{")
+    with pytest.raises(ResultFileError, match=r"x\.json is damaged"):
+        load(path)
+    path.write_text(json.dumps({"format": 99, "cells": []}))
+    with pytest.raises(ResultFileError, match="format 99"):
+        load(path)
+
+
+def test_names_that_do_not_exist_are_refused():
+    with pytest.raises(ValueError, match="unknown problem 'nine'"):
+        problems.make("nine")
+    plan = replace(equal_time.PROFILES["tiny"], methods=("magic",))
+    with pytest.raises(ValueError, match="unknown method 'magic'"):
+        equal_time.tasks(Options(plan))
