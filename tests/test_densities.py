@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from helpers import direct_moments, random_mixture, scipy_log_joint
 from scipy.special import logsumexp, softmax
 
 from biglearn.densities import (
@@ -14,6 +13,7 @@ from biglearn.densities import (
     quadratic_is_accurate,
 )
 from biglearn.mixture import Mixture
+from helpers import direct_moments, random_mixture, scipy_log_joint
 
 FLOAT64, FLOAT32 = np.dtype(np.float64), np.dtype(np.float32)
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from helpers import random_covariances
 
 from biglearn._linalg import floor_eigenvalues, inverse_cholesky, random_rotation, symmetrise
+from helpers import random_covariances
 
 
 def expected_log_likelihood(sigma, sample):

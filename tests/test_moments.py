@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from helpers import direct_moments, random_covariances
 from sklearn.covariance import EmpiricalCovariance
 
 from biglearn.moments import Moments, constrain, map_weights
+from helpers import direct_moments, random_covariances
 
 
 def moments(X, responsibilities, reference):
@@ -23,7 +23,7 @@ def moments(X, responsibilities, reference):
 
 @pytest.fixture
 def problem(rng):
-    X = rng.normal(size=(40, 3)) + [1.0, -2.0, 5.0]
+    X = rng.normal(size=(40, 3)) + np.array([1.0, -2.0, 5.0])
     return X, rng.dirichlet(np.ones(2), size=40)
 
 

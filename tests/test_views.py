@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from helpers import random_mixture, scipy_log_density
 
 from biglearn.views import View, beta_subset_size, random_subset
+from helpers import random_mixture, scipy_log_density
 
 
 @pytest.fixture(params=["joint", "marginal", "transformed"])
