@@ -24,6 +24,7 @@ from biglearn.estimator import BigLearnGaussianMixture
 from biglearn.io import Model, Table, load_model, save_model, write_table
 from biglearn.mixture import Mixture
 from biglearn.plots import require_matplotlib
+from biglearn.studies.command import study
 from biglearn.tables import check_output
 
 app = typer.Typer(
@@ -32,6 +33,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.command()(study)
 
 
 @dataclass

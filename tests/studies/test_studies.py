@@ -5,7 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from biglearn.studies import contenders, equal_time, problems, realdata, tables
+from biglearn.studies import (
+    clustering,
+    contenders,
+    equal_time,
+    gaussians25,
+    problems,
+    realdata,
+    tables,
+)
 from biglearn.studies.contenders import Contender
 from biglearn.studies.store import ResultFileError, Store, load
 from biglearn.studies.study import Options, Task, run
@@ -147,3 +155,24 @@ def test_names_that_do_not_exist_are_refused():
     plan = replace(equal_time.PROFILES["tiny"], methods=("magic",))
     with pytest.raises(ValueError, match="unknown method 'magic'"):
         equal_time.tasks(Options(plan))
+
+
+def test_the_25_gaussians_run_in_the_tiny_profile(tmp_path):
+    store = Store(tmp_path, gaussians25.NAME)
+    run(gaussians25.tasks(Options(gaussians25.PROFILES["tiny"])), store)
+    found = {c["method"]: c for c in load(store.merged)}
+    assert found["paper"]["steps"] == [5, 10, 15, 20]
+    assert set(found["paper"]["curves"]) == set(found["paper"]["kl"])
+    assert found["em"]["kl"]["joint"] > 0
+    assert found["paper"]["kl_minimum"] <= found["paper"]["kl_last"]
+    assert "0.0301 ± 0.0064" in tables.report(store.merged)
+
+
+def test_clustering_runs_in_the_tiny_profile(tmp_path):
+    store = Store(tmp_path, clustering.NAME)
+    run(clustering.tasks(Options(clustering.PROFILES["tiny"])), store)
+    found = {c["method"]: c for c in load(store.merged)}
+    assert {c["status"] for c in found.values()} == {"finished"}, found
+    assert all(c["nmi_test"] > 0.2 for c in found.values())
+    assert "chain" in found["paper"]
+    assert "| digits | kmeans |" in tables.report(store.merged)

@@ -10,13 +10,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from biglearn.studies import environments, equal_time, tables
+from biglearn.studies import clustering, environments, equal_time, gaussians25, tables
 from biglearn.studies.contenders import CONTENDERS
 from biglearn.studies.realdata import DATA_VARIABLE
 from biglearn.studies.store import Store
 from biglearn.studies.study import Options, narrow, run
 
-STUDIES: dict[str, Any] = {study.NAME: study for study in (equal_time,)}
+STUDIES: dict[str, Any] = {study.NAME: study for study in (gaussians25, clustering, equal_time)}
 
 
 def study(

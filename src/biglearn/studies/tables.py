@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import mean, median
 
+from biglearn.studies import clustering, gaussians25
 from biglearn.studies.contenders import CONTENDERS
 from biglearn.studies.equal_time import TRUTH, best_known
 from biglearn.studies.store import Cell, load
@@ -214,6 +215,12 @@ def report(path: Path) -> str:
         Markdown.
     """
     cells = load(path)
+    own: dict[str, Callable[[list[Cell]], str]] = {
+        gaussians25.NAME: gaussians25.table,
+        clustering.NAME: clustering.table,
+    }
+    if path.stem in own:
+        return own[path.stem](cells)
     if not ran(cells):
         return "No results yet.\n"
     return equal_time(cells) + "\n" + by_problem(cells)
