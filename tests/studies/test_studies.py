@@ -9,9 +9,11 @@ from biglearn.studies import (
     clustering,
     contenders,
     equal_time,
+    figures,
     gaussians25,
     problems,
     realdata,
+    speed,
     tables,
 )
 from biglearn.studies.contenders import Contender
@@ -176,3 +178,21 @@ def test_clustering_runs_in_the_tiny_profile(tmp_path):
     assert all(c["nmi_test"] > 0.2 for c in found.values())
     assert "chain" in found["paper"]
     assert "| digits | kmeans |" in tables.report(store.merged)
+
+
+def test_speed_compares_the_same_steps(tmp_path):
+    store = Store(tmp_path, speed.NAME)
+    run(speed.tasks(Options(speed.PROFILES["tiny"])), store)
+    found = {c["method"]: c for c in load(store.merged)}
+    # the same steps from the same start end at the same likelihood: the comparison is fair
+    gap = found["biglearn"]["log_likelihood"] - found["sklearn"]["log_likelihood"]
+    assert abs(gap) < 1e-3
+
+
+def test_figures_are_drawn_from_the_results_alone(tmp_path):
+    store = Store(tmp_path, "equal-time")
+    store.put(cell("search", -1.0, trail=[[0.5, -1.0]]))
+    store.put(cell("mclust", -2.0, trail=[[0.7, -2.0]]))
+    store.merge()
+    assert [p.name for p in figures.draw(tmp_path)] == ["equal-time.png"]
+    assert figures.profile(load(store.merged))["mclust"] == ([], [])

@@ -10,18 +10,31 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from biglearn.studies import clustering, environments, equal_time, gaussians25, tables
+from biglearn.studies import (
+    clustering,
+    environments,
+    equal_time,
+    figures,
+    gaussians25,
+    speed,
+    tables,
+)
 from biglearn.studies.contenders import CONTENDERS
 from biglearn.studies.realdata import DATA_VARIABLE
 from biglearn.studies.store import Store
 from biglearn.studies.study import Options, narrow, run
 
-STUDIES: dict[str, Any] = {study.NAME: study for study in (gaussians25, clustering, equal_time)}
+STUDIES: dict[str, Any] = {
+    study.NAME: study for study in (gaussians25, clustering, equal_time, speed)
+}
 
 
 def study(
     name: Annotated[
-        str, typer.Argument(help=f"{', '.join(STUDIES)}, all, tables or rivals.", metavar="NAME")
+        str,
+        typer.Argument(
+            help=f"{', '.join(STUDIES)}, all, tables, figures or rivals.", metavar="NAME"
+        ),
     ],
     profile: Annotated[str, typer.Option(help="tiny, short or full.")] = "short",
     full: Annotated[bool, typer.Option("--full", help="The same as --profile full.")] = False,
@@ -43,12 +56,14 @@ def study(
     if name == "rivals":
         _rivals(install=install)
         return
+    if name == "figures":
+        for path in figures.draw(output):
+            print(path)
+        return
     chosen = list(STUDIES) if name in ("all", "tables") else [name]
     for one in chosen:
         if one not in STUDIES:
-            raise typer.BadParameter(
-                f"unknown study {name!r}; choose from {', '.join(STUDIES)}, all, tables, rivals"
-            )
+            raise typer.BadParameter(f"unknown study {name!r}; choose from {WORDS}")
         store = Store(output, one)
         if name != "tables":
             module = STUDIES[one]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import mean, median
 
-from biglearn.studies import clustering, gaussians25
+from biglearn.studies import clustering, gaussians25, speed
 from biglearn.studies.contenders import CONTENDERS
 from biglearn.studies.equal_time import TRUTH, best_known
 from biglearn.studies.store import Cell, load
@@ -218,6 +218,7 @@ def report(path: Path) -> str:
     own: dict[str, Callable[[list[Cell]], str]] = {
         gaussians25.NAME: gaussians25.table,
         clustering.NAME: clustering.table,
+        speed.NAME: speed.table,
     }
     if path.stem in own:
         return own[path.stem](cells)
