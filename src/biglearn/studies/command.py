@@ -28,6 +28,8 @@ STUDIES: dict[str, Any] = {
     study.NAME: study for study in (gaussians25, clustering, equal_time, speed)
 }
 
+WORDS = f"{', '.join(STUDIES)}, all, tables, figures or rivals"
+
 
 def study(
     name: Annotated[
