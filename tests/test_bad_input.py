@@ -106,7 +106,7 @@ def test_sparse_rows_are_refused(X):
         (-np.ones(120), r"got -1.0 in row 0"),
         (np.r_[np.ones(119), np.nan], r"got nan in row 119"),
         (np.r_[np.inf, np.ones(119)], r"got inf in row 0"),
-        (np.zeros(120), "0 for every row"),
+        (np.zeros(120), "zero for every row"),
         (np.ones(3), r"shape \(120,\).*got \(3,\)"),
         (np.ones((120, 1)), r"shape \(120,\).*got \(120, 1\)"),
         (["a"] * 120, "sample_weight must be numbers"),

@@ -84,7 +84,9 @@ def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> Array | None:
             f"sample_weight must be finite and at least 0, got {weights[row]} in row {row}"
         )
     if not weights.any():
-        raise ValueError("sample_weight is 0 for every row; at least one must be positive")
+        raise ValueError(
+            "sample_weight is zero for every row; at least one weight must be positive"
+        )
     weights = np.ldexp(weights, 1 - int(np.frexp(weights.max())[1]))
     return None if (weights == weights[0]).all() else weights
 

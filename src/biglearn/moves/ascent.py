@@ -205,7 +205,9 @@ class Ascent:
                 revived = reseed(run, m_step(run, point.mixture, point.moments), dead)
                 points = climb(run, revived, accelerate=self.accelerate)
             elif point.left <= tol:
-                run.converged = run.converged or run.best_ascent is trace
+                # The best may have been reached before, by a move that leaves no trace.
+                as_good = point.log_likelihood >= run.best_log_likelihood - tol
+                run.converged = run.converged or run.best_ascent is trace or as_good
                 break
             elif not point.can_reach(self.goal):
                 break
