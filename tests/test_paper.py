@@ -77,7 +77,7 @@ def test_without_the_polish_the_last_point_of_the_chain_is_returned(rng):
     run = Run(MemoryEngine(X), Settings(3), lambda run: start, np.random.default_rng(1))
     records = list(search(run, method))
     last = run.mixture
-    assert [r.move for r in records][0] == "start"
+    assert records[0].move == "start"
     assert len(records) == 6
     assert run.log_likelihood == pytest.approx(last.log_density(X).mean(), rel=1e-12)
 

@@ -1,0 +1,267 @@
+"""The estimator against scikit-learn's, and what it promises beyond."""
+
+import warnings
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+
+from biglearn import BigLearnGaussianMixture, Record
+from biglearn.methods import Paper
+from helpers import COVARIANCE_TYPES, blobs, random_mixture
+
+
+def em(n_components=3, **parameters):
+    parameters = {"method": "em", "random_state": 0, **parameters}
+    return BigLearnGaussianMixture(n_components, **parameters)
+
+
+@pytest.fixture
+def X(rng):
+    return blobs(rng, 300, 3)
+
+
+def plain(X, kind, steps, **start):
+    """EM of both libraries after some steps from one start, without floor and scaling."""
+    start = start or {"weights_init": [0.2, 0.3, 0.5], "means_init": X[:3],
+                      "precisions_init": precisions(kind, X.shape[1])}  # fmt: skip
+    parameters = {"covariance_type": kind, "max_iter": steps, "tol": 0.0, **start}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        ours = em(scaling="none", reg_covar=1e-12, **parameters).fit(X)
+        theirs = GaussianMixture(3, reg_covar=0, **parameters).fit(X)
+    return ours, theirs
+
+
+def precisions(kind, D):
+    shapes = {"full": np.tile(np.eye(D), (3, 1, 1)), "tied": np.eye(D), "diag": np.ones((3, D)),
+              "spherical": np.ones(3)}  # fmt: skip
+    return shapes[kind]
+
+
+@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
+@pytest.mark.parametrize("steps", [1, 2, 4, 7])
+def test_em_is_scikit_learns_step_by_step(X, kind, steps):
+    ours, theirs = plain(X, kind, steps)
+    assert ours.n_iter_ == theirs.n_iter_ == steps
+    names = ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_")
+    for name in names:
+        mine, other = getattr(ours, name), getattr(theirs, name)
+        assert mine.shape == other.shape
+        np.testing.assert_allclose(mine, other, rtol=1e-7, atol=1e-9, err_msg=name)
+    # scikit-learn notes the value before each M-step, we also the last one's.
+    np.testing.assert_allclose(ours.lower_bounds_[:steps], theirs.lower_bounds_, rtol=1e-9)
+    assert ours.lower_bounds_[-1] == pytest.approx(ours.score(X), rel=1e-10)
+
+
+@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
+def test_everything_said_of_rows_is_scikit_learns(rng, X, kind):
+    ours, theirs = plain(X, kind, 5)
+    new = 2 * rng.normal(size=(50, 3))
+    for name in ("score_samples", "predict", "predict_proba", "score", "bic", "aic"):
+        np.testing.assert_allclose(
+            getattr(ours, name)(new), getattr(theirs, name)(new), rtol=1e-6, atol=1e-9,
+            err_msg=name,
+        )  # fmt: skip
+
+
+def test_icl_is_bic_plus_twice_the_entropy(X):
+    model = em().fit(X)
+    r = model.predict_proba(X)
+    entropy = -np.sum(r[r > 0] * np.log(r[r > 0]))
+    assert model.icl(X) == pytest.approx(model.bic(X) + 2 * entropy, rel=1e-12)
+    alone = em(1).fit(X)
+    assert alone.icl(X) == pytest.approx(alone.bic(X), rel=1e-12)
+
+
+def test_one_component_is_the_sample_mean_and_covariance(X):
+    model = em(1).fit(X)
+    np.testing.assert_allclose(model.means_[0], X.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(model.covariances_[0], np.cov(X.T, bias=True), rtol=1e-10)
+
+
+@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("reg_covar", [1e-6, 0.05])
+def test_joint_em_never_falls_under_the_floor(rng, kind, weighted, reg_covar):
+    hard = np.vstack([
+        rng.normal(size=(60, 3)) @ np.diag([1, 1e-3, 1]),  # nearly flat
+        rng.normal(size=(4, 3)) * 20,  # a handful of outliers
+        np.repeat(rng.normal(size=(1, 3)), 20, axis=0),  # one row again and again
+    ])  # fmt: skip
+    weights = rng.uniform(0, 3, size=len(hard)) if weighted else None
+    for start in ("k-means++", "random", "normal"):
+        model = em(4, covariance_type=kind, reg_covar=reg_covar, init_params=start, tol=1e-8)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(hard, sample_weight=weights)
+        if model.n_reseeded_ == 0:
+            # rounding of the moments is amplified by the floor: eps · |y|² / floor
+            assert np.diff(model.lower_bounds_).min() > -1e-9
+        lowest = np.linalg.eigvalsh(model.mixture_.covariances / np.outer(*[hard.std(axis=0)] * 2))
+        if weights is None:
+            assert lowest.min() >= reg_covar * (1 - 1e-6)
+
+
+@pytest.mark.parametrize("kind", ["full", "tied"])
+@pytest.mark.parametrize("method", ["em", Paper(steps=5), "search"])
+def test_a_change_of_units_changes_no_cluster(rng, kind, method):
+    X = blobs(rng, 200, 2)
+    scale, shift = np.array([1e-3, 4e5]), np.array([-7.0, 3e4])
+    one = em(covariance_type=kind, method=method).fit(X)
+    other = em(covariance_type=kind, method=method).fit(X * scale + shift)
+    np.testing.assert_allclose(other.means_, one.means_ * scale + shift, rtol=1e-6)
+    np.testing.assert_allclose(
+        other.mixture_.covariances, one.mixture_.covariances * np.outer(scale, scale), rtol=1e-5,
+        atol=1e-9 * scale.prod(),
+    )  # fmt: skip
+    np.testing.assert_array_equal(other.predict(X * scale + shift), one.predict(X))
+    gap = np.log(scale).sum()
+    assert other.lower_bound_ == pytest.approx(one.lower_bound_ - gap, abs=1e-8)
+
+
+def labelled_start(rng, X):
+    return rng.integers(3, size=len(X))
+
+
+def test_the_order_of_rows_features_and_components_does_not_matter(rng, X):
+    labels = labelled_start(rng, X)
+    one = em(init_params=labels).fit(X)
+    rows, columns, names = rng.permutation(len(X)), [2, 0, 1], np.array([1, 2, 0])
+    by_rows = em(init_params=labels[rows]).fit(X[rows])
+    np.testing.assert_allclose(by_rows.means_, one.means_, rtol=1e-6, atol=1e-8)
+    by_columns = em(init_params=labels).fit(X[:, columns])
+    np.testing.assert_allclose(by_columns.means_, one.means_[:, columns], rtol=1e-6, atol=1e-8)
+    by_names = em(init_params=names[labels]).fit(X)
+    np.testing.assert_allclose(by_names.means_[names], one.means_, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("method", ["em", "search", Paper(steps=3)])
+def test_a_weight_of_zero_is_an_absent_row_to_the_last_bit(rng, X, method):
+    weights = rng.integers(0, 2, size=len(X)).astype(float)
+    ours = em(method=method).fit(X, sample_weight=weights)
+    absent = em(method=method).fit(X[weights > 0])
+    np.testing.assert_array_equal(ours.means_, absent.means_)
+    np.testing.assert_array_equal(ours.covariances_, absent.covariances_)
+    assert ours.lower_bound_ == absent.lower_bound_
+
+
+@pytest.mark.parametrize("kind", COVARIANCE_TYPES)
+def test_an_integer_weight_is_a_repeated_row(rng, X, kind):
+    weights, labels = rng.integers(0, 4, size=len(X)), labelled_start(rng, X)
+    ours = em(init_params=labels, covariance_type=kind).fit(X, sample_weight=weights)
+    repeated = em(init_params=np.repeat(labels, weights), covariance_type=kind)
+    repeated.fit(np.repeat(X, weights, axis=0))
+    np.testing.assert_allclose(ours.weights_, repeated.weights_, rtol=1e-6)
+    np.testing.assert_allclose(ours.means_, repeated.means_, rtol=1e-6, atol=1e-8)
+    assert ours.lower_bound_ == pytest.approx(repeated.lower_bound_, rel=1e-9)
+
+
+def test_float32_gives_float32_close_to_float64(rng):
+    X = np.vstack([rng.normal(size=(100, 3)) + 8 * np.array(c) for c in np.eye(3)])
+    single, double = em().fit(X.astype(np.float32)), em().fit(X.astype(np.float32).astype(float))
+    assert single.means_.dtype == single.predict_proba(X.astype(np.float32)).dtype == np.float32
+    assert single.sample(3)[0].dtype == np.float32
+    np.testing.assert_allclose(single.means_, double.means_, atol=1e-4)
+    assert single.lower_bound_ == pytest.approx(double.lower_bound_, abs=1e-4)
+
+
+def test_warm_start_goes_on_from_the_last_mixture(X):
+    model = em(warm_start=True, max_iter=2, tol=1e-9, init_params="random")
+    bounds = []
+    for _ in range(4):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            bounds.append(model.fit(X).lower_bounds_)
+    for before, after in pairwise(bounds):
+        assert after[0] == pytest.approx(before[-1], abs=1e-10)
+        assert after[-1] > before[-1]
+
+
+@pytest.mark.filterwarnings("ignore:components .* re-seeded:UserWarning")
+def test_the_callback_sees_the_history_and_the_history_is_consistent(X):
+    seen = []
+    model = em(method=Paper(steps=10), callback=seen.append).fit(X)
+    history = model.history_
+    assert seen == history or all(a is b for a, b in zip(seen, history, strict=True))
+    assert all(isinstance(r, Record) for r in history)
+    assert [r.step for r in history] == list(range(len(history)))
+    assert {"start", "em", "polish"} <= {r.move for r in history}
+    best = -np.inf
+    for r in history:
+        best = np.nanmax([best, r.log_likelihood])
+        assert np.isnan(r.log_likelihood) or r.best >= r.log_likelihood
+    assert (np.diff([r.best for r in history]) >= 0).all()
+    assert (np.diff([r.passes for r in history]) >= 0).all()
+    assert (np.diff([r.seconds for r in history]) >= 0).all()
+    assert history[-1].best == pytest.approx(model.lower_bound_, rel=1e-12)
+    assert best == pytest.approx(model.lower_bound_, rel=1e-12)
+    assert sum(r.raised for r in history) == model.n_raised_
+    assert sum(r.reseeded for r in history) == model.n_reseeded_
+    assert model.lower_bound_ == pytest.approx(model.score(X), rel=1e-10)
+
+
+def test_a_callback_may_stop_the_fit_by_an_error(X):
+    def stop(record):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        em(callback=stop).fit(X)
+
+
+@pytest.mark.parametrize("method", ["em", "paper", "search"])
+def test_time_runs_out_with_the_best_so_far(X, method):
+    model = em(method=method, max_time=1e-9, tol=0).fit(X)
+    assert np.isfinite(model.lower_bound_)
+    assert model.lower_bound_ == pytest.approx(model.score(X), rel=1e-10)
+
+
+def test_lost_components_are_reseeded_counted_and_named(X):
+    labels = np.arange(len(X)) % 2  # nobody is given the third component
+    with pytest.warns(UserWarning, match=r"components \[2\] lost all their rows"):
+        model = em(init_params=labels).fit(X)
+    assert model.n_reseeded_ == 1
+    assert model.weights_.min() > 0.01
+
+
+def test_too_few_steps_are_named_in_a_warning(X):
+    with pytest.warns(ConvergenceWarning, match="tol=1e-05 within max_iter=1 steps; raise"):
+        model = em(max_iter=1, init_params="random").fit(X)
+    assert not model.converged_
+    assert model.n_iter_ == 1
+
+
+def test_more_starts_are_never_worse(X):
+    one, many = em().fit(X), em(n_init=5).fit(X)
+    assert many.lower_bound_ >= one.lower_bound_
+    assert sum(r.move == "start" for r in many.history_) == 5
+
+
+def test_given_parameters_in_the_users_units(rng):
+    truth = random_mixture(rng, 2, 2, spread=10.0)
+    X = truth.sample(500, rng)[0] * [1e3, 1e-3] + 50
+    A = np.diag([1e3, 1e-3])
+    moved = truth.transform(A, [50, 50])
+    model = em(2, weights_init=moved.weights, means_init=moved.means,
+               precisions_init=moved.precisions).fit(X)  # fmt: skip
+    assert model.lower_bounds_[0] == pytest.approx(moved.log_density(X).mean(), rel=1e-9)
+    np.testing.assert_allclose(model.means_ / moved.means, 1, atol=0.5)
+
+
+def test_the_result_is_that_of_the_mixture(rng, X):
+    model = em().fit(X)
+    np.testing.assert_array_equal(model.means_, model.mixture_.means)
+    np.testing.assert_allclose(model.score_samples(X), model.mixture_.log_density(X))
+    np.testing.assert_array_equal(em().fit_predict(X), model.predict(X))
+    rows, labels = model.sample(50)
+    assert rows.shape == (50, 3)
+    assert (np.diff(labels) >= 0).all()
+    with pytest.raises(ValueError, match=r"n_samples .*got 0"):
+        model.sample(0)
+
+
+def test_verbose_prints_a_line_for_steps(X, capsys):
+    em(verbose=2).fit(X)
+    assert "log-likelihood" in capsys.readouterr().out
