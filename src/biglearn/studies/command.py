@@ -48,6 +48,9 @@ def study(
     problems: Annotated[list[str] | None, typer.Option(help="Repeat for several.")] = None,
     methods: Annotated[list[str] | None, typer.Option(help="Repeat for several.")] = None,
     budgets: Annotated[list[float] | None, typer.Option(help="Seconds; repeat.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Outer steps of the published chain.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of every fit.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Fits at once.")] = 1,
     output: Annotated[Path, typer.Option(help="Folder of results.")] = Path("benchmarks/results"),
@@ -78,6 +81,7 @@ def study(
                 methods=methods,
                 seeds=seeds,
                 budgets=budgets,
+                steps=steps,
             )
             try:
                 tasks = module.tasks(Options(plan, data, download, threads))

@@ -107,6 +107,7 @@ def narrow(
     methods: Sequence[str] | None = None,
     seeds: Sequence[int] | None = None,
     budgets: Sequence[float] | None = None,
+    steps: int | None = None,
 ) -> Plan:
     """Replace parts of a plan by what the user asked for.
 
@@ -115,6 +116,8 @@ def narrow(
     plan : Plan
     problems, methods, seeds, budgets : sequences or None
         None or empty keeps the plan's.
+    steps : int or None
+        Outer steps of the published chain, where the study has one.
 
     Returns
     -------
@@ -131,6 +134,7 @@ def narrow(
         methods=tuple(methods or plan.methods),
         seeds=tuple(seeds or plan.seeds),
         budgets=tuple(budgets or plan.budgets),
+        settings=plan.settings if steps is None else {**plan.settings, "steps": steps},
     )
 
 
