@@ -1,0 +1,59 @@
+"""Joint EM: when it stops, and what it does for components that lose their rows."""
+
+import numpy as np
+import pytest
+
+from biglearn.engines import MemoryEngine
+from biglearn.mixture import Mixture
+from biglearn.moves import Ascent
+from biglearn.moves.ascent import remaining_gain, reseed
+from biglearn.search import Run, Settings
+from helpers import blobs, random_mixture
+
+
+def run_from(X, mixture, **settings):
+    run = Run(
+        MemoryEngine(X), Settings(mixture.n_components, **settings), lambda run: mixture,
+        np.random.default_rng(0),
+    )  # fmt: skip
+    run.begin_leg(mixture)
+    return run
+
+
+def test_aitken_is_exact_for_a_geometric_sequence():
+    trace = [1 - 0.7**i for i in range(6)]
+    assert remaining_gain(trace) == pytest.approx(0.7**5, rel=1e-12)
+    assert remaining_gain([0.0, 1.0]) == np.inf
+    assert remaining_gain([0.0, 1.0, 1.0]) == 0.0
+
+
+def test_it_stops_only_where_little_is_left(rng):
+    X = blobs(rng, 400, 2, spread=1.0)  # overlapping: EM is slow
+    start = random_mixture(rng, 3, 2, spread=1.0)
+    loose, tight = (run_from(X, start, tol=tol, max_iter=20_000) for tol in (1e-5, 1e-12))
+    for run in (loose, tight):
+        list(Ascent()(run))
+        assert run.converged
+    assert tight.log_likelihood - loose.log_likelihood < 1e-3
+    assert tight.log_likelihood >= loose.log_likelihood
+
+
+def test_halves_keep_weight_mean_and_covariance_of_their_donor(rng):
+    donor = random_mixture(rng, 1, 3)
+    dead = Mixture([1.0, 0.0], np.r_[donor.means, [[9, 9, 9]]], donor.covariances.repeat(2, axis=0))
+    run = run_from(rng.normal(size=(10, 3)), dead, floor=0.0)
+    revived = reseed(run, dead, np.array([False, True]))
+    np.testing.assert_allclose(revived.weights, [0.5, 0.5])
+    np.testing.assert_allclose(revived.mean, donor.mean, atol=1e-12)
+    np.testing.assert_allclose(revived.covariance, donor.covariance, atol=1e-12)
+    assert run.reseeded == 1
+
+
+def test_a_component_far_from_all_rows_comes_back(rng):
+    X = np.vstack([rng.normal(size=(50, 2)), rng.normal(size=(50, 2)) + 20])
+    lost = Mixture([0.5, 0.5], [[10.0, 10.0], [1e4, 1e4]], [100 * np.eye(2), np.eye(2)])
+    run = run_from(X, lost)
+    records = list(Ascent()(run))
+    assert run.reseeded == sum(r.reseeded for r in records) == 1
+    assert run.best_ascent.reseeded == [1]
+    np.testing.assert_allclose(np.sort(run.best.weights), [0.5, 0.5], atol=1e-6)

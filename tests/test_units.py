@@ -1,0 +1,69 @@
+"""Units: there and back, whatever the offset, the spread and the weights."""
+
+import numpy as np
+import pytest
+
+from biglearn.units import Units
+from helpers import random_mixture
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e8])
+def test_standard_units_have_mean_zero_and_variance_one(rng, offset):
+    X = rng.normal(size=(20_000, 2)) * [1e-3, 1e5] + offset  # more than one block
+    units = Units.of(X)
+    Y = (X - units.centre) / units.scale
+    # the mean of the rows is itself rounded: eps · offset / spread
+    noise = 1e-12 + 4e-16 * offset / 1e-3
+    np.testing.assert_allclose(Y.mean(axis=0), 0, atol=noise)
+    np.testing.assert_allclose(Y.var(axis=0), 1, rtol=1e-9 + noise)
+
+
+def test_minmax_maps_the_range_to_one(rng):
+    X = rng.normal(size=(50, 2)) * [1e-3, 1e5]
+    units = Units.of(X, scaling="minmax")
+    Y = (X - units.centre) / units.scale
+    np.testing.assert_allclose([Y.min(axis=0), Y.max(axis=0)], [[0, 0], [1, 1]], atol=1e-14)
+
+
+def test_no_scaling_only_centres(rng):
+    X = rng.normal(size=(50, 2)) * [1e-3, 1e5] + 7
+    units = Units.of(X, scaling="none")
+    np.testing.assert_array_equal(units.scale, [1, 1])
+    np.testing.assert_allclose(units.centre, X.mean(axis=0), rtol=1e-12)
+    assert units.log_volume == 0
+
+
+def test_weights_repeat_rows(rng):
+    X, weights = rng.normal(size=(50, 2)), rng.integers(1, 4, size=50)
+    ours, repeated = Units.of(X, weights=weights.astype(float)), Units.of(np.repeat(X, weights, 0))
+    np.testing.assert_allclose(ours.centre, repeated.centre, atol=1e-14)
+    np.testing.assert_allclose(ours.scale, repeated.scale, rtol=1e-13)
+
+
+def test_mixtures_go_there_and_back(rng):
+    mixture = random_mixture(rng, 3, 2)
+    X = rng.normal(size=(20, 2))
+    units = Units(np.array([1e3, -2.0]), np.array([1e-2, 1e4]))
+    inward = units.inward(mixture)
+    back = units.outward(inward, ("a", "b"))
+    np.testing.assert_allclose(back.means, mixture.means, atol=1e-9)
+    np.testing.assert_allclose(back.covariances, mixture.covariances, rtol=1e-12)
+    assert back.feature_names == ("a", "b")
+    Y = (X - units.centre) / units.scale
+    np.testing.assert_allclose(
+        inward.log_density(Y) - units.log_volume, mixture.log_density(X), rtol=1e-8
+    )
+
+
+@pytest.mark.parametrize("value", [0.0, -3.0, 1e300, 5e-324])
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "none"])
+def test_a_constant_column_keeps_its_scale(value, scaling):
+    units = Units.of(np.full((5, 1), value), scaling=scaling)
+    assert units.scale[0] == 1
+    assert units.centre[0] == value
+
+
+def test_a_column_that_is_constant_but_for_rounding_stays_so():
+    X = 1e20 * (1 + 2.3e-16 * np.arange(3.0))[:, None]
+    units = Units.of(X)
+    assert np.abs((X - units.centre) / units.scale).max() < 1e-12
