@@ -6,7 +6,7 @@ import pytest
 from biglearn.engines import MemoryEngine
 from biglearn.mixture import Mixture
 from biglearn.moves import Ascent
-from biglearn.moves.ascent import remaining_gain, reseed
+from biglearn.moves.ascent import longest_half_axis, remaining_gain, reseed
 from biglearn.search import Run, Settings
 from helpers import blobs, random_mixture
 
@@ -57,3 +57,9 @@ def test_a_component_far_from_all_rows_comes_back(rng):
     assert run.reseeded == sum(r.reseeded for r in records) == 1
     assert run.best_ascent.reseeded == [1]
     np.testing.assert_allclose(np.sort(run.best.weights), [0.5, 0.5], atol=1e-6)
+
+
+def test_half_of_a_gaussian_lies_at_its_mean_absolute_deviation():
+    # E|x| = √(2/π) σ for x ~ N(0, σ²), here along the axis with σ = 2
+    axis = longest_half_axis(np.diag([1.0, 4.0]))
+    np.testing.assert_allclose(np.abs(axis), [0.0, 2 * np.sqrt(2 / np.pi)], atol=1e-14)
