@@ -319,3 +319,12 @@ def test_float32_results_widen_where_float32_cannot_hold_them(X):
         model = fit((X * size).astype(np.float32))
         assert model.covariances_.dtype == np.float64
         np.testing.assert_allclose(model.means_ / size, narrow.means_, rtol=1e-4)
+
+
+def test_what_a_callable_start_does_wrong_is_said(X):
+    refused(r"labels of shape \(120,\) .*got \(3,\)", X, init_params=lambda *_: np.zeros(3))
+
+    def fail(*_):
+        raise RuntimeError("my own trouble")
+
+    refused("my own trouble", X, init_params=fail, error=RuntimeError)

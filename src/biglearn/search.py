@@ -201,6 +201,8 @@ def search(run: Run, method: Method) -> Iterator[Record]:
 
 def conclude(run: Run, *, keep_best: bool) -> None:
     """Leave the best model, or the last one evaluated, as the run's result."""
+    if not hasattr(run, "mixture"):
+        return  # the start itself failed, and its error is on the way up
     if keep_best and run.best is not None:
         run.mixture, run.log_likelihood = run.best, run.best_log_likelihood
     else:

@@ -150,7 +150,7 @@ def reseed(run: Run, mixture: Mixture, dead: BoolArray) -> Mixture:
     for k in np.flatnonzero(dead):
         donor = int(weights.argmax())
         step = longest_half_axis(covariances[donor])
-        weights[[k, donor]] = weights[donor] / 2
+        weights[[int(k), donor]] = weights[donor] / 2
         means[k], means[donor] = means[donor] + step, means[donor] - step
         covariances[donor] -= np.outer(step, step)
         covariances[k] = covariances[donor]
