@@ -196,3 +196,11 @@ def test_figures_are_drawn_from_the_results_alone(tmp_path):
     store.merge()
     assert [p.name for p in figures.draw(tmp_path)] == ["equal-time.png"]
     assert figures.profile(load(store.merged))["mclust"] == ([], [])
+
+
+def test_the_picture_ends_where_the_table_does():
+    # a model that the contender itself let go again does not count, in neither
+    lost = cell("search", -2.0, trail=[[0.5, -1.0], [0.9, -2.0]])
+    cells = [lost, cell("em", -1.0, trail=[[0.7, -1.0]])]
+    assert tables.shares(cells) == {("search", 1.0): 0.0, ("em", 1.0): 1.0}
+    assert figures.profile(cells) == {"search": ([], []), "em": ([0.7], [1.0])}

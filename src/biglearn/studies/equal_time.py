@@ -185,14 +185,12 @@ def _cell(problem: Problem, outcome: Outcome, budget: float, look: Any) -> Cell:
     for time in times:
         found = outcome.at(time)
         assert found is not None
-        entry = (min(found.seconds, time), look(found).log_likelihood)
-        if not trail or entry[1] > trail[-1][1]:
-            trail.append(entry)
+        trail.append((min(found.seconds, time), look(found).log_likelihood))
     return {**cell, "found": best.seconds, "trail": trail, **look(best).as_dict()}
 
 
 def best_known(cells: list[Cell]) -> dict[tuple[str, int], float]:
-    """Return the best log-likelihood by anyone at any budget, the truth included.
+    """Return the best log-likelihood by anyone at any time, the truth included.
 
     Parameters
     ----------
@@ -205,8 +203,37 @@ def best_known(cells: list[Cell]) -> dict[tuple[str, int], float]:
     """
     best: dict[tuple[str, int], float] = {}
     for cell in cells:
-        value = cell.get("log_likelihood")
-        if value is not None and math.isfinite(value):
-            pair = (cell["problem"], cell["seed"])
-            best[pair] = max(best.get(pair, -math.inf), value)
+        pair = (cell["problem"], cell["seed"])
+        for value in (cell.get("log_likelihood"), *(v for _, v in cell.get("trail") or ())):
+            if value is not None and math.isfinite(value):
+                best[pair] = max(best.get(pair, -math.inf), value)
     return best
+
+
+def settled(cell: Cell, target: float) -> float:
+    """Return the time from which a contender's best model stays at a target after the polish.
+
+    Contenders rank their models before the polish, so a later one can be worse after it.
+
+    Parameters
+    ----------
+    cell : dict
+    target : float
+        Log-likelihood.
+
+    Returns
+    -------
+    float
+        Infinite where the last model is below the target.
+
+    Examples
+    --------
+    >>> settled({"log_likelihood": -1.0, "trail": [[1, -1.0], [2, -3.0], [4, -1.0]]}, -2.0)
+    4.0
+    """
+    if cell.get("log_likelihood") is None or cell["log_likelihood"] < target:
+        return math.inf
+    since = math.inf
+    for time, value in cell["trail"]:
+        since = min(since, float(time)) if value >= target else math.inf
+    return since if math.isfinite(since) else float(cell["budget"])

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 from biglearn.plots import require_matplotlib
 from biglearn.studies.contenders import CONTENDERS
-from biglearn.studies.equal_time import best_known
+from biglearn.studies.equal_time import best_known, settled
 from biglearn.studies.store import Cell, load
-from biglearn.studies.tables import CLOSE, ran
+from biglearn.studies.tables import CLOSE, longest, ran
 
 
 def profile(cells: list[Cell]) -> dict[str, tuple[list[float], list[float]]]:
@@ -33,21 +34,15 @@ def profile(cells: list[Cell]) -> dict[str, tuple[list[float], list[float]]]:
     {'em': ([0.5], [1.0])}
     """
     best = best_known(cells)
-    hits: dict[str, dict[tuple[str, int], float]] = {}
-    pairs: dict[str, set[tuple[str, int]]] = {}
-    for cell in ran(cells):
-        pair = (cell["problem"], cell["seed"])
-        if pair not in best:
-            continue
-        pairs.setdefault(cell["method"], set()).add(pair)
-        reached = [t for t, v in cell.get("trail", []) if v >= best[pair] - CLOSE]
-        if reached:
-            own = hits.setdefault(cell["method"], {})
-            own[pair] = min(own.get(pair, min(reached)), min(reached))
+    since: dict[str, list[float]] = {}
+    for (method, problem, seed), cell in longest(cells).items():
+        if (problem, seed) in best:
+            time = settled(cell, best[problem, seed] - CLOSE)
+            since.setdefault(method, []).append(time)
     curves = {}
-    for method, known in pairs.items():
-        times = sorted(hits.get(method, {}).values())
-        curves[method] = (times, [(i + 1) / len(known) for i in range(len(times))])
+    for method, all_times in since.items():
+        times = sorted(time for time in all_times if time < math.inf)
+        curves[method] = (times, [(i + 1) / len(all_times) for i in range(len(times))])
     return curves
 
 

@@ -10,7 +10,7 @@ from statistics import mean, median
 
 from biglearn.studies import clustering, gaussians25, speed
 from biglearn.studies.contenders import CONTENDERS
-from biglearn.studies.equal_time import TRUTH, best_known
+from biglearn.studies.equal_time import TRUTH, best_known, settled
 from biglearn.studies.store import Cell, load
 
 CLOSE = 1e-3
@@ -64,6 +64,26 @@ def shares(cells: list[Cell]) -> dict[tuple[str, float], float]:
     return {key: mean(found) for key, found in hits.items()}
 
 
+def longest(cells: list[Cell]) -> dict[tuple[str, str, int], Cell]:
+    """Return every contender's cell of the largest budget.
+
+    Parameters
+    ----------
+    cells : list of dict
+
+    Returns
+    -------
+    dict
+        From (method, problem, seed).
+    """
+    largest: dict[tuple[str, str, int], Cell] = {}
+    for cell in ran(cells):
+        key = (cell["method"], cell["problem"], cell["seed"])
+        if key not in largest or cell["budget"] > largest[key]["budget"]:
+            largest[key] = cell
+    return largest
+
+
 def times_to(cells: list[Cell], rival: str = "sklearn-k-means++") -> dict[str, list[float]]:
     """Return the seconds in which each method reaches what a rival has at its largest budget.
 
@@ -78,18 +98,13 @@ def times_to(cells: list[Cell], rival: str = "sklearn-k-means++") -> dict[str, l
         From method to a list over pairs; infinite where it does not get there. To the next
         checkpoint, which double.
     """
-    largest: dict[tuple[str, str, int], Cell] = {}
-    for cell in ran(cells):
-        key = (cell["method"], cell["problem"], cell["seed"])
-        if key not in largest or cell["budget"] > largest[key]["budget"]:
-            largest[key] = cell
+    largest = longest(cells)
     found: dict[str, list[float]] = {}
     for (method, problem, seed), cell in largest.items():
         target = largest.get((rival, problem, seed))
         if target is None or value(target) == -math.inf:
             continue
-        reached = [t for t, v in cell.get("trail", []) if v >= value(target) - CLOSE]
-        found.setdefault(method, []).append(min(reached, default=math.inf))
+        found.setdefault(method, []).append(settled(cell, value(target) - CLOSE))
     return found
 
 
