@@ -16,7 +16,8 @@ def main(arguments):
             text = old = path.read_text()
             for source in sorted(RESULTS.glob("*.json")):
                 if f"<!-- results:{source.stem} -->" in text:
-                    front = source.stem == equal_time.NAME and path.resolve().parent != RESULTS.parent
+                    elsewhere = path.resolve().parent != RESULTS.resolve().parent
+                    front = source.stem == equal_time.NAME and elsewhere
                     table = tables.equal_time(load(source)) if front else tables.report(source)
                     text = tables.fill(text, source.stem, table)
             if text != old:

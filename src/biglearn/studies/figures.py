@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ def draw_profile(cells: list[Cell], ax: Any) -> None:
     ax : matplotlib.axes.Axes
     """
     curves = profile(cells)
+    count = Counter(method for method, _, _ in longest(cells))
     end = max(cell["budget"] for cell in ran(cells))
     for name in [name for name in CONTENDERS if name in curves]:
         contender, (times, shares) = CONTENDERS[name], curves[name]
@@ -62,7 +64,7 @@ def draw_profile(cells: list[Cell], ax: Any) -> None:
             [0.02, *times, end],
             [0.0, *shares, shares[-1] if shares else 0.0],
             where="post",
-            label=contender.title,
+            label=f"{contender.title} ({count[name]} pairs)",
             linewidth=2.5 if contender.ours else 1.2,
             linestyle="-" if contender.ours else "--",
         )

@@ -123,7 +123,14 @@ def equal_time(cells: list[Cell]) -> str:
     share, times = shares(cells), times_to(cells)
     budgets = sorted({budget for _, budget in share})
     pairs = len({(c["problem"], c["seed"]) for c in ran(cells)})
-    head = ["contender", *[f"{b:g} s" for b in budgets], "median gap", "held-out gap", "ARI"]
+    head = [
+        "contender",
+        "pairs",
+        *[f"{b:g} s" for b in budgets],
+        "median gap",
+        "held-out gap",
+        "ARI",
+    ]
     head += ["time to scikit-learn's last", "failed"]
     lines = [_row(head), _row(["---"] * len(head))]
     for name in [m for m in CONTENDERS if any(c["method"] == m for c in cells)]:
@@ -131,7 +138,7 @@ def equal_time(cells: list[Cell]) -> str:
         if all(c["status"] == "missing" for c in own):
             lines.append(_row([CONTENDERS[name].title, f"not there: {own[0]['message']}"]))
             continue
-        row = [CONTENDERS[name].title]
+        row = [CONTENDERS[name].title, str(len({(c["problem"], c["seed"]) for c in own}))]
         for budget in budgets:
             top = max(v for (_, b), v in share.items() if b == budget)
             mine = share.get((name, budget), math.nan)
@@ -140,7 +147,8 @@ def equal_time(cells: list[Cell]) -> str:
         lines.append(_row(row + _extras(cells, own, budgets[-1], times.get(name, []))))
     note = (
         f"Share of {pairs} problem–seed pairs within {CLOSE:g} nats per row of the best found by "
-        "anyone (EM from the truth included); gaps, ARI and failures at the largest budget."
+        "anyone (EM from the truth included), of those it was run on; gaps, ARI and failures "
+        "at the largest budget."
     )
     return "\n".join(lines) + "\n\n" + note + "\n"
 
