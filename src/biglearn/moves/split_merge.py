@@ -11,7 +11,7 @@ from biglearn.moves.ascent import Point, climb
 from biglearn.moves.surgery import (
     Plan,
     Rows,
-    best_cut,
+    all_cuts,
     operate,
     pair_up,
     removals,
@@ -63,8 +63,7 @@ class SplitMerge:
 
     def _plans(self, run: Run, mixture: Mixture) -> Iterator[Plan]:
         rows = Rows.of(run, mixture, _SAMPLE)
-        found = (best_cut(run, mixture, rows, k) for k in range(mixture.n_components))
-        cuts = [cut for cut in found if cut is not None]
+        cuts = all_cuts(run, mixture, rows)
         ways = removals(mixture, rows)
         together = pair_up(ways, cuts)
         singles = single_plans(ways, cuts)

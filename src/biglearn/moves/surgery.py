@@ -13,8 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from biglearn._linalg import Array, IntArray, inverse_cholesky
+from biglearn._linalg import Array, IntArray, floor_eigenvalues
+from biglearn.densities import log_normaliser
 from biglearn.mixture import Mixture
+from biglearn.moments import constrain
 from biglearn.search import Run
 
 #: EM steps inside a component that look for its best cut.
@@ -22,6 +24,9 @@ _CUT_STEPS = 6
 
 #: Rows for which a component's responsibility is smaller do not shape its cut.
 _LEAST_SHARE = 1e-2
+
+#: Rows of one component that shape its cut: three times the average, or this many.
+_LEAST_CAP = 200
 
 _TINY = 1e-300
 
@@ -81,84 +86,139 @@ class Rows:
         return cls(values, weights / weights.sum(), mixture.responsibilities(values))
 
 
-def best_cut(run: Run, mixture: Mixture, rows: Rows, parent: int) -> Cut | None:
-    """Return the best cut found of a component; None where it has too few rows."""
-    members = rows.shares[:, parent] > _LEAST_SHARE
-    if members.sum() <= mixture.n_features + 1:
-        return None
-    values = rows.values[members]
-    weights = (rows.weights * rows.shares[:, parent])[members]
-    centred = values - mixture.means[parent]
-    cuts = [
-        _settle(run, mixture, parent, centred, weights, direction)
-        for direction in cut_directions(centred @ mixture.whitening[parent].T, weights)
-    ]
-    return max(cuts, key=lambda cut: cut.gain)
+@dataclass(frozen=True)
+class Members:
+    """The rows of every component, padded to m rows each, for work on all at once.
 
-
-def cut_directions(whitened: Array, weights: Array) -> list[Array]:
-    """Return directions along which whitened rows look least like one Gaussian.
-
-    The axis of the widest spread of the squared distances' excess, that is the
-    principal axis of the rows weighted by their distance, and the axis among the
-    features whose kurtosis is lowest: two humps are flatter than one.
+    Attributes
+    ----------
+    values : array of shape (K, m, D)
+        About the component's mean.
+    weights : array of shape (K, m)
+        Responsibility times row weight; 0 for padding.
+    whitened : array of shape (K, m, D)
+        The values in the component's whitened frame.
     """
-    total = weights.sum()
-    distance = (whitened**2).sum(axis=1)
-    scatter = (whitened * (weights * distance)[:, None]).T @ whitened / total
+
+    values: Array
+    weights: Array
+    whitened: Array
+
+    @classmethod
+    def of(cls, run: Run, mixture: Mixture, rows: Rows) -> Members:
+        """Gather them; a component far above the average is thinned at random."""
+        n_components, size = mixture.means.shape
+        cap = max(_LEAST_CAP, 3 * len(rows.values) // n_components)
+        chosen = []
+        for k in range(n_components):
+            index = np.flatnonzero(rows.shares[:, k] > _LEAST_SHARE)
+            chosen.append(index if len(index) <= cap else run.rng.choice(index, cap, replace=False))
+        longest = max(1, *(len(index) for index in chosen))
+        values = np.zeros((n_components, longest, size))
+        weights = np.zeros((n_components, longest))
+        for k, index in enumerate(chosen):
+            values[k, : len(index)] = rows.values[index] - mixture.means[k]
+            share = rows.weights[index] * rows.shares[index, k]
+            scale = mixture.weights[k] / max(share.sum(), _TINY)
+            weights[k, : len(index)] = share * scale
+        whitened = values @ np.swapaxes(mixture.whitening, 1, 2)
+        return cls(values, weights, whitened)
+
+
+def all_cuts(run: Run, mixture: Mixture, rows: Rows) -> list[Cut]:
+    """Return the best cut found of every component that has rows enough for two."""
+    members = Members.of(run, mixture, rows)
+    tried = [_settle(run, mixture, members, axes) for axes in cut_directions(members)]
+    enough = (members.weights > 0).sum(axis=1) > mixture.n_features + 1
+    cuts = []
+    for k in np.flatnonzero(enough):
+        halves, gains = max(tried, key=lambda found: found[1][k])
+        pair = slice(2 * k, 2 * k + 2)
+        grown = Mixture.trusted(
+            halves.weights[pair] * mixture.weights[k],
+            halves.means[pair] + mixture.means[k],
+            halves.covariances[pair].copy(),
+        )
+        cuts.append(Cut(int(k), grown, float(gains[k])))
+    return cuts
+
+
+def cut_directions(members: Members) -> list[Array]:
+    """Return sets of directions, each (K, D) in the whitened frames, for cuts.
+
+    Whitened rows of one Gaussian look alike from everywhere.  The principal axes
+    of the rows weighted by their squared distance show where they do not: the
+    axis on which they are most spread, and that on which the kurtosis is lowest,
+    since two humps are flatter than one.
+    """
+    weights, whitened = members.weights[:, :, None], members.whitened
+    distance = (whitened**2).sum(axis=2, keepdims=True)
+    scatter = np.swapaxes(whitened, 1, 2) @ (whitened * (weights * distance))
     vectors = np.linalg.eigh(scatter)[1]
-    projected = whitened @ vectors
-    kurtosis = weights @ projected**4 / np.maximum((weights @ projected**2) ** 2 / total, _TINY)
-    flattest, heaviest = int(kurtosis.argmin()), whitened.shape[1] - 1
-    return [vectors[:, i] for i in sorted({flattest, heaviest})]
+    squares = (whitened @ vectors) ** 2
+    kurtosis = (weights * squares**2).sum(axis=1) / np.maximum(
+        (weights * squares).sum(axis=1) ** 2, _TINY
+    )
+    flattest = kurtosis.argmin(axis=1)
+    return [vectors[:, :, -1], vectors[np.arange(len(vectors)), :, flattest]]
 
 
 def _settle(
-    run: Run, mixture: Mixture, parent: int, centred: Array, weights: Array, direction: Array
-) -> Cut:
-    """Halve a component along a direction (in its whitened frame); run EM within it."""
-    tied = run.settings.covariance_type == "tied"
+    run: Run, mixture: Mixture, members: Members, directions: Array
+) -> tuple[Mixture, Array]:
+    """Halve every component along its direction, and let EM inside it settle.
+
+    Returns halves 2k and 2k + 1 of each component k, about its mean and with
+    weights that sum to one, and the gains, shape (K,).
+    """
+    n_components, _, size = members.values.shape
     # Halves of N(0, 1) have means ± √(2/π) and variance 1 - 2/π.
-    step = np.sqrt(2 / np.pi) * np.linalg.solve(mixture.whitening[parent], direction)
-    whole = mixture.covariances[parent]
-    left = whole if tied else whole - np.outer(step, step)
-    halves = run.regularise(
-        np.array([0.5, 0.5]), np.stack([step, -step]), np.stack([left, left]), np.full(2, 0.5)
-    )
-    total = weights.sum()
+    steps = np.linalg.solve(mixture.whitening, directions[:, :, None])[:, :, 0]
+    steps *= np.sqrt(2 / np.pi)
+    means = np.stack([steps, -steps], axis=1)
+    covariances = np.repeat(mixture.covariances[:, None], 2, axis=1)
+    if run.settings.covariance_type != "tied":
+        covariances = covariances - (steps[:, :, None] * steps[:, None, :])[:, None]
+    weights = np.full((n_components, 2), 0.5)
+    halves = _structured(run, weights, means, covariances)
+    total = np.maximum(members.weights.sum(axis=1), _TINY)[:, None]
     for _ in range(_CUT_STEPS):
-        shares, _ = _split_shares(halves, centred)
-        counts = np.maximum(weights @ shares, _TINY)
-        means = (shares * weights[:, None]).T @ centred / counts[:, None]
-        covariances = halves.covariances
-        if not tied:
-            gaps = centred - means[:, None, :]
-            heavy = np.swapaxes(gaps * (shares * weights[:, None]).T[:, :, None], 1, 2)
-            covariances = heavy @ gaps / counts[:, None, None]
-        halves = run.regularise(counts / total, means, covariances, counts / total)
-    _, log_density = _split_shares(halves, centred)
-    one = ((centred @ mixture.whitening[parent].T) ** 2).sum(axis=1)
-    size = centred.shape[1]
-    old = mixture.half_log_det[parent] - 0.5 * (one + size * np.log(2 * np.pi))
-    grown = Mixture.trusted(
-        halves.weights * mixture.weights[parent],
-        halves.means + mixture.means[parent],
-        halves.covariances,
-    )
-    return Cut(parent, grown, float(weights @ (log_density - old)))
+        shares, _ = _shares_of_halves(halves, members.values)
+        shares *= members.weights[:, None, :]
+        counts = np.maximum(shares.sum(axis=2), _TINY)
+        means = shares @ members.values / counts[:, :, None]
+        covariances = halves.covariances.reshape(n_components, 2, size, size)
+        if run.settings.covariance_type != "tied":
+            gaps = members.values[:, None] - means[:, :, None]
+            heavy = np.swapaxes(gaps * shares[:, :, :, None], 2, 3)
+            covariances = heavy @ gaps / counts[:, :, None, None]
+        halves = _structured(run, counts / total, means, covariances)
+    _, log_density = _shares_of_halves(halves, members.values)
+    whole = -0.5 * ((members.whitened**2).sum(axis=2) + size * np.log(2 * np.pi))
+    whole += mixture.half_log_det[:, None]
+    return halves, (members.weights * (log_density - whole)).sum(axis=1)
 
 
-def _split_shares(halves: Mixture, centred: Array) -> tuple[Array, Array]:
-    """Return responsibilities (n, 2) of two components, and their log-density (n,)."""
-    whitening, half_log_det = inverse_cholesky(halves.covariances)
-    gaps = (centred - halves.means[:, None, :]) @ np.swapaxes(whitening, 1, 2)
-    log_joint = -0.5 * np.einsum("jni,jni->jn", gaps, gaps)
-    size = centred.shape[1]
-    log_joint += (
-        np.log(np.maximum(halves.weights, _TINY)) + half_log_det - 0.5 * size * np.log(2 * np.pi)
-    )[:, None]
-    log_density = np.logaddexp(log_joint[0], log_joint[1])
-    return np.exp(log_joint - log_density).T, log_density
+def _structured(run: Run, weights: Array, means: Array, covariances: Array) -> Mixture:
+    """Put halves, (K, 2, ...), under structure and floor, as 2K components."""
+    size = means.shape[-1]
+    flat = covariances.reshape(-1, size, size)
+    if run.settings.covariance_type != "tied":
+        flat = constrain(flat, weights.ravel(), run.settings.covariance_type)
+    floored, _ = floor_eigenvalues(flat, run.settings.floor)
+    return Mixture.trusted(weights.ravel(), means.reshape(-1, size), floored)
+
+
+def _shares_of_halves(halves: Mixture, values: Array) -> tuple[Array, Array]:
+    """Return responsibilities (K, 2, m) and log-densities (K, m) of pairs of halves."""
+    n_components, _, size = values.shape
+    whitening = halves.whitening.reshape(n_components, 2, size, size)
+    means = halves.means.reshape(n_components, 2, 1, size)
+    gaps = (values[:, None] - means) @ np.swapaxes(whitening, 2, 3)
+    log_joint = -0.5 * (gaps**2).sum(axis=3)
+    log_joint += log_normaliser(halves).reshape(n_components, 2, 1)
+    log_density = np.logaddexp(log_joint[:, 0], log_joint[:, 1])
+    return np.exp(log_joint - log_density[:, None]), log_density
 
 
 def removals(mixture: Mixture, rows: Rows) -> list[Removal]:
