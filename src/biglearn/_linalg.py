@@ -32,21 +32,24 @@ def floor_eigenvalues(covariances: Array, floor: float) -> tuple[Array, int]:
     least = max(floor, float(np.finfo(float).tiny))
     if n_features == 1:
         return np.maximum(covariances, least), int((covariances < least * (1 - 1e-9)).sum())
-    shifted = covariances - floor * np.eye(n_features)
     try:  # a Cholesky factor is far cheaper than eigenvalues, and mostly enough
-        np.linalg.cholesky(shifted)
+        np.linalg.cholesky(covariances - floor * np.eye(n_features))
         return covariances, 0
     except np.linalg.LinAlgError:
-        # Sound covariances stay as they are, whatever the others need.
-        touched = [k for k, matrix in enumerate(shifted) if not _is_definite(matrix)]
-    values, vectors = np.linalg.eigh(covariances[touched])
+        values, vectors = np.linalg.eigh(covariances)
     lowest = np.maximum(least, _NOISE * values[:, -1:])
-    raised = np.maximum(values, lowest)
     # An eigenvalue at the floor up to rounding is not a repair.
-    n_raised = int((values < lowest * (1 - 1e-9)).sum())
-    floored = covariances.copy()
-    floored[touched] = symmetrise((vectors * raised[:, None, :]) @ np.swapaxes(vectors, 1, 2))
-    return floored, n_raised
+    low = values < lowest * (1 - 1e-9)
+    # Above the floor and lost in rounding only by the size of others: Cholesky decides.
+    for k in np.flatnonzero(low.any(axis=1) & (values[:, 0] >= floor) & (floor > 0)):
+        low[k] &= not _is_definite(covariances[k] - floor * np.eye(n_features))
+    touched = low.any(axis=1)
+    raised = np.maximum(values, lowest)[touched, None, :]
+    floored = covariances.copy()  # sound ones stay as they are, whatever the others need
+    floored[touched] = symmetrise(
+        (vectors[touched] * raised) @ np.swapaxes(vectors[touched], 1, 2)
+    )
+    return floored, int(low.sum())
 
 
 def _is_definite(matrix: Array) -> bool:

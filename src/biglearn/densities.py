@@ -171,13 +171,17 @@ def outer_sums(responsibilities: FloatArray, rows: FloatArray) -> Array:
     return sums
 
 
-def normalise(log_joint: FloatArray) -> FloatArray:
+def normalise(log_joint: FloatArray, background: FloatArray | None = None) -> FloatArray:
     """Turn log π_k N(y_n), shape (K, b), into responsibilities in place.
 
     Returns log p(y_n), shape (b,).  A row that no component reaches
-    (all -inf) keeps log-density -inf and equal responsibilities.
+    (all -inf) keeps log-density -inf and equal responsibilities.  With a
+    background, shape (b,), that log-density is part of p(y_n) and takes its
+    share of every row.
     """
     highest = log_joint.max(axis=0)
+    if background is not None:
+        highest = np.maximum(highest, background)
     lost = np.isneginf(highest)
     if lost.any():
         log_joint[:, lost] = 0.0
@@ -186,6 +190,8 @@ def normalise(log_joint: FloatArray) -> FloatArray:
     np.maximum(log_joint, _LEAST_EXPONENT[log_joint.dtype], out=log_joint)
     np.exp(log_joint, out=log_joint)
     total = log_joint.sum(axis=0)
+    if background is not None:
+        total += np.exp(np.maximum(background - highest, _LEAST_EXPONENT[log_joint.dtype]))
     log_joint /= total
     log_density = highest + np.log(total)
     log_density[lost] = -np.inf

@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from biglearn._linalg import Array, FloatArray
+from biglearn._linalg import Array, FloatArray, IntArray
 from biglearn.densities import (
     Pairs,
     QuadraticDensity,
@@ -64,6 +64,9 @@ class MemoryEngine:
     dtype : dtype, optional
         Of the products (float64 or float32); that of X if left out.  Sums over
         blocks are always float64.
+    background : array of shape (N,), optional
+        Log-density that each row has from elsewhere, such as components that
+        stay as they are: part of p(x_n) in every E-step.
 
     Examples
     --------
@@ -85,6 +88,7 @@ class MemoryEngine:
         view: View | None = None,
         n_threads: int = 1,
         dtype: np.dtype[np.floating] | None = None,
+        background: Array | None = None,
     ) -> None:
         self._X = X
         self._weights = weights
@@ -92,6 +96,7 @@ class MemoryEngine:
         self._view = view or View.joint(X.shape[1])
         self._threads = max(1, n_threads)
         self._dtype = np.dtype(dtype or (np.float32 if X.dtype == np.float32 else np.float64))
+        self._background = None if background is None else background.astype(self._dtype)
         self._total = float(len(X)) if weights is None else float(weights.sum())
         self._count = len(X) if weights is None else int((weights > 0).sum())
         self._pool: ThreadPoolExecutor | None = None
@@ -137,7 +142,11 @@ class MemoryEngine:
             start: int, rows: FloatArray, features: FloatArray | None
         ) -> tuple[FloatArray, FloatArray]:
             log_joint = density.log_joint(rows, features)
-            return log_joint, normalise(log_joint)
+            if self._background is None:
+                return log_joint, normalise(log_joint)
+            return log_joint, normalise(
+                log_joint, self._background[start : start + rows.shape[1]]
+            )
 
         return self._collect(responsibilities, mixture.n_components, pairs, small)
 
@@ -157,7 +166,10 @@ class MemoryEngine:
         """Return an engine over at most `limit` rows, drawn without replacement."""
         if len(self._X) <= limit:
             return self
-        chosen = np.sort(rng.choice(len(self._X), size=limit, replace=False))
+        return self.select(np.sort(rng.choice(len(self._X), size=limit, replace=False)))
+
+    def select(self, chosen: IntArray, *, background: Array | None = None) -> MemoryEngine:
+        """Return an engine over the chosen rows, with a background of their own."""
         engine = MemoryEngine(
             self._X[chosen],
             weights=None if self._weights is None else self._weights[chosen],
@@ -165,6 +177,7 @@ class MemoryEngine:
             view=self._view,
             n_threads=self._threads,
             dtype=self._dtype,
+            background=background,
         )
         engine._pool = self._pool
         return engine
