@@ -3,10 +3,15 @@
 import numpy as np
 import pytest
 
-from biglearn.engines import MemoryEngine
+from biglearn.engines import MemoryEngine, Wishes, open_source
 from biglearn.search import Run, Settings
 from biglearn.starts import STARTS, GivenResponsibilities, from_user, one_hot
+from biglearn.units import Units
 from helpers import COVARIANCE_TYPES, blobs, direct_moments
+
+
+def users_start(form, X, K):
+    return from_user(form, open_source(X, Wishes()), Units.identity(X.shape[1]), K)
 
 
 def run_on(X, K=4, kind="full", weights=None, seed=0):
@@ -58,7 +63,7 @@ def test_labels_responsibilities_and_callables_agree(rng):
     X = rng.normal(size=(40, 2))
     labels = np.arange(40) % 3
     forms = [labels, labels.tolist(), one_hot(labels, 3), lambda rows, K, rng: labels]
-    made = [from_user(form, X, None, 3)(run_on(X, 3)) for form in forms]
+    made = [users_start(form, X, 3)(run_on(X, 3)) for form in forms]
     for other in made[1:]:
         np.testing.assert_array_equal(other.means, made[0].means)
 
@@ -71,7 +76,7 @@ def test_a_callable_is_given_rows_components_and_randomness(rng):
         assert n_components == 3
         return rng.integers(n_components, size=len(rows))
 
-    assert from_user(start, X, None, 3)(run_on(X, 3)).n_components == 3
+    assert users_start(start, X, 3)(run_on(X, 3)).n_components == 3
 
 
 def test_random_rows_are_drawn_even_where_weights_vanish(rng):

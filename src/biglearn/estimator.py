@@ -11,24 +11,18 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from biglearn import starts
-from biglearn._linalg import Array, BoolArray, FloatArray, IntArray
-from biglearn.engines.memory import MemoryEngine, default_threads
-from biglearn.inputs import (
-    check_choice,
-    check_given,
-    check_number,
-    check_weights,
-    collapse_structure,
-    reject_non_finite,
-    reject_text,
-)
+from biglearn._linalg import Array, FloatArray, IntArray
+from biglearn.columns import check_columns
+from biglearn.engines import Source, Wishes, open_source
+from biglearn.inputs import check_choice, check_given, check_number, collapse_structure
 from biglearn.methods import resolve
 from biglearn.mixture import Mixture
 from biglearn.records import Record
 from biglearn.search import Method, Run, Settings, Start, search
+from biglearn.summaries import mean_and_deviation
 from biglearn.units import Units
 
 #: Below this a variance of a column, or its inverse, leaves the range of float64.
@@ -99,6 +93,10 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
         or the user's own.
     n_threads : int, default=None
         Threads; by default as many as BLAS uses.
+    engine : {"auto", "memory", "chunked", "torch", "dask"} or callable, default="auto"
+        Where the rows live while they are fitted.  "auto" goes by the type and
+        size of X, and `verbose` says what it chose; a callable is an engine's
+        factory, ``(rows, *, weights, units, n_threads)``.
     callback : callable, default=None
         Called with each `Record` of the fit.
 
@@ -165,6 +163,7 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
         verbose_interval: int = 10,
         scaling: str = "standard",
         n_threads: int | None = None,
+        engine: Any = "auto",
         callback: Callable[[Record], None] | None = None,
     ) -> None:
         self.n_components = n_components
@@ -185,6 +184,7 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
         self.verbose_interval = verbose_interval
         self.scaling = scaling
         self.n_threads = n_threads
+        self.engine = engine
         self.callback = callback
 
     def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
@@ -193,7 +193,7 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (N, D)
-            Array or data frame of numbers.
+            Array or data frame of numbers, or whatever else an engine takes.
         y : ignored
         sample_weight : array-like of shape (N,), default=None
             0 is an absent row, an integer a repeated one.
@@ -210,25 +210,18 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
         """
         self._check_parameters()
         method = resolve(self.method)
-        rows = self._validated(X, reset=True)
-        weights = check_weights(sample_weight, len(rows))
-        present = None
-        if weights is not None and not weights.all():
-            present = weights > 0
-            rows, weights = rows[present], weights[present]
-        self._check_size(len(rows))
-        units = Units.of(rows, scaling=self.scaling, weights=weights)
-        threads = self.n_threads or default_threads()
-        engine = MemoryEngine(rows, weights=weights, units=units, n_threads=threads)
+        source = self._open(X, sample_weight, reset=True)
+        self._check_size(source.extent.n_rows)
+        units = Units.measure(source, scaling=self.scaling)
         run = Run(
-            engine=engine,
-            settings=self._settings(self._floor(engine, units, rows.dtype)),
-            start=self._start(rows, present, units),
+            engine=source.engine(units),
+            settings=self._settings(self._floor(source, units)),
+            start=self._start(source, units),
             rng=self._generator(),
             offset=units.log_volume,
         )
         self.history_ = list(self._follow(search(run, method)))
-        self._keep(run, units, rows.dtype)
+        self._keep(run, units, source.dtype)
         self._warn(run, method)
         return self
 
@@ -269,13 +262,13 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
                 f"weight, got n_samples={n_rows}; lower n_components"
             )
 
-    def _floor(self, engine: MemoryEngine, units: Units, dtype: np.dtype[Any]) -> float:
+    def _floor(self, source: Source, units: Units) -> float:
         """Return the eigenvalue floor: the user's, or what rounding still resolves."""
         unit = 1.0
         if self.scaling == "none":
-            whole = engine.moments_of(np.ones((engine.n_rows, 1))).covariances[0].diagonal()
-            unit = float(whole[whole > 0].min(initial=whole.max() or 1.0))
-        floor = max(float(self.reg_covar), _RESOLUTION[dtype] * unit)
+            variances = mean_and_deviation(source, source.extent)[1] ** 2
+            unit = float(variances[variances > 0].min(initial=variances.max() or 1.0))
+        floor = max(float(self.reg_covar), _RESOLUTION[source.dtype] * unit)
         lowest = float(units.scale.min()) ** 2 * floor
         if lowest < _SMALLEST_VARIANCE:
             raise ValueError(
@@ -305,12 +298,12 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
         state = check_random_state(self.random_state)
         return np.random.default_rng(state.randint(2**31, size=4))
 
-    def _start(self, rows: FloatArray, present: BoolArray | None, units: Units) -> Start:
+    def _start(self, source: Source, units: Units) -> Start:
         if self._goes_on():
             last = units.inward(self.mixture_)
             return starts.GivenParameters(starts.normal, last.weights, last.means, last.covariances)
-        base = starts.from_user(self.init_params, rows, present, self.n_components)
-        shape = (self.n_components, rows.shape[1])
+        base = starts.from_user(self.init_params, source, units, self.n_components)
+        shape = (self.n_components, self.n_features_in_)
         weights, means, covariances = check_given(
             self.weights_init, self.means_init, self.precisions_init, self.covariance_type, shape
         )
@@ -364,46 +357,58 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
                 stacklevel=3,
             )
 
-    def _validated(self, X: ArrayLike, *, reset: bool = False) -> FloatArray:
-        reject_text(X)
-        rows = validate_data(
-            self, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False
+    def _open(
+        self, X: Any, sample_weight: ArrayLike | None = None, *, reset: bool = False
+    ) -> Source:
+        """Return checked rows and the engine for them."""
+        names = None if reset else getattr(self, "feature_names_in_", None)
+        wishes = Wishes(
+            engine=self.engine,
+            sample_weight=sample_weight,
+            features=None if names is None else tuple(names),
+            n_threads=self.n_threads,
         )
-        names = getattr(self, "feature_names_in_", None)
-        reject_non_finite(rows, None if names is None else list(names))
-        return np.asarray(rows)
+        source = open_source(X, wishes)
+        check_columns(self, source.header, reset=reset)
+        if self.verbose and reset:
+            print(f"engine: {source.label}")
+        return source
 
     # What the fitted mixture says of rows.
 
-    def _fitted(self, X: ArrayLike) -> tuple[FloatArray, Mixture]:
+    def _fitted(self, X: ArrayLike) -> tuple[Source, Mixture]:
         """Return checked rows and the mixture, or say that there is none yet."""
         check_is_fitted(self)
-        return self._validated(X), self.mixture_
+        return self._open(X), self.mixture_
 
-    def score_samples(self, X: ArrayLike) -> FloatArray:
+    def score_samples(self, X: ArrayLike) -> Any:
         """Return the log-density of each row, shape (N,)."""
-        rows, mixture = self._fitted(X)
-        with np.errstate(over="ignore"):  # what float32 cannot hold is -inf
-            return mixture.log_density(rows).astype(rows.dtype)
+        source, mixture = self._fitted(X)
+
+        def rule(rows: FloatArray) -> FloatArray:
+            with np.errstate(over="ignore"):  # what float32 cannot hold is -inf
+                return mixture.log_density(rows).astype(source.dtype)
+
+        return source.map(rule)
 
     def score(self, X: ArrayLike, y: Any = None) -> float:
         """Return the mean log-likelihood per row."""
-        rows, mixture = self._fitted(X)
-        return float(mixture.log_density(rows).mean())
+        n_rows, log_likelihood, _ = self._totals(X)
+        return float(log_likelihood / n_rows)
 
-    def predict(self, X: ArrayLike) -> IntArray:
+    def predict(self, X: ArrayLike) -> Any:
         """Return the component of largest responsibility of each row, shape (N,)."""
-        rows, mixture = self._fitted(X)
-        return np.asarray(mixture.log_joint(rows).argmax(axis=1))
+        source, mixture = self._fitted(X)
+        return source.map(lambda rows: mixture.log_joint(rows).argmax(axis=1))
 
-    def predict_proba(self, X: ArrayLike) -> FloatArray:
+    def predict_proba(self, X: ArrayLike) -> Any:
         """Return the responsibilities, shape (N, K)."""
-        rows, mixture = self._fitted(X)
-        return mixture.responsibilities(rows).astype(rows.dtype)
+        source, mixture = self._fitted(X)
+        return source.map(lambda rows: mixture.responsibilities(rows).astype(source.dtype))
 
     def fit_predict(
         self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
-    ) -> IntArray:
+    ) -> Any:
         """Fit, and return the component of each row, shape (N,)."""
         return self.fit(X, y, sample_weight).predict(X)
 
@@ -433,16 +438,29 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
         }[self.covariance_type]
         return covariances + n_components * n_features + n_components - 1
 
+    def _totals(self, X: ArrayLike, *, entropy: bool = False) -> Array:
+        """Return N, the log-likelihood and (if asked) the entropy of the responsibilities."""
+        source, mixture = self._fitted(X)
+
+        def ask(rows: FloatArray, weights: Array | None) -> Array:
+            spread = 0.0
+            if entropy:
+                shares = mixture.responsibilities(rows)
+                spread = -float(np.sum(shares * np.log(np.maximum(shares, 1e-300))))
+            return np.array([len(rows), mixture.log_density(rows).sum(), spread])
+
+        totals: Array = source.total(ask)
+        return totals
+
     def bic(self, X: ArrayLike) -> float:
         """Return the Bayesian information criterion on X; lower is better."""
-        rows, mixture = self._fitted(X)
-        penalty = self._n_parameters() * float(np.log(len(rows)))
-        return -2 * float(mixture.log_density(rows).sum()) + penalty
+        n_rows, log_likelihood, _ = self._totals(X)
+        return float(self._n_parameters() * np.log(n_rows) - 2 * log_likelihood)
 
     def aic(self, X: ArrayLike) -> float:
         """Return the Akaike information criterion on X; lower is better."""
-        rows, mixture = self._fitted(X)
-        return -2 * float(mixture.log_density(rows).sum()) + 2 * self._n_parameters()
+        _, log_likelihood, _ = self._totals(X)
+        return float(2 * self._n_parameters() - 2 * log_likelihood)
 
     def icl(self, X: ArrayLike) -> float:
         """Return the integrated completed likelihood on X; lower is better.
@@ -450,10 +468,7 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
         BIC plus twice the entropy of the responsibilities, so that overlapping
         components cost (Biernacki, Celeux and Govaert, IEEE PAMI 22, 2000).
         """
-        rows, mixture = self._fitted(X)
-        shares = mixture.responsibilities(rows)
-        entropy = -float(np.sum(shares * np.log(np.maximum(shares, 1e-300))))
-        return self.bic(X) + 2 * entropy
+        return self.bic(X) + 2 * float(self._totals(X, entropy=True)[2])
 
 
 def _fits(mixture: Mixture, precisions: Array) -> bool:

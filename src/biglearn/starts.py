@@ -12,11 +12,12 @@ from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances_argmin
 
-from biglearn._linalg import Array, BoolArray, FloatArray
-from biglearn.engines.memory import MemoryEngine
+from biglearn._linalg import Array
+from biglearn.engines import MemoryEngine, Source
 from biglearn.mixture import Mixture
 from biglearn.moments import Moments
 from biglearn.search import Run
+from biglearn.units import Units
 
 #: Starts look at this many rows, or this many for each component, at most.
 _SAMPLE, _SAMPLE_PER_COMPONENT = 20_000, 200
@@ -112,6 +113,24 @@ class GivenResponsibilities:
 
 
 @dataclass(frozen=True)
+class FromCallable:
+    """Let the user's callable say whose rows are whose, on a sample of at most 20000 or 200 K."""
+
+    rule: Callable[[Array, int, np.random.Generator], Any]
+    units: Units
+
+    def __call__(self, run: Run) -> Mixture:
+        """Return the mixture that an M-step from its answer gives."""
+        n_components, sample = run.settings.n_components, _sample(run)
+        rows = sample.rows() * self.units.scale + self.units.centre
+        shares = as_responsibilities(
+            self.rule(rows, n_components, run.rng), len(rows), n_components
+        )
+        moments = sample.moments_of(shares)
+        return estimate(run, moments, moments.means, shrink=False)
+
+
+@dataclass(frozen=True)
 class GivenParameters:
     """Replace parts of another start by given ones, in the engine's units."""
 
@@ -178,7 +197,7 @@ def _sample(run: Run) -> MemoryEngine:
 
 
 def from_user(
-    init_params: Any, rows: FloatArray, present: BoolArray | None, n_components: int
+    init_params: Any, source: Source, units: Units, n_components: int
 ) -> Callable[[Run], Mixture]:
     """Turn the user's `init_params` into a start.
 
@@ -186,10 +205,10 @@ def from_user(
     ----------
     init_params : str, array-like or callable
         See `BigLearnGaussianMixture`.
-    rows : array of shape (N, D)
-        Those with a positive weight, in the user's units.
-    present : array of bool, optional
-        Which of the user's rows they are, where some have weight 0.
+    source : Source
+        The user's rows.
+    units : Units
+        Those of the engine.
     n_components : int
         K.
     """
@@ -201,11 +220,9 @@ def from_user(
             )
         return STARTS[init_params]
     if callable(init_params):
-        return lambda run: GivenResponsibilities(
-            as_responsibilities(init_params(rows, n_components, run.rng), len(rows), n_components)
-        )(run)
-    n_given = len(rows) if present is None else len(present)
-    shares = as_responsibilities(init_params, n_given, n_components)
+        return FromCallable(init_params, units)
+    shares = as_responsibilities(init_params, source.n_given, n_components)
+    present = source.present
     return GivenResponsibilities(shares if present is None else shares[present])
 
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from biglearn._linalg import Array
 from biglearn.mixture import Mixture
+from biglearn.summaries import ArrayRows, Summable, mean_and_deviation
 
 #: Spread relative to the magnitude below which a column counts as constant.
 _CONSTANT = 1e-13
@@ -37,7 +38,12 @@ class Units:
 
     @classmethod
     def of(cls, X: ArrayLike, *, scaling: str = "standard", weights: Array | None = None) -> Units:
-        """Measure the units of the rows X, shape (N, D).
+        """Measure the units of rows in an array, shape (N, D); see `measure`."""
+        return cls.measure(ArrayRows(np.asarray(X), weights), scaling=scaling)
+
+    @classmethod
+    def measure(cls, source: Summable, *, scaling: str = "standard") -> Units:
+        """Measure the units of rows, wherever they live, in block passes.
 
         ``"standard"`` centres on the mean and scales by the standard
         deviation, ``"minmax"`` maps the range of each column to [0, 1],
@@ -50,15 +56,15 @@ class Units:
             If the spread of a column is so large or small that its variance
             leaves the range of float64.
         """
-        rows = np.asarray(X)
-        low, high = (rows.min(axis=0).astype(float), rows.max(axis=0).astype(float))
+        extent = source.extent
+        low, high = extent.low, extent.high
         size = np.maximum(np.abs(low), np.abs(high))
         spread = high / 2 - low / 2  # halves first: the difference may overflow
         constant = spread <= _CONSTANT * size
         if scaling == "minmax":
             centre, scale = low, np.minimum(spread, 0.5 * np.finfo(float).max) * 2
         else:
-            centre, scale = _mean_and_deviation(rows, weights, low, high)
+            centre, scale = mean_and_deviation(source, extent)
         centre = np.where(constant, low, centre)
         scale = np.where(constant, np.where(spread > 0, size, 1.0), scale)
         bad = (scale > _RANGE[1]) | ((scale < _RANGE[0]) & (scaling != "none"))
@@ -91,26 +97,3 @@ class Units:
         covariances = mixture.covariances * self.scale[:, None] * self.scale
         means = mixture.means * self.scale + self.centre
         return Mixture.trusted(mixture.weights, means, covariances, feature_names)
-
-
-def _mean_and_deviation(
-    rows: Array, weights: Array | None, low: Array, high: Array
-) -> tuple[Array, Array]:
-    """Weighted mean and standard deviation, safe from overflow and offsets.
-
-    Two passes, block by block, about the middle of the range and in units of it.
-    """
-    middle = low / 2 + high / 2
-    unit = high / 2 - low / 2
-    unit = np.where(unit > 0, unit, 1.0)
-    total = float(len(rows)) if weights is None else float(weights.sum())
-    mean, square = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
-    for moment in (1, 2):
-        for start in range(0, len(rows), 8192):
-            block = (rows[start : start + 8192] - middle) / unit
-            weight = 1.0 if weights is None else weights[start : start + 8192, None]
-            if moment == 1:
-                mean += (weight * block).sum(axis=0) / total
-            else:
-                square += (weight * (block - mean) ** 2).sum(axis=0) / total
-    return middle + unit * mean, unit * np.sqrt(square)

@@ -1,6 +1,8 @@
 """Engines: one pass over the rows, view and parameters in, moments out."""
 
-from biglearn.engines.base import Engine
+from biglearn.engines.base import Engine, Header, Source, Wishes
+from biglearn.engines.choose import open_source
 from biglearn.engines.memory import MemoryEngine
+from biglearn.engines.over import over
 
-__all__ = ["Engine", "MemoryEngine"]
+__all__ = ["Engine", "Header", "MemoryEngine", "Source", "Wishes", "open_source", "over"]

@@ -1,15 +1,20 @@
-"""The protocol of every engine."""
+"""The protocols of every engine, and of the rows that one is opened over."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from biglearn._linalg import Array
+from biglearn._linalg import BoolArray, FloatArray
 from biglearn.mixture import Mixture
 from biglearn.moments import Moments
+from biglearn.summaries import Ask, Extent
+from biglearn.units import Units
 from biglearn.views import View
 
 if TYPE_CHECKING:
@@ -45,13 +50,96 @@ class Engine(Protocol):
         ...
 
     def subsample(self, limit: int, rng: np.random.Generator) -> MemoryEngine:
-        """Return an engine in memory over at most `limit` of the rows, drawn at random."""
-        ...
+        """Return an engine in memory over at most `limit` of the rows, drawn at random.
 
-    def rows(self) -> Array:
-        """Return all rows in the engine's units, shape (N, D)."""
+        Where there are more, the numbers of the chosen ones are
+        ``rng.choice(n_rows, limit, replace=False)``, so that every engine draws
+        the same rows from the same seed.
+        """
         ...
 
     def running(self) -> AbstractContextManager[None]:
         """Hold what passes need (threads, BLAS settings) while a fit runs."""
         ...
+
+
+class Source(Protocol):
+    """The user's rows, checked, wherever they live: what an estimator asks of them.
+
+    Blocks are handed out as NumPy arrays in the user's units, in the order of
+    the rows; those of weight 0 are left out of everything but `map`.
+    """
+
+    @property
+    def label(self) -> str:
+        """Which engine will be used, for people to read."""
+        ...
+
+    @property
+    def header(self) -> Any:
+        """What tells the columns: a `Header`, or what scikit-learn understands."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float64 or float32: that of the products, and of what `map` should return."""
+        ...
+
+    @property
+    def n_given(self) -> int:
+        """Number of all rows, those of weight 0 included."""
+        ...
+
+    @property
+    def present(self) -> BoolArray | None:
+        """Which rows have a positive weight, shape (n_given,); None where all have."""
+        ...
+
+    @property
+    def extent(self) -> Extent:
+        """Number, weight and range of the rows with a positive weight."""
+        ...
+
+    def total(self, ask: Ask[Any]) -> Any:
+        """Return the sum of ``ask(rows, weights)`` over blocks of the rows."""
+        ...
+
+    def map(self, rule: Callable[[FloatArray], Any]) -> Any:
+        """Return the rule's result for every row, blocks (b, D) to (b, ...).
+
+        It comes in the user's kind of container: an array, or as lazy as the rows.
+        """
+        ...
+
+    def engine(self, units: Units) -> Engine:
+        """Open the engine over the rows, in units."""
+        ...
+
+
+@dataclass(frozen=True)
+class Header:
+    """Number and names of the columns of rows that are no data frame."""
+
+    n_features: int
+    names: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How the user wants rows to be opened.
+
+    Attributes
+    ----------
+    engine : str, callable or object
+        As given to the estimator.
+    sample_weight : array-like, optional
+    features : tuple of str, optional
+        Names of the columns that a fitted model needs, where rows can be chosen
+        by name.
+    n_threads : int, optional
+    """
+
+    engine: Any = "auto"
+    sample_weight: ArrayLike | None = None
+    features: tuple[str, ...] | None = None
+    n_threads: int | None = None

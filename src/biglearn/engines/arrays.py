@@ -1,0 +1,95 @@
+"""Rows in memory: anything that scikit-learn takes for an array, and small files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array
+
+from biglearn._linalg import BoolArray, FloatArray
+from biglearn.engines.base import Engine, Header, Wishes
+from biglearn.engines.memory import default_threads
+from biglearn.engines.over import over
+from biglearn.inputs import check_weights, reject_non_finite, reject_text
+from biglearn.summaries import ArrayRows, Ask, Extent
+from biglearn.tables import read_table
+from biglearn.units import Units
+
+#: Makes an engine: ``(rows, *, weights, units, n_threads)``, as `MemoryEngine`.
+Factory = Callable[..., Engine]
+
+
+class ArraySource:
+    """Rows in an array, given to an engine by a factory.
+
+    Parameters
+    ----------
+    rows : array of shape (N, D)
+        Checked, float64 or float32.
+    header : object
+        See `Source`.
+    wishes : Wishes
+    factory : callable
+        See `Factory`.
+    label : str
+    """
+
+    def __init__(
+        self, rows: FloatArray, header: Any, wishes: Wishes, *, factory: Factory, label: str
+    ) -> None:
+        weights = check_weights(wishes.sample_weight, len(rows))
+        self.header, self.label = header, label
+        self.dtype: np.dtype[Any] = rows.dtype
+        self.n_given = len(rows)
+        self.present: BoolArray | None = None
+        self._all = rows
+        if weights is not None and not weights.all():
+            self.present = weights > 0
+            rows, weights = rows[self.present], weights[self.present]
+        self._rows = ArrayRows(rows, weights)
+        self._factory = factory
+        self._threads = wishes.n_threads or default_threads()
+
+    @cached_property
+    def extent(self) -> Extent:
+        """Number, weight and range of the rows with a positive weight."""
+        return self._rows.extent
+
+    def total(self, ask: Ask[Any]) -> Any:
+        """Return the sum of ``ask(rows, weights)`` over blocks of the rows."""
+        return self._rows.total(ask)
+
+    def map(self, rule: Callable[[FloatArray], Any]) -> Any:
+        """Return the rule's result for all rows at once."""
+        return rule(self._all)
+
+    def engine(self, units: Units) -> Engine:
+        """Open the engine over the rows, in units."""
+        rows = self._rows
+        return self._factory(rows.rows, weights=rows.weights, units=units, n_threads=self._threads)
+
+
+def open_source(
+    X: Any, wishes: Wishes, *, factory: Factory = over, label: str = "memory"
+) -> ArraySource:
+    """Check rows as scikit-learn does, name what is wrong with them, and hold them."""
+    if isinstance(X, str | os.PathLike):
+        table = read_table(X, features=wishes.features)
+        header = Header(table.values.shape[1], table.names)
+        return ArraySource(table.values, header, wishes, factory=factory, label=label)
+    reject_text(X)
+    rows = check_array(
+        X,
+        dtype=[np.float64, np.float32],
+        ensure_all_finite=False,
+        input_name="X",
+        estimator="BigLearnGaussianMixture",
+    )
+    columns = getattr(X, "columns", None)
+    names = None if columns is None or isinstance(columns, property) else list(map(str, columns))
+    reject_non_finite(rows, names if names and len(names) == rows.shape[1] else None)
+    return ArraySource(np.asarray(rows), X, wishes, factory=factory, label=label)

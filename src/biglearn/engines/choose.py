@@ -1,0 +1,102 @@
+"""Which engine: the one place that picks it from the rows' type and size, and opens it."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from biglearn.engines import arrays
+from biglearn.engines.base import Source, Wishes
+
+#: The engines by name: a module with ``open_source(X, wishes)``, imported when it is used.
+MODULES = {
+    "memory": "biglearn.engines.arrays",
+    "chunked": "biglearn.engines.chunked",
+    "torch": "biglearn.engines.torch",
+    "dask": "biglearn.engines.dask",
+}
+
+#: The packages whose objects name their engine.
+_AT_HOME = {"torch": "torch", "dask": "dask", "distributed": "dask"}
+
+#: Files, and arrays in files, up to this size are read into memory.
+IN_MEMORY_BYTES = 1 << 28
+
+
+def open_source(X: Any, wishes: Wishes) -> Source:
+    """Pick the engine for rows, and open it.
+
+    Parameters
+    ----------
+    X : object
+        Rows: an array or data frame, a torch tensor, a dask collection, the path of a
+        file or folder, or an iterable of blocks.
+    wishes : Wishes
+
+    Raises
+    ------
+    ValueError
+        If the engine is unknown, or what it says of bad rows.
+    ImportError
+        If the engine needs a package that is not installed; the message names the extra.
+    """
+    engine = wishes.engine
+    if callable(engine):
+        label = getattr(engine, "__name__", type(engine).__name__)
+        return arrays.open_source(X, wishes, factory=engine, label=label)
+    name = choose(X, engine)
+    source: Source = _module(name).open_source(X, wishes)
+    return source
+
+
+def choose(X: Any, engine: Any = "auto") -> str:
+    """Return the name of the engine that rows get.
+
+    Examples
+    --------
+    >>> from biglearn.engines.choose import choose
+    >>> choose([[0.0], [1.0]]), choose(iter([])), choose("rows.npy", "chunked")
+    ('memory', 'chunked', 'chunked')
+    """
+    if not isinstance(engine, str):
+        engine = _AT_HOME.get(_package(engine), engine)
+    if isinstance(engine, str) and engine in MODULES:
+        return engine
+    if engine != "auto":
+        raise ValueError(
+            f"engine must be one of {['auto', *MODULES]} or an engine's factory, got {engine!r}"
+        )
+    if _package(X) in _AT_HOME:
+        return _AT_HOME[_package(X)]
+    if isinstance(X, str | os.PathLike):
+        return "chunked" if _size(Path(X)) > IN_MEMORY_BYTES or Path(X).is_dir() else "memory"
+    if isinstance(X, np.memmap):
+        return "chunked" if X.nbytes > IN_MEMORY_BYTES else "memory"
+    array_like = hasattr(X, "__array__") or hasattr(X, "shape") or isinstance(X, list | tuple)
+    return "memory" if array_like or not hasattr(X, "__iter__") else "chunked"
+
+
+def _package(thing: Any) -> str:
+    return type(thing).__module__.partition(".")[0]
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _module(name: str) -> Any:
+    try:
+        return import_module(MODULES[name])
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if missing == MODULES[name]:
+            raise ValueError(f"this version of biglearn has no engine {name!r} yet") from error
+        if missing.startswith("biglearn"):
+            raise
+        raise ImportError(
+            f"engine={name!r} needs {missing}: pip install 'biglearn-em[{name}]'"
+        ) from error

@@ -1,0 +1,44 @@
+"""The engine over rows that are in memory: for whole inputs, and for blocks of larger ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from biglearn._linalg import Array, FloatArray
+from biglearn.engines.memory import MemoryEngine
+from biglearn.units import Units
+from biglearn.views import View
+
+
+def over(
+    rows: FloatArray,
+    *,
+    weights: Array | None = None,
+    units: Units | None = None,
+    view: View | None = None,
+    n_threads: int = 1,
+    dtype: np.dtype[Any] | None = None,
+) -> MemoryEngine:
+    """Return the engine that fits these rows.
+
+    Parameters
+    ----------
+    rows : array of shape (N, D)
+        In the user's units, float64 or float32.
+    weights : array of shape (N,), optional
+        Positive.
+    units, view, n_threads, dtype
+        As in `MemoryEngine`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from biglearn.engines import over
+    >>> over(np.zeros((3, 2))).n_rows
+    3
+    """
+    return MemoryEngine(
+        rows, weights=weights, units=units, view=view, n_threads=n_threads, dtype=dtype
+    )
