@@ -36,10 +36,19 @@ class ArraySource:
     factory : callable
         See `Factory`.
     label : str
+    deliver : callable
+        Turns what `map` returns into the user's kind of array.
     """
 
     def __init__(
-        self, rows: FloatArray, header: Any, wishes: Wishes, *, factory: Factory, label: str
+        self,
+        rows: FloatArray,
+        header: Any,
+        wishes: Wishes,
+        *,
+        factory: Factory,
+        label: str,
+        deliver: Callable[[Any], Any] = np.asarray,
     ) -> None:
         weights = check_weights(wishes.sample_weight, len(rows))
         self.header, self.label = header, label
@@ -51,7 +60,7 @@ class ArraySource:
             self.present = weights > 0
             rows, weights = rows[self.present], weights[self.present]
         self._rows = ArrayRows(rows, weights)
-        self._factory = factory
+        self._factory, self._deliver = factory, deliver
         self._threads = wishes.n_threads or default_threads()
 
     @cached_property
@@ -65,7 +74,7 @@ class ArraySource:
 
     def map(self, rule: Callable[[FloatArray], Any]) -> Any:
         """Return the rule's result for all rows at once."""
-        return rule(self._all)
+        return self._deliver(rule(self._all))
 
     def engine(self, units: Units) -> Engine:
         """Open the engine over the rows, in units."""
@@ -76,11 +85,19 @@ class ArraySource:
 def open_source(
     X: Any, wishes: Wishes, *, factory: Factory = over, label: str = "memory"
 ) -> ArraySource:
-    """Check rows as scikit-learn does, name what is wrong with them, and hold them."""
+    """Check rows and hold them for the engine that a factory makes."""
+    rows, header = check_rows(X, wishes)
+    return ArraySource(rows, header, wishes, factory=factory, label=label)
+
+
+def check_rows(X: Any, wishes: Wishes) -> tuple[FloatArray, Any]:
+    """Check rows as scikit-learn does, and name what is wrong with them.
+
+    Returns the rows and what tells their columns; see `Source`.
+    """
     if isinstance(X, str | os.PathLike):
         table = read_table(X, features=wishes.features)
-        header = Header(table.values.shape[1], table.names)
-        return ArraySource(table.values, header, wishes, factory=factory, label=label)
+        return table.values, Header(table.values.shape[1], table.names)
     reject_text(X)
     rows = check_array(
         X,
@@ -92,4 +109,4 @@ def open_source(
     columns = getattr(X, "columns", None)
     names = None if columns is None or isinstance(columns, property) else list(map(str, columns))
     reject_non_finite(rows, names if names and len(names) == rows.shape[1] else None)
-    return ArraySource(np.asarray(rows), X, wishes, factory=factory, label=label)
+    return np.asarray(rows), X

@@ -48,8 +48,8 @@ def open_source(X: Any, wishes: Wishes) -> Source:
     if callable(engine):
         label = getattr(engine, "__name__", type(engine).__name__)
         return arrays.open_source(X, wishes, factory=engine, label=label)
-    name = choose(X, engine)
-    source: Source = _module(name).open_source(X, wishes)
+    opener = engine if hasattr(engine, "open_source") else _module(choose(X, engine))
+    source: Source = opener.open_source(X, wishes)
     return source
 
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from biglearn._linalg import Array
 from biglearn.densities import quadratic_is_accurate
-from biglearn.engines import tensors
+from biglearn.engines import arrays, tensors
+from biglearn.engines.arrays import ArraySource
+from biglearn.engines.base import Wishes
 from biglearn.engines.device_rows import Budget, DeviceRows
 from biglearn.engines.memory import MemoryEngine
 from biglearn.engines.over import over
 from biglearn.engines.tensors import Panels, QuadraticForm, Squares, Tensor, WhitenedForm
-from biglearn.engines.threads import blas_threads
 from biglearn.mixture import Mixture
 from biglearn.moments import Moments
 from biglearn.units import Units
@@ -157,7 +161,9 @@ class TorchEngine:
         """Make one E-step: return the moments under the mixture's responsibilities."""
         length = self.n_features + 1
         products = Squares(length) if diagonal else Panels(length)
-        featured = diagonal or tensors.features_pay(mixture.n_components, products)
+        featured = diagonal or tensors.features_pay(
+            mixture.n_components, products, self.device
+        )
         like = torch.empty(0, dtype=self._dtype, device=self.device)
         form: QuadraticForm | WhitenedForm
         if featured and quadratic_is_accurate(mixture, _DTYPES[self._dtype]):
@@ -239,7 +245,7 @@ class TorchEngine:
     def running(self) -> Iterator[None]:
         """Hold torch and BLAS to the number of threads."""
         before = torch.get_num_threads()
-        with blas_threads(self._threads):
+        with threadpool_limits(self._threads, user_api="blas"):
             torch.set_num_threads(self._threads)
             try:
                 yield
@@ -290,3 +296,66 @@ def precision(name: str) -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+@dataclass(frozen=True)
+class Torch:
+    """Rows on a torch device; what ``engine="torch"`` stands for, with choices.
+
+    Parameters
+    ----------
+    device, dtype, tf32, memory_limit : optional
+        As in `TorchEngine`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from biglearn import BigLearnGaussianMixture
+    >>> from biglearn.engines.torch import Torch
+    >>> X = torch.tensor([[0.0], [0.1], [0.2], [9.0], [9.1], [9.2]])
+    >>> engine = Torch(dtype=torch.float64)
+    >>> model = BigLearnGaussianMixture(2, engine=engine, random_state=0).fit(X)
+    >>> labels = model.predict(X)
+    >>> bool(labels[0] == labels[2] != labels[5])
+    True
+    """
+
+    device: Any = None
+    dtype: torch.dtype | None = None
+    tf32: bool = False
+    memory_limit: int | None = None
+
+    def open_source(self, X: Any, wishes: Wishes) -> ArraySource:
+        """Check rows, and hold them where the engine will work; tensors bring tensors back."""
+        device = choose_device(X, self.device)
+        given, deliver = X, np.asarray
+        if isinstance(X, Tensor):
+            given, deliver = _to_numpy(X), partial(_to_tensor, device=X.device)
+        weights = wishes.sample_weight
+        if isinstance(weights, Tensor):
+            wishes = replace(wishes, sample_weight=_to_numpy(weights))
+        factory = partial(
+            TorchEngine,
+            device=device,
+            dtype=self.dtype,
+            tf32=self.tf32,
+            memory_limit=self.memory_limit,
+        )
+        rows, header = arrays.check_rows(given, wishes)
+        label = f"torch ({device})"
+        return ArraySource(rows, header, wishes, factory=factory, label=label, deliver=deliver)
+
+
+def open_source(X: Any, wishes: Wishes) -> ArraySource:
+    """Open rows with the defaults of `Torch`."""
+    return Torch().open_source(X, wishes)
+
+
+def _to_numpy(values: Tensor) -> Any:
+    """Return a tensor as an array, in memory that is shared where it can be."""
+    values = values.detach().cpu().resolve_conj().resolve_neg()
+    return (values.float() if values.dtype in (torch.bfloat16, torch.float16) else values).numpy()
+
+
+def _to_tensor(values: Any, device: torch.device) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values)).to(device)
