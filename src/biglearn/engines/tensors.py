@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ import torch
 from biglearn._linalg import Array
 from biglearn.densities import Parameters, log_normaliser
 
-Tensor = torch.Tensor
+Tensor: TypeAlias = torch.Tensor
 
 #: What a number of the whitened form costs beside one of the features, measured.
 _WHITENED_COST = {"cpu": 2, "cuda": 1}
@@ -229,7 +229,7 @@ def features_pay(n_components: int, products: Panels | Squares, device: torch.de
 
 def as_tensor(values: Any) -> Tensor:
     """Return an array or tensor as a tensor without gradients, sharing memory where it can."""
-    if isinstance(values, Tensor):
+    if isinstance(values, torch.Tensor):
         return values.detach()
     array = np.asarray(values)
     if any(stride < 0 for stride in array.strides):

@@ -26,7 +26,10 @@ from biglearn.moments import Moments
 from biglearn.units import Units
 from biglearn.views import View
 
-_DTYPES = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64)}
+_DTYPES: dict[torch.dtype, np.dtype[Any]] = {
+    torch.float32: np.dtype(np.float32),
+    torch.float64: np.dtype(np.float64),
+}
 
 #: Largest rounding error in a log-density, in nats, that TF32 may cause in the E-step.
 _TF32_NOISE = 0.05
@@ -100,7 +103,7 @@ class TorchEngine:
         self._dtype = dtype or (torch.float32 if self._X.dtype == torch.float32 else torch.float64)
         self._given = None if weights is None else tensors.as_tensor(weights).cpu().numpy()
         self._weights: Tensor | None = None
-        self._total, self._count = float(n_rows), n_rows
+        self._total, self._count = float(n_rows), int(n_rows)
         if self._given is not None:
             self._weights = tensors.as_tensor(self._given).to(self._dtype).to(self.device)
             self._total = float(self._given.sum())
@@ -161,9 +164,7 @@ class TorchEngine:
         """Make one E-step: return the moments under the mixture's responsibilities."""
         length = self.n_features + 1
         products = Squares(length) if diagonal else Panels(length)
-        featured = diagonal or tensors.features_pay(
-            mixture.n_components, products, self.device
-        )
+        featured = diagonal or tensors.features_pay(mixture.n_components, products, self.device)
         like = torch.empty(0, dtype=self._dtype, device=self.device)
         form: QuadraticForm | WhitenedForm
         if featured and quadratic_is_accurate(mixture, _DTYPES[self._dtype]):
@@ -329,10 +330,10 @@ class Torch:
         """Check rows, and hold them where the engine will work; tensors bring tensors back."""
         device = choose_device(X, self.device)
         given, deliver = X, np.asarray
-        if isinstance(X, Tensor):
+        if isinstance(X, torch.Tensor):
             given, deliver = _to_numpy(X), partial(_to_tensor, device=X.device)
         weights = wishes.sample_weight
-        if isinstance(weights, Tensor):
+        if isinstance(weights, torch.Tensor):
             wishes = replace(wishes, sample_weight=_to_numpy(weights))
         factory = partial(
             TorchEngine,
