@@ -71,7 +71,7 @@ def test_real_lack_of_memory_is_survived(rng, monkeypatch):
     X = mixture.sample(200_000, rng)[0]
     expected = MemoryEngine(X).expect(mixture)
     engine = TorchEngine(X)
-    free, total = torch.cuda.mem_get_info()
+    _, total = torch.cuda.mem_get_info()
     allowed = torch.cuda.memory_allocated() + (96 << 20)
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(allowed / total)
