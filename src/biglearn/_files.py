@@ -89,6 +89,36 @@ def read_npy(stream: IO[bytes], size: int) -> NDArray[Any]:
     ValueError
         If the bytes are not exactly one plain array.
     """
+    shape, fortran_order, dtype = _npy_header(stream, size)
+    values = _read_items(stream, math.prod(shape), dtype)
+    return values.reshape(shape, order="F" if fortran_order else "C")
+
+
+def npy_blocks(stream: IO[bytes], size: int, n_rows: int) -> Iterator[NDArray[Any]]:
+    """Read such an array by blocks of at most ``n_rows`` along its first axis.
+
+    Before them comes a stand-in without memory that tells the shape and the type of all.
+    """
+    shape, fortran_order, dtype = _npy_header(stream, size)
+    rows = shape[0] if shape else 0
+    width = math.prod(shape[1:])
+    yield np.broadcast_to(np.empty((), dtype), shape)
+    start = stream.tell()
+    for first in range(0, rows, n_rows):
+        n = min(n_rows, rows - first)
+        if fortran_order and n < rows:  # the columns lie one after the other
+            block = np.empty((n, width), dtype)
+            for column in range(width):
+                stream.seek(start + (column * rows + first) * dtype.itemsize)
+                block[:, column] = _read_items(stream, n, dtype)
+            yield block.reshape(n, *shape[1:], order="F")
+        else:
+            items = _read_items(stream, n * width, dtype)
+            yield items.reshape(n, *shape[1:], order="F" if fortran_order else "C")
+
+
+def _npy_header(stream: IO[bytes], size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Return shape, order and type, in agreement with the bytes that follow."""
     try:
         version = np.lib.format.read_magic(stream)
         shape, fortran_order, dtype = _NPY_HEADERS[version](stream)
@@ -99,12 +129,16 @@ def read_npy(stream: IO[bytes], size: int) -> NDArray[Any]:
     body = size - stream.tell()
     if min(shape, default=1) < 0 or math.prod(shape) * dtype.itemsize != body:
         raise ValueError(f"its header claims shape {shape} of {dtype}, but {body} bytes follow")
-    data = stream.read(body)
-    if len(data) != body:
-        raise ValueError(f"it ends after {len(data)} of {body} bytes")
-    if not data:
-        return np.empty(shape, dtype)
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran_order else "C")
+    return shape, fortran_order, dtype
+
+
+def _read_items(stream: IO[bytes], n_items: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Read the next items of a type, or say that the stream broke off."""
+    wanted = n_items * dtype.itemsize
+    data = stream.read(wanted)
+    if len(data) != wanted:
+        raise ValueError(f"it ends after {len(data)} of {wanted} bytes")
+    return np.frombuffer(data, dtype) if data else np.empty(n_items, dtype)
 
 
 class Archive:
@@ -139,10 +173,20 @@ class Archive:
         return tuple(self._members)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
+        with self._member(name) as (stream, size):
+            return read_npy(stream, size)
+
+    def blocks(self, name: str, n_rows: int) -> Iterator[NDArray[Any]]:
+        """Read an array by blocks, as `npy_blocks` does."""
+        with self._member(name) as (stream, size):
+            yield from npy_blocks(stream, size, n_rows)
+
+    @contextmanager
+    def _member(self, name: str) -> Iterator[tuple[IO[bytes], int]]:
         member = self._members[name]
         try:
             with self._zip.open(member) as stream:
-                return read_npy(stream, member.file_size)
+                yield stream, member.file_size
         except MemoryError as error:
             raise ValueError(f"{name!r} does not fit in memory") from error
         except (ValueError, RuntimeError, EOFError, OSError, *_DAMAGE) as error:

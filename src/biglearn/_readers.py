@@ -1,7 +1,8 @@
 """Read a table of numbers from CSV, Parquet, npy or npz, one reader per format.
 
 Every reader has the same shape: it learns the names and the number of the file's columns, asks
-``pick`` which of them are wanted and in which order, and converts only those.
+``pick`` which of them are wanted and in which order, and yields only those, converted, in blocks
+of at most so many rows.
 """
 
 import csv
@@ -9,7 +10,7 @@ import gzip
 import io
 import zlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -18,12 +19,15 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from biglearn._files import Archive, read_npy, reading
+from biglearn._files import Archive, npy_blocks, reading
 
 Names = tuple[str, ...] | None
 Pick = Callable[[Names, int], list[int]]
 Floats = NDArray[np.float64]
-Reader = Callable[[Path, Pick, str | None], tuple[Names, Floats]]
+Reader = Callable[[Path, Pick, str | None, int], Iterator[Floats]]
+
+#: Rows of a Parquet file that are decoded at a time.
+_BATCH = 1 << 16
 
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
 
@@ -82,10 +86,11 @@ def _bad_cell(names: Names, column: int, cell: str, line: int) -> str:
 
 
 def _parse(
-    rows: Iterable[tuple[int, list[str]]], names: Names, width: int, chosen: list[int]
+    rows: Iterator[tuple[int, list[str]]], names: Names, width: int, chosen: list[int], n_rows: int
 ) -> Floats:
+    """Convert the next lines, at most so many."""
     values = array("d")
-    for line, row in rows:
+    for line, row in islice(rows, n_rows):
         if len(row) != width:
             raise ValueError(f"line {line} is broken: {len(row)} values, expected {width}")
         try:
@@ -106,7 +111,7 @@ def _rows(text: TextIO) -> Iterator[tuple[int, list[str]]]:
         raise ValueError(f"line {reader.line_num} is broken: {error}") from error
 
 
-def read_csv(path: Path, pick: Pick, key: str | None = None) -> tuple[Names, Floats]:
+def read_csv(path: Path, pick: Pick, key: str | None, n_rows: int) -> Iterator[Floats]:
     """Read comma, semicolon or tab separated numbers, with or without a line of names."""
     try:
         with _text(path) as text:
@@ -118,14 +123,15 @@ def read_csv(path: Path, pick: Pick, key: str | None = None) -> tuple[Names, Flo
             names = _header(first, head[-1][1] if len(head) > 1 else [])
             chosen = pick(names, len(first))
             body = chain(head[1:] if names else head, rows)
-            return names, _parse(body, names, len(first), chosen)
+            while len(block := _parse(body, names, len(first), chosen, n_rows)):
+                yield block
     except UnicodeDecodeError as error:
         raise ValueError("it is not text in UTF-8; save it in that encoding") from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError("its compressed data are damaged") from error
 
 
-def read_parquet(path: Path, pick: Pick, key: str | None = None) -> tuple[Names, Floats]:
+def read_parquet(path: Path, pick: Pick, key: str | None, n_rows: int) -> Iterator[Floats]:
     """Read columns of numbers from a Parquet file with pyarrow (extra ``tables``)."""
     pyarrow, parquet = import_parquet()
     with reading(path) as raw:
@@ -140,14 +146,15 @@ def read_parquet(path: Path, pick: Pick, key: str | None = None) -> tuple[Names,
                 if not is_numeric(pyarrow, kind):
                     leave_out = _leave_out(names, column)
                     raise ValueError(f"column {names[column]!r} holds {kind}; {leave_out}")
-            table = file.read(columns=[names[column] for column in chosen])
-            columns = [
-                table.column(names[column]).cast(pyarrow.float64(), safe=False).to_numpy()
-                for column in chosen
-            ]
+            wanted = [names[column] for column in chosen]
+            for batch in file.iter_batches(min(n_rows, _BATCH), columns=wanted):
+                columns = [
+                    batch.column(name).cast(pyarrow.float64(), safe=False).to_numpy(False)
+                    for name in wanted
+                ]
+                yield np.column_stack(columns)
         except (pyarrow.ArrowException, OSError) as error:
             raise ValueError(f"it is not a Parquet file, or damaged: {error}") from error
-    return names, np.column_stack(columns)
 
 
 def import_parquet() -> tuple[Any, Any]:
@@ -169,22 +176,29 @@ def is_numeric(pyarrow: Any, kind: Any) -> bool:
     return any(check(kind) for check in checks)
 
 
-def _matrix(values: NDArray[Any], pick: Pick) -> tuple[Names, Floats]:
-    if values.dtype.kind not in "biuf":
-        raise ValueError(f"it holds {values.dtype}, not real numbers")
-    if values.ndim not in (1, 2):
-        raise ValueError(f"it has shape {values.shape}; rows and columns were expected")
-    matrix = values.reshape(len(values), -1) if values.size else values.reshape(0, 1)
-    return None, matrix[:, pick(None, matrix.shape[1])].astype(np.float64, copy=False)
+def _matrices(blocks: Iterator[NDArray[Any]], pick: Pick) -> Iterator[Floats]:
+    """Turn the blocks of an array, which follow a stand-in for all, into columns of numbers."""
+    head = next(blocks)
+    if head.dtype.kind not in "biuf":
+        raise ValueError(f"it holds {head.dtype}, not real numbers")
+    if head.ndim not in (1, 2):
+        raise ValueError(f"it has shape {head.shape}; rows and columns were expected")
+    width = head.shape[1] if head.ndim == 2 else 1
+    chosen = pick(None, width)
+    for block in blocks:
+        matrix = block.reshape(len(block), width)
+        if chosen != list(range(width)):
+            matrix = matrix[:, chosen]
+        yield matrix.astype(np.float64, copy=False)
 
 
-def read_array(path: Path, pick: Pick, key: str | None = None) -> tuple[Names, Floats]:
+def read_array(path: Path, pick: Pick, key: str | None, n_rows: int) -> Iterator[Floats]:
     """Read one array in npy format; one dimension is one column."""
     with reading(path) as stream:
-        return _matrix(read_npy(stream, path.stat().st_size), pick)
+        yield from _matrices(npy_blocks(stream, path.stat().st_size, n_rows), pick)
 
 
-def read_archive(path: Path, pick: Pick, key: str | None = None) -> tuple[Names, Floats]:
+def read_archive(path: Path, pick: Pick, key: str | None, n_rows: int) -> Iterator[Floats]:
     """Read the array called ``key``, or the only one, of an npz archive."""
     with reading(path) as stream:
         archive = Archive(stream)
@@ -194,7 +208,7 @@ def read_archive(path: Path, pick: Pick, key: str | None = None) -> tuple[Names,
             problem = "it holds several arrays" if key is None else f"it has no array {key!r}"
             found = ", ".join(archive.names) or "none"
             raise ValueError(f"{problem} ({found}); name one with key (on the command line --key)")
-        return _matrix(archive[key], pick)
+        yield from _matrices(archive.blocks(key, n_rows), pick)
 
 
 READERS: dict[str, Reader] = {

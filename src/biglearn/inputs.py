@@ -44,8 +44,11 @@ def _is_numeric(column: Any) -> bool:
     return True
 
 
-def reject_non_finite(X: FloatArray, names: list[str] | None = None) -> None:
-    """Refuse NaN and infinity, naming the first column and row that has one."""
+def reject_non_finite(X: FloatArray, names: list[str] | None = None, *, start: int = 0) -> None:
+    """Refuse NaN and infinity, naming the first column and row that has one.
+
+    Rows are counted from `start`, for a block of more rows.
+    """
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(X.sum()):  # one pass and no mask where all is well
             return
@@ -55,7 +58,7 @@ def reject_non_finite(X: FloatArray, names: list[str] | None = None) -> None:
     row, column = (int(i) for i in np.argwhere(bad)[0])
     where = f"column {column}" if names is None else f"column {column} ({names[column]!r})"
     raise ValueError(
-        f"X contains NaN or infinity: {X[row, column]} in {where}, row {row} "
+        f"X contains NaN or infinity: {X[row, column]} in {where}, row {start + row} "
         f"({int(bad.sum())} such values in all); drop or impute them"
     )
 

@@ -2,7 +2,8 @@
 
 import difflib
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -110,6 +111,100 @@ class _Selection:
         return chosen + weights
 
 
+class TableRows:
+    """Rows of one or several files, read block by block and again for every pass.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files with the same columns.
+    columns, exclude, weights, features, key
+        As in `read_table`.
+
+    Raises
+    ------
+    TableError
+        If a file cannot be used, or is not what it was when it was first read.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        columns: Sequence[str | int] | None = None,
+        exclude: Sequence[str | int] = (),
+        *,
+        weights: str | int | None = None,
+        features: Sequence[str] | None = None,
+        key: str | None = None,
+    ) -> None:
+        self.paths = tuple(paths)
+        self.weighted = weights is not None
+        self._readers = [READERS[ending(path, READERS)] for path in paths]
+        self._select = _Selection(columns, exclude, weights, features)
+        self._key = key
+        self._columns: tuple[Names, tuple[str, ...]] | None = None
+        self._versions: dict[Path, tuple[int, int]] = {}
+
+    @property
+    def names(self) -> Names:
+        """Names of the chosen columns, None where the files have none."""
+        return self.labels if self._known[0] else None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names, or else numbers, of the chosen columns."""
+        labels = self._known[1]
+        return labels[:-1] if self.weighted else labels
+
+    @property
+    def _known(self) -> tuple[Names, tuple[str, ...]]:
+        if self._columns is None:
+            next(self.matrices(1), None)
+        if self._columns is None:
+            raise TableError(f"cannot use {str(self.paths[0])!r}: it has no rows")
+        return self._columns
+
+    def blocks(
+        self, n_rows: int
+    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64] | None]]:
+        """Yield blocks of at most so many rows, with their weights where there are any."""
+        for matrix in self.matrices(n_rows):
+            yield (matrix[:, :-1], matrix[:, -1]) if self.weighted else (matrix, None)
+
+    def matrices(self, n_rows: int) -> Iterator[NDArray[np.float64]]:
+        """Yield blocks in which the weights are the last column."""
+        for path, reader in zip(self.paths, self._readers, strict=True):
+            try:
+                self._check_version(path)
+                yield from reader(path, self._pick, self._key, n_rows)
+                self._check_version(path)
+            except ValueError as error:
+                changed = path in self._versions and self._versions[path] != _version(path)
+                reason = "it changed while it was read" if changed else str(error)
+                raise TableError(f"cannot use {str(path)!r}: {reason}") from error
+
+    def _pick(self, names: Names, width: int) -> list[int]:
+        chosen = self._select(names, width)
+        found = names, tuple(names[column] if names else str(column) for column in chosen)
+        known = self._columns = self._columns or found
+        if known[1] != found[1]:
+            first = str(self.paths[0])
+            raise ValueError(
+                f"its columns are {list(found[1])}, those of {first!r} {list(known[1])}"
+            )
+        return chosen
+
+    def _check_version(self, path: Path) -> None:
+        if path.exists() and self._versions.setdefault(path, _version(path)) != _version(path):
+            raise ValueError("changed")
+
+
+def _version(path: Path) -> tuple[int, int]:
+    """Tell one state of a file from another: its size, and when it was last written."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
 def read_table(
     path: str | os.PathLike[str],
     columns: Sequence[str | int] | None = None,
@@ -162,27 +257,19 @@ def read_table(
     array([[5.1, 3.5],
            [4.9, 3. ]])
     """
-    path = Path(path)
-    reader = READERS[ending(path, READERS)]
-    select = _Selection(columns, exclude, weights, features)
-    chosen: list[int] = []
-
-    def pick(names: Names, width: int) -> list[int]:
-        chosen.extend(select(names, width))
-        return chosen
-
+    table = TableRows([Path(path)], columns, exclude, weights=weights, features=features, key=key)
     try:
-        names, values = reader(path, pick, key)
-        labels = tuple(names[column] if names else str(column) for column in chosen)
-        _check_values(values, labels)
-    except ValueError as error:
-        raise TableError(f"cannot use {str(path)!r}: {error}") from error
+        blocks = list(table.matrices(sys.maxsize))
+        values = np.concatenate(blocks) if len(blocks) > 1 else (blocks or [np.empty((0, 0))])[0]
     except MemoryError as error:
         raise TableError(f"cannot use {str(path)!r}: it does not fit in memory") from error
-    kept = labels if names else None
+    try:
+        _check_values(values, table._known[1])
+    except ValueError as error:
+        raise TableError(f"cannot use {str(path)!r}: {error}") from error
     if weights is None:
-        return Table(values, kept)
-    return Table(np.ascontiguousarray(values[:, :-1]), kept and kept[:-1], values[:, -1])
+        return Table(values, table.names)
+    return Table(np.ascontiguousarray(values[:, :-1]), table.names, values[:, -1])
 
 
 def _check_values(values: NDArray[np.float64], labels: Sequence[str]) -> None:

@@ -2,7 +2,8 @@
 
 from biglearn.engines.base import Engine, Header, Source, Wishes
 from biglearn.engines.choose import open_source
+from biglearn.engines.chunked import Chunked
 from biglearn.engines.memory import MemoryEngine
 from biglearn.engines.over import over
 
-__all__ = ["Engine", "Header", "MemoryEngine", "Source", "Wishes", "open_source", "over"]
+__all__ = ["Chunked", "Engine", "Header", "MemoryEngine", "Source", "Wishes", "open_source", "over"]

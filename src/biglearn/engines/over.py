@@ -8,6 +8,7 @@ import numpy as np
 
 from biglearn._linalg import Array, FloatArray
 from biglearn.engines.memory import MemoryEngine
+from biglearn.engines.threads import Threads
 from biglearn.units import Units
 from biglearn.views import View
 
@@ -18,7 +19,7 @@ def over(
     weights: Array | None = None,
     units: Units | None = None,
     view: View | None = None,
-    n_threads: int = 1,
+    n_threads: int | Threads = 1,
     dtype: np.dtype[Any] | None = None,
 ) -> MemoryEngine:
     """Return the engine that fits these rows.
@@ -39,6 +40,9 @@ def over(
     >>> over(np.zeros((3, 2))).n_rows
     3
     """
-    return MemoryEngine(
-        rows, weights=weights, units=units, view=view, n_threads=n_threads, dtype=dtype
+    threads = n_threads if isinstance(n_threads, Threads) else Threads(n_threads)
+    engine = MemoryEngine(
+        rows, weights=weights, units=units, view=view, n_threads=threads.n_threads, dtype=dtype
     )
+    engine._pool = threads.pool
+    return engine

@@ -1,0 +1,42 @@
+"""Threads that live as long as a fit, with BLAS held to one in each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TypeVar
+
+from biglearn.engines.memory import _blas
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+class Threads:
+    """A number of threads, and while `running` the pool of them.
+
+    Engines over parts, views and samples of the same rows share one.
+    """
+
+    def __init__(self, n_threads: int = 1) -> None:
+        self.n_threads = max(1, n_threads)
+        self.pool: ThreadPoolExecutor | None = None
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Hold a pool of threads, with BLAS held to one thread in each."""
+        with _blas().limit(limits=1, user_api="blas"):
+            if self.n_threads == 1:
+                yield
+                return
+            with ThreadPoolExecutor(self.n_threads) as pool:
+                self.pool = pool
+                try:
+                    yield
+                finally:
+                    self.pool = None
+
+    def map(self, work: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+        """Yield the work's results in the order of the items."""
+        return map(work, items) if self.pool is None else self.pool.map(work, items)
