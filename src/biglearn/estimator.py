@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable
 from typing import Any, Self
@@ -10,18 +11,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from biglearn import starts
-from biglearn._linalg import Array, FloatArray, IntArray
-from biglearn.columns import check_columns
-from biglearn.engines import Source, Wishes, open_source
+from biglearn._linalg import Array, FloatArray
+from biglearn.checkpoint import checkpointed, fingerprint
+from biglearn.engines import Source
 from biglearn.inputs import check_choice, check_given, check_number, collapse_structure
 from biglearn.methods import resolve
 from biglearn.mixture import Mixture
 from biglearn.records import Record
+from biglearn.scoring import RowsMixin
 from biglearn.search import Method, Run, Settings, Start, search
+from biglearn.streaming import Stream
 from biglearn.summaries import mean_and_deviation
 from biglearn.units import Units
 
@@ -35,7 +36,7 @@ COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 SCALINGS = ("standard", "minmax", "none")
 
 
-class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
+class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
     """Gaussian mixture that looks for the good optimum.
 
     Takes the parameters of scikit-learn's `GaussianMixture` and gives its
@@ -97,6 +98,10 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
         Where the rows live while they are fitted.  "auto" goes by the type and
         size of X, and `verbose` says what it chose; a callable is an engine's
         factory, ``(rows, *, weights, units, n_threads)``.
+    checkpoint : path, default=None
+        File that keeps the moments of every pass.  A fit that was killed and is
+        made again with the same rows, parameters and file goes on where it
+        stopped, and ends in the model of an undisturbed one.
     callback : callable, default=None
         Called with each `Record` of the fit.
 
@@ -164,6 +169,7 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
         scaling: str = "standard",
         n_threads: int | None = None,
         engine: Any = "auto",
+        checkpoint: str | os.PathLike[str] | None = None,
         callback: Callable[[Record], None] | None = None,
     ) -> None:
         self.n_components = n_components
@@ -185,6 +191,7 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
         self.scaling = scaling
         self.n_threads = n_threads
         self.engine = engine
+        self.checkpoint = checkpoint
         self.callback = callback
 
     def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
@@ -207,23 +214,102 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
         ValueError
             If X is empty, holds text, NaN or infinity, has fewer rows than
             components, or if a parameter is out of its range.
+        KeyboardInterrupt
+            After Ctrl-C; the best model so far is kept, and ready to use.
         """
         self._check_parameters()
         method = resolve(self.method)
         source = self._open(X, sample_weight, reset=True)
         self._check_size(source.extent.n_rows)
         units = Units.measure(source, scaling=self.scaling)
-        run = Run(
-            engine=source.engine(units),
-            settings=self._settings(self._floor(source, units)),
-            start=self._start(source, units),
-            rng=self._generator(),
-            offset=units.log_volume,
-        )
-        self.history_ = list(self._follow(search(run, method)))
+        run = self._run(source, units, self._start(source, units))
+        about = {"n_rows": source.extent.n_rows, "units": fingerprint(units.centre, units.scale)}
+        seeded = self.random_state is not None
+        records: Any = search(run, method)
+        self.history_: list[Record] = []
+        with checkpointed(run, method, self.checkpoint, rows=about, seeded=seeded):
+            try:
+                self.history_.extend(self._follow(records))
+            except KeyboardInterrupt:
+                records.close()
+                if run.best is not None:
+                    self._keep(run, units, source.dtype)
+                raise
         self._keep(run, units, source.dtype)
         self._warn(run, method)
         return self
+
+    def _run(self, source: Source, units: Units, start: Start) -> Run:
+        return Run(
+            engine=source.engine(units),
+            settings=self._settings(self._floor(source, units)),
+            start=start,
+            rng=self._generator(),
+            offset=units.log_volume,
+        )
+
+    def partial_fit(
+        self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Learn from one block of a stream of rows, and forget it.
+
+        The first block is fitted as by `fit`, and its units stay; a model that
+        has been fitted goes on from there.  Every further block makes one step
+        of stepwise EM, with the step size (t + 2)^-0.6 at the t-th block of its
+        size: at block t the model rests on about the last t^0.6 blocks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, D)
+            The block; the first needs as many rows as there are components.
+        y : ignored
+        sample_weight : array-like of shape (n,), default=None
+            Within the block.
+
+        Returns
+        -------
+        self
+
+        References
+        ----------
+        O. Cappé and E. Moulines, "On-line expectation–maximization algorithm for
+        latent data models", J. R. Statist. Soc. B 71, 2009.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from biglearn import BigLearnGaussianMixture
+        >>> rng = np.random.default_rng(0)
+        >>> model = BigLearnGaussianMixture(2, random_state=0)
+        >>> for _ in range(20):
+        ...     block = rng.normal(size=(200, 1)) + rng.choice([0.0, 9.0], size=(200, 1))
+        ...     model = model.partial_fit(block)
+        >>> sorted(np.abs(model.means_.round()).ravel().tolist())
+        [0.0, 9.0]
+        """
+        stream = getattr(self, "_stream", None)
+        if stream is None:
+            return self.fit(X, y, sample_weight)
+        self._check_parameters()
+        source = self._open(X, sample_weight)
+        run = self._run(source, stream.units, starts.normal)
+        with run.engine.running():
+            self._stream = stream = stream.step(run)
+        run.mixture = stream.mixture
+        self.history_.append(run.record("block"))
+        self._keep_parameters(stream.mixture, stream.units, source.dtype)
+        self.lower_bound_ = stream.moments.mean_log_likelihood - run.offset
+        self.lower_bounds_.append(self.lower_bound_)
+        self.n_iter_ += 1
+        self.converged_ = False
+        self.n_raised_ += run.raised
+        return self
+
+    def fit_predict(
+        self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
+    ) -> Any:
+        """Fit, and return the component of each row, shape (N,)."""
+        return self.fit(X, y, sample_weight).predict(X)
 
     def _follow(self, records: Any) -> Any:
         """Pass the records on to whoever watches the fit."""
@@ -294,10 +380,6 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
         shape = (self.n_components, self.n_features_in_)
         return bool(self.warm_start and mixture is not None and mixture.means.shape == shape)
 
-    def _generator(self) -> np.random.Generator:
-        state = check_random_state(self.random_state)
-        return np.random.default_rng(state.randint(2**31, size=4))
-
     def _start(self, source: Source, units: Units) -> Start:
         if self._goes_on():
             last = units.inward(self.mixture_)
@@ -317,13 +399,23 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
 
     def _keep(self, run: Run, units: Units, dtype: np.dtype[Any]) -> None:
         """Take over the run's result, in the user's units."""
+        self._keep_parameters(run.mixture, units, dtype)
+        self._stream = Stream.after(units, run.mixture, run.log_likelihood, run.engine.n_rows)
+        self.lower_bound_ = run.log_likelihood - run.offset
+        self.lower_bounds_ = [value - run.offset for value in run.best_ascent.log_likelihoods]
+        self.n_iter_ = max(1, len(self.lower_bounds_) - 1)
+        self.converged_ = run.converged
+        self.n_reseeded_ = run.reseeded
+        self.n_raised_ = run.raised
+
+    def _keep_parameters(self, mixture: Mixture, units: Units, dtype: np.dtype[Any]) -> None:
+        """Take over a mixture in units, in the user's."""
         names = getattr(self, "feature_names_in_", None)
-        self.mixture_ = units.outward(
-            run.mixture, None if names is None else tuple(str(name) for name in names)
+        self.mixture_ = mixture = units.outward(
+            mixture, None if names is None else tuple(str(name) for name in names)
         )
         self._dtype = dtype
-        mixture, kind = self.mixture_, self.covariance_type
-        precisions = mixture.precisions
+        kind, precisions = self.covariance_type, mixture.precisions
         outside = _narrow if dtype == np.float32 and _fits(mixture, precisions) else np.array
         self.weights_ = outside(mixture.weights)
         self.means_ = outside(mixture.means)
@@ -332,12 +424,6 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
         # scikit-learn's factor U is upper triangular with U Uᵀ = Σ⁻¹.
         factors = np.swapaxes(mixture.whitening, 1, 2)
         self.precisions_cholesky_ = outside(collapse_structure(factors, kind))
-        self.lower_bound_ = run.log_likelihood - run.offset
-        self.lower_bounds_ = [value - run.offset for value in run.best_ascent.log_likelihoods]
-        self.n_iter_ = max(1, len(self.lower_bounds_) - 1)
-        self.converged_ = run.converged
-        self.n_reseeded_ = run.reseeded
-        self.n_raised_ = run.raised
 
     def _warn(self, run: Run, method: Method) -> None:
         """Say what the user should know of the fit."""
@@ -356,119 +442,6 @@ class BigLearnGaussianMixture(DensityMixin, BaseEstimator):
                 ConvergenceWarning,
                 stacklevel=3,
             )
-
-    def _open(
-        self, X: Any, sample_weight: ArrayLike | None = None, *, reset: bool = False
-    ) -> Source:
-        """Return checked rows and the engine for them."""
-        names = None if reset else getattr(self, "feature_names_in_", None)
-        wishes = Wishes(
-            engine=self.engine,
-            sample_weight=sample_weight,
-            features=None if names is None else tuple(names),
-            n_threads=self.n_threads,
-        )
-        source = open_source(X, wishes)
-        check_columns(self, source.header, reset=reset)
-        if self.verbose and reset:
-            print(f"engine: {source.label}")
-        return source
-
-    # What the fitted mixture says of rows.
-
-    def _fitted(self, X: ArrayLike) -> tuple[Source, Mixture]:
-        """Return checked rows and the mixture, or say that there is none yet."""
-        check_is_fitted(self)
-        return self._open(X), self.mixture_
-
-    def score_samples(self, X: ArrayLike) -> Any:
-        """Return the log-density of each row, shape (N,)."""
-        source, mixture = self._fitted(X)
-
-        def rule(rows: FloatArray) -> FloatArray:
-            with np.errstate(over="ignore"):  # what float32 cannot hold is -inf
-                return mixture.log_density(rows).astype(source.dtype)
-
-        return source.map(rule)
-
-    def score(self, X: ArrayLike, y: Any = None) -> float:
-        """Return the mean log-likelihood per row."""
-        n_rows, log_likelihood, _ = self._totals(X)
-        return float(log_likelihood / n_rows)
-
-    def predict(self, X: ArrayLike) -> Any:
-        """Return the component of largest responsibility of each row, shape (N,)."""
-        source, mixture = self._fitted(X)
-        return source.map(lambda rows: mixture.log_joint(rows).argmax(axis=1))
-
-    def predict_proba(self, X: ArrayLike) -> Any:
-        """Return the responsibilities, shape (N, K)."""
-        source, mixture = self._fitted(X)
-        return source.map(lambda rows: mixture.responsibilities(rows).astype(source.dtype))
-
-    def fit_predict(
-        self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
-    ) -> Any:
-        """Fit, and return the component of each row, shape (N,)."""
-        return self.fit(X, y, sample_weight).predict(X)
-
-    def sample(self, n_samples: int = 1) -> tuple[FloatArray, IntArray]:
-        """Draw rows, ordered by component as in scikit-learn.
-
-        Returns
-        -------
-        X : array of shape (n_samples, D)
-        y : array of shape (n_samples,)
-            Component of each row.
-        """
-        check_is_fitted(self)
-        check_number("n_samples", n_samples, low=1, integer=True)
-        rows, labels = self.mixture_.sample(int(n_samples), self._generator())
-        order = np.argsort(labels, kind="stable")
-        return rows[order].astype(self._dtype), labels[order]
-
-    def _n_parameters(self) -> int:
-        n_components, n_features = self.mixture_.n_components, self.mixture_.n_features
-        per_matrix: int = n_features * (n_features + 1) // 2
-        covariances = {
-            "full": n_components * per_matrix,
-            "tied": per_matrix,
-            "diag": n_components * n_features,
-            "spherical": n_components,
-        }[self.covariance_type]
-        return covariances + n_components * n_features + n_components - 1
-
-    def _totals(self, X: ArrayLike, *, entropy: bool = False) -> Array:
-        """Return N, the log-likelihood and (if asked) the entropy of the responsibilities."""
-        source, mixture = self._fitted(X)
-
-        def ask(rows: FloatArray, weights: Array | None) -> Array:
-            spread = 0.0
-            if entropy:
-                shares = mixture.responsibilities(rows)
-                spread = -float(np.sum(shares * np.log(np.maximum(shares, 1e-300))))
-            return np.array([len(rows), mixture.log_density(rows).sum(), spread])
-
-        totals: Array = source.total(ask)
-        return totals
-
-    def bic(self, X: ArrayLike) -> float:
-        """Return the Bayesian information criterion on X; lower is better."""
-        n_rows, log_likelihood, _ = self._totals(X)
-        return float(self._n_parameters() * np.log(n_rows) - 2 * log_likelihood)
-
-    def aic(self, X: ArrayLike) -> float:
-        """Return the Akaike information criterion on X; lower is better."""
-        _, log_likelihood, _ = self._totals(X)
-        return float(2 * self._n_parameters() - 2 * log_likelihood)
-
-    def icl(self, X: ArrayLike) -> float:
-        """Return the integrated completed likelihood on X; lower is better.
-
-        BIC plus twice the entropy of the responsibilities, so that overlapping
-        components cost (Biernacki, Celeux and Govaert, IEEE PAMI 22, 2000).
-        """
-        return self.bic(X) + 2 * float(self._totals(X, entropy=True)[2])
 
 
 def _fits(mixture: Mixture, precisions: Array) -> bool:

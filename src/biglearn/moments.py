@@ -60,6 +60,17 @@ class Moments:
             reference=self.reference,
         )
 
+    def scaled(self, factor: float) -> Moments:
+        """Return the sums over rows of which each weighs `factor` times as much."""
+        return replace(
+            self,
+            counts=factor * self.counts,
+            first=factor * self.first,
+            second=factor * self.second,
+            log_likelihood=factor * self.log_likelihood,
+            total=factor * self.total,
+        )
+
     def shift(self, reference: Array) -> Moments:
         """Return the same sums about another reference point."""
         step = self.reference - reference

@@ -1,0 +1,137 @@
+"""What a fitted mixture says of rows, wherever they live: the estimator's other half."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from biglearn._linalg import Array, FloatArray, IntArray
+from biglearn.columns import check_columns
+from biglearn.engines import Source, Wishes, open_source
+from biglearn.inputs import check_number
+from biglearn.mixture import Mixture
+
+
+class RowsMixin:
+    """Opening rows, and the methods that ask a fitted mixture about them."""
+
+    engine: Any
+    n_threads: int | None
+    verbose: int
+    random_state: Any
+    covariance_type: str
+    mixture_: Mixture
+    _dtype: np.dtype[Any]
+
+    def _open(
+        self, X: Any, sample_weight: ArrayLike | None = None, *, reset: bool = False
+    ) -> Source:
+        """Return checked rows and the engine for them."""
+        names = None if reset else getattr(self, "feature_names_in_", None)
+        wishes = Wishes(
+            engine=self.engine,
+            sample_weight=sample_weight,
+            features=None if names is None else tuple(names),
+            n_threads=self.n_threads,
+        )
+        source = open_source(X, wishes)
+        check_columns(self, source.header, reset=reset)
+        if self.verbose and reset:
+            print(f"engine: {source.label}")
+        return source
+
+    def _fitted(self, X: ArrayLike) -> tuple[Source, Mixture]:
+        """Return checked rows and the mixture, or say that there is none yet."""
+        check_is_fitted(self)
+        return self._open(X), self.mixture_
+
+    def score_samples(self, X: ArrayLike) -> Any:
+        """Return the log-density of each row, shape (N,)."""
+        source, mixture = self._fitted(X)
+
+        def rule(rows: FloatArray) -> FloatArray:
+            with np.errstate(over="ignore"):  # what float32 cannot hold is -inf
+                return mixture.log_density(rows).astype(source.dtype)
+
+        return source.map(rule)
+
+    def score(self, X: ArrayLike, y: Any = None) -> float:
+        """Return the mean log-likelihood per row."""
+        n_rows, log_likelihood, _ = self._totals(X)
+        return float(log_likelihood / n_rows)
+
+    def predict(self, X: ArrayLike) -> Any:
+        """Return the component of largest responsibility of each row, shape (N,)."""
+        source, mixture = self._fitted(X)
+        return source.map(lambda rows: mixture.log_joint(rows).argmax(axis=1))
+
+    def predict_proba(self, X: ArrayLike) -> Any:
+        """Return the responsibilities, shape (N, K)."""
+        source, mixture = self._fitted(X)
+        return source.map(lambda rows: mixture.responsibilities(rows).astype(source.dtype))
+
+    def sample(self, n_samples: int = 1) -> tuple[FloatArray, IntArray]:
+        """Draw rows, ordered by component as in scikit-learn.
+
+        Returns
+        -------
+        X : array of shape (n_samples, D)
+        y : array of shape (n_samples,)
+            Component of each row.
+        """
+        check_is_fitted(self)
+        check_number("n_samples", n_samples, low=1, integer=True)
+        rows, labels = self.mixture_.sample(int(n_samples), self._generator())
+        order = np.argsort(labels, kind="stable")
+        return rows[order].astype(self._dtype), labels[order]
+
+    def _n_parameters(self) -> int:
+        n_components, n_features = self.mixture_.n_components, self.mixture_.n_features
+        per_matrix: int = n_features * (n_features + 1) // 2
+        covariances = {
+            "full": n_components * per_matrix,
+            "tied": per_matrix,
+            "diag": n_components * n_features,
+            "spherical": n_components,
+        }[self.covariance_type]
+        return covariances + n_components * n_features + n_components - 1
+
+    def _totals(self, X: ArrayLike, *, entropy: bool = False) -> Array:
+        """Return N, the log-likelihood and (if asked) the entropy of the responsibilities."""
+        source, mixture = self._fitted(X)
+
+        def ask(rows: FloatArray, weights: Array | None) -> Array:
+            spread = 0.0
+            if entropy:
+                shares = mixture.responsibilities(rows)
+                spread = -float(np.sum(shares * np.log(np.maximum(shares, 1e-300))))
+            return np.array([len(rows), mixture.log_density(rows).sum(), spread])
+
+        totals: Array = source.total(ask)
+        return totals
+
+    def bic(self, X: ArrayLike) -> float:
+        """Return the Bayesian information criterion on X; lower is better."""
+        n_rows, log_likelihood, _ = self._totals(X)
+        return float(self._n_parameters() * np.log(n_rows) - 2 * log_likelihood)
+
+    def aic(self, X: ArrayLike) -> float:
+        """Return the Akaike information criterion on X; lower is better."""
+        _, log_likelihood, _ = self._totals(X)
+        return float(2 * self._n_parameters() - 2 * log_likelihood)
+
+    def icl(self, X: ArrayLike) -> float:
+        """Return the integrated completed likelihood on X; lower is better.
+
+        BIC plus twice the entropy of the responsibilities, so that overlapping
+        components cost (Biernacki, Celeux and Govaert, IEEE PAMI 22, 2000).
+        """
+        return self.bic(X) + 2 * float(self._totals(X, entropy=True)[2])
+
+    def _generator(self) -> np.random.Generator:
+        state = check_random_state(self.random_state)
+        return np.random.default_rng(state.randint(2**31, size=4))
