@@ -46,9 +46,7 @@ def floor_eigenvalues(covariances: Array, floor: float) -> tuple[Array, int]:
     touched = low.any(axis=1)
     raised = np.maximum(values, lowest)[touched, None, :]
     floored = covariances.copy()  # sound ones stay as they are, whatever the others need
-    floored[touched] = symmetrise(
-        (vectors[touched] * raised) @ np.swapaxes(vectors[touched], 1, 2)
-    )
+    floored[touched] = symmetrise((vectors[touched] * raised) @ np.swapaxes(vectors[touched], 1, 2))
     return floored, int(low.sum())
 
 

@@ -11,6 +11,7 @@ runs along contiguous memory.  Two forms give the same numbers:
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -130,6 +131,12 @@ class Pairs:
             self.left = self.right = np.arange(size)
         else:
             self.left, self.right = np.triu_indices(size)
+
+    @classmethod
+    @lru_cache(maxsize=64)
+    def of(cls, size: int, *, diagonal: bool = False) -> Pairs:
+        """Return the pairs of a size, made once."""
+        return cls(size, diagonal=diagonal)
 
     @property
     def n_features(self) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 
 from biglearn.moves import Ascent, Jump, Matching, Restart, SplitMerge, SubspaceStart
 from biglearn.moves.matching import LIFTS
+from biglearn.portfolio import Portfolio
 from biglearn.schedules import Scheduled, pseudo_count
 from biglearn.search import Method, Move, Run
 from biglearn.views import View, beta_subset_size, random_subset
@@ -157,41 +158,64 @@ class Paper:
 class Search:
     """Big-learning search: marginal views and split-merge moves, the default.
 
-    The search goes in legs.  A leg begins at a fresh start, at a start in a small
-    view in which the rows look least Gaussian, or at the best mixture disturbed by
-    matchings in random views; it climbs by accelerated EM, makes split-merge moves
-    while they pay, and ends with a polish.  Kinds of leg that improved the best
-    are drawn more often.
+    The search goes in legs.  A leg begins at a start or at the best mixture
+    disturbed by matchings in random views; it climbs by accelerated EM, makes
+    split-merge moves while they pay, and ends with a polish.  Kinds of leg that
+    improved the best are drawn more often, by what they gain for their cost.
 
     With ``max_time`` the legs go on until it is spent.  Without, they end when
     the estimated chance that one more improves the best is below `chance`, or when
-    the fit has cost `effort` times its first climb.
+    the fit has cost `effort` times its first climb (1.5 K times where that is less,
+    and N/20 times, but not below 3: few components or rows have few optima).
 
     Parameters
     ----------
+    legs : tuple of str
+        Kinds of leg, in the order of their first turn: "restart" from the
+        estimator's start, "subspace" from a small view in which the rows look least
+        Gaussian, "disturb" and "jolt" from the best mixture, by matchings with the
+        regression lift and with the published block lift.
     chance : float
         Between 0 and 1.
     effort : float
         In passes over the rows, relative to those of the first climb.
     trials : int
-        Split-merge trials before a leg ends.
+        Split-merge trials in a row without success before a leg ends; 0 for no
+        surgery.
     sizes : tuple of int
         Sizes of the small views that starts look at.
-    lift : {"block", "regression"}
-        Of the disturbance.
+    accelerate : bool
+        Whether EM extrapolates.
 
     Examples
     --------
     >>> from biglearn.methods import Search
-    >>> Search(effort=10).trials
-    6
+    >>> Search(effort=20).trials
+    12
     """
 
+    legs: tuple[str, ...] = ("restart", "disturb", "subspace", "jolt")
     chance: float = 0.1
-    effort: float = 3.0
-    trials: int = 6
+    effort: float = 10.0
+    trials: int = 12
     sizes: tuple[int, ...] = (2, 1, 3)
-    lift: str = "regression"
+    accelerate: bool = True
+
+    def __post_init__(self) -> None:
+        known = ("restart", "subspace", *DISTURBANCES)
+        if not set(self.legs) <= set(known) or self.legs[:1] not in {("restart",), ("subspace",)}:
+            raise ValueError(
+                f"legs must be some of {list(known)} and begin with a start, got {self.legs}"
+            )
+        if not 0 <= self.chance <= 1:
+            raise ValueError(f"chance must be between 0 and 1, got {self.chance}")
+        if self.effort < 1 or self.trials < 0:
+            raise ValueError(
+                f"effort must be at least 1 and trials at least 0, "
+                f"got {self.effort} and {self.trials}"
+            )
+        if not self.sizes or min(self.sizes) < 1:
+            raise ValueError(f"sizes must be positive, got {self.sizes}")
 
     @property
     def keeps_best(self) -> bool:
@@ -201,30 +225,36 @@ class Search:
     def schedule(self, run: Run) -> Iterator[Move]:
         """Yield the moves of one leg after the other."""
         for _ in range(run.settings.n_init):
-            yield from self._legs(run, Portfolio())
+            yield from self._legs(run, Portfolio(self.legs))
 
     def _legs(self, run: Run, portfolio: Portfolio) -> Iterator[Move]:
         began, allowance, reach = run.passes, float("inf"), 0.0
         while True:
             kind = portfolio.choose(run.rng)
-            best = run.best_log_likelihood
-            yield from self._begin(run, kind, portfolio.legs)
-            yield Ascent("em", tol=_ROUGH, accelerate=True)
+            best, spent = run.best_log_likelihood, run.passes
+            yield from self._begin(run, kind, portfolio.count)
+            yield Ascent("em", tol=_ROUGH, accelerate=self.accelerate)
             if run.settings.n_components == 1:
                 return
-            if portfolio.legs == 0:
-                allowance = began + self.effort * (run.passes - began)
+            if portfolio.count == 0:
+                allowance = began + self._allowed(run) * (run.passes - began)
             rough = run.log_likelihood
-            yield from self._operate(run)
+            if self.trials:
+                yield SplitMerge(trials=self.trials)
             # legs that fell further behind than surgery ever caught up are given up
-            if portfolio.legs == 0 or run.log_likelihood >= best - reach:
-                yield Ascent("polish", accelerate=True, goal=best - _SAME)
+            if portfolio.count == 0 or run.log_likelihood >= best - reach:
+                yield Ascent("polish", accelerate=self.accelerate, goal=best - _SAME)
             reach = max(reach, run.log_likelihood - rough)
-            portfolio.tell(kind, run.log_likelihood, best)
+            portfolio.tell(kind, run.log_likelihood, best, run.passes - spent)
             if run.settings.max_time is None and (
                 run.passes >= allowance or portfolio.chance_of_gain < self.chance
             ):
                 return
+
+    def _allowed(self, run: Run) -> float:
+        """Return how often the cost of the first climb may be spent."""
+        few = min(1.5 * run.settings.n_components, run.engine.n_rows / 20)
+        return min(self.effort, max(3.0, few))
 
     def _begin(self, run: Run, kind: str, leg: int) -> Iterator[Move]:
         n_features = run.engine.n_features
@@ -239,62 +269,17 @@ class Search:
                 size = int(run.rng.integers(1, n_features // 2 + 2))
                 features = random_subset(n_features, min(size, n_features), run.rng)
                 view = View.transformed(features, n_features, run.rng)
-                yield Matching(view, inner_steps=3, lift=self.lift)
+                yield Matching(view, inner_steps=3, lift=DISTURBANCES[kind])
 
-    def _operate(self, run: Run) -> Iterator[Move]:
-        while True:
-            before = run.log_likelihood
-            yield SplitMerge(trials=self.trials)
-            if not run.log_likelihood > before:
-                return
 
+#: Lifts of the legs that disturb the best mixture.
+DISTURBANCES = {"disturb": "regression", "jolt": "block"}
 
 #: A leg climbs to this tolerance before surgery.
 _ROUGH = 1e-3
 
 #: Log-likelihoods per row this close are the same optimum.
 _SAME = 1e-5
-
-
-class Portfolio:
-    """Which kind of leg to make next, by what has paid on these rows so far."""
-
-    kinds = ("restart", "subspace", "disturb")
-
-    def __init__(self) -> None:
-        self.legs = 0
-        self._wins = dict.fromkeys(self.kinds, 0)
-        self._losses = dict.fromkeys(self.kinds, 0)
-        self._since_gain = 0
-        self._found_again = 1
-
-    def choose(self, rng: np.random.Generator) -> str:
-        """Try each kind once, then draw by Thompson sampling."""
-        if self.legs < len(self.kinds):
-            return self.kinds[self.legs]
-        draws = [rng.beta(1 + self._wins[k], 1 + self._losses[k]) for k in self.kinds]
-        return self.kinds[int(np.argmax(draws))]
-
-    def tell(self, kind: str, reached: float, best: float) -> None:
-        """Learn what a leg reached, and what had been the best before it."""
-        self.legs += 1
-        if reached > best + _SAME:
-            self._wins[kind] += 1
-            self._since_gain, self._found_again = 0, 1
-            return
-        self._losses[kind] += 1
-        self._since_gain += 1
-        if reached > best - _SAME and kind != "disturb":
-            self._found_again += 1
-
-    @property
-    def chance_of_gain(self) -> float:
-        """Estimated chance that the next leg improves the best.
-
-        By the rule of succession after as many failures, halved each time that
-        an independent leg found the best again.
-        """
-        return 0.5 ** (self._found_again - 1) / (self._since_gain + 2)
 
 
 #: The methods by name.

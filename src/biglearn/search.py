@@ -105,7 +105,7 @@ class Run:
     converged: bool = False
     ascent: Trace = field(default_factory=Trace)
     best_ascent: Trace = field(default_factory=Trace)
-    passes: int = 0
+    passes: float = 0.0
     steps: int = 0
     raised: int = 0
     reseeded: int = 0
@@ -140,9 +140,18 @@ class Run:
                 self.best, self.best_log_likelihood = mixture, self.log_likelihood
                 self.best_ascent = self.ascent
                 self.converged = False
+        self.check_budget()
+        return moments
+
+    def spend(self, passes: float) -> None:
+        """Count work on some of the rows or components, as a share of a whole pass."""
+        self.passes += passes
+        self.check_budget()
+
+    def check_budget(self) -> None:
+        """End the run where its time is up."""
         if self.time_left <= 0:
             raise BudgetSpentError
-        return moments
 
     def begin_leg(self, mixture: Mixture) -> None:
         """Go on from another mixture; `leg` is the best one seen since."""
@@ -176,7 +185,7 @@ class Run:
             log_likelihood=value - self.offset,
             best=self.best_log_likelihood - self.offset,
             accepted=accepted,
-            passes=self.passes,
+            passes=int(self.passes),
             raised=raised,
             reseeded=reseeded,
             seconds=self.seconds,

@@ -30,6 +30,9 @@ _BLOCK_BYTES = 1 << 20
 #: Projected rows up to this size are kept between the steps in a view.
 _CACHE_BYTES = 1 << 26
 
+#: Features up to this size, which the third-level cache holds, are kept as well.
+_FEATURE_BYTES = 1 << 23
+
 #: Blocks are summed in this many groups, whatever the number of threads, so
 #: that the order of summation, and so the result, never depends on it.
 _GROUPS = 16
@@ -102,6 +105,7 @@ class MemoryEngine:
         self._pool: ThreadPoolExecutor | None = None
         cached = self._view.size * len(X) * self._dtype.itemsize <= _CACHE_BYTES
         self._rows: FloatArray | None = self._project(slice(None)) if cached else None
+        self._features: dict[tuple[bool, int, int], FloatArray] = {}
 
     @property
     def n_rows(self) -> int:
@@ -130,7 +134,7 @@ class MemoryEngine:
 
     def expect(self, mixture: Mixture, *, diagonal: bool = False) -> Moments:
         """Make one E-step: return the moments under the mixture's responsibilities."""
-        pairs = Pairs(self.n_features, diagonal=diagonal)
+        pairs = Pairs.of(self.n_features, diagonal=diagonal)
         density: QuadraticDensity | WhitenedDensity
         small = diagonal or self.n_features <= _QUADRATIC_SIZE
         if small and quadratic_is_accurate(mixture, self._dtype):
@@ -144,9 +148,7 @@ class MemoryEngine:
             log_joint = density.log_joint(rows, features)
             if self._background is None:
                 return log_joint, normalise(log_joint)
-            return log_joint, normalise(
-                log_joint, self._background[start : start + rows.shape[1]]
-            )
+            return log_joint, normalise(log_joint, self._background[start : start + rows.shape[1]])
 
         return self._collect(responsibilities, mixture.n_components, pairs, small)
 
@@ -160,7 +162,9 @@ class MemoryEngine:
             return block, np.zeros(rows.shape[1], dtype=self._dtype)
 
         size = self.n_features
-        return self._collect(given, responsibilities.shape[1], Pairs(size), size <= _QUADRATIC_SIZE)
+        return self._collect(
+            given, responsibilities.shape[1], Pairs.of(size), size <= _QUADRATIC_SIZE
+        )
 
     def subsample(self, limit: int, rng: np.random.Generator) -> MemoryEngine:
         """Return an engine over at most `limit` rows, drawn without replacement."""
@@ -223,17 +227,24 @@ class MemoryEngine:
         """Sum the features over all rows, weighted by a rule's responsibilities."""
         width = pairs.n_features if featured else self.n_features * n_components
         size = int(np.clip(_BLOCK_BYTES // (width * self._dtype.itemsize), 256, 2048))
+        keep = pairs.n_features * len(self._X) * self._dtype.itemsize <= _FEATURE_BYTES
         blocks = range(0, len(self._X), size)
         per_group = -(-len(blocks) // _GROUPS)
         groups = [blocks[i : i + per_group] for i in range(0, len(blocks), per_group)]
 
         def run(group: range) -> tuple[Array, float]:
             sums, log_likelihood = np.zeros((n_components, pairs.n_features)), 0.0
-            buffer = np.empty((pairs.n_features if featured else 0, size), dtype=self._dtype)
+            buffer: FloatArray | None = None
             for start in group:
                 block = slice(start, start + size)
                 rows = self._project(block) if self._rows is None else self._rows[:, block]
-                features = pairs.fill(rows, buffer[:, : rows.shape[1]]) if featured else None
+                features = None
+                if featured and keep:
+                    features = self._kept_features(pairs, start, rows)
+                elif featured:
+                    if buffer is None:
+                        buffer = np.empty((pairs.n_features, size), dtype=self._dtype)
+                    features = pairs.fill(rows, buffer[:, : rows.shape[1]])
                 shares, log_density = responsibilities(start, rows, features)
                 if self._weights is not None:
                     weights = self._weights[block].astype(self._dtype)
@@ -260,6 +271,14 @@ class MemoryEngine:
             rows=self._count,
             reference=np.zeros(self.n_features),
         )
+
+    def _kept_features(self, pairs: Pairs, start: int, rows: FloatArray) -> FloatArray:
+        """Return a block's features, made at the first pass."""
+        key = (pairs.diagonal, start, rows.shape[1])
+        if key not in self._features:
+            out = np.empty((pairs.n_features, rows.shape[1]), dtype=self._dtype)
+            self._features[key] = pairs.fill(rows, out)
+        return self._features[key]
 
 
 def default_threads() -> int:

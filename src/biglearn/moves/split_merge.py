@@ -3,75 +3,129 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import chain, islice
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from biglearn.mixture import Mixture
-from biglearn.moves.ascent import Point, climb
-from biglearn.moves.surgery import (
-    Plan,
-    Rows,
-    all_cuts,
-    operate,
-    pair_up,
-    removals,
-    single_plans,
-)
+from biglearn.moves.ascent import climb
+from biglearn.moves.local import Trial, neighbourhood, try_plan
+from biglearn.moves.surgery import Cut, Plan, Rows, find_cuts, plans, removals
 from biglearn.records import Record
 from biglearn.search import Run
 
-#: Rows that the plans look at, at most.
+#: Rows that the plans and trials look at, at most.
 _SAMPLE = 10_000
 
-#: Steps that a trial has before it can be given up.
-_GRACE = 3
+#: Steps of EM between two rounds.
+_SETTLE = 5
 
 
 @dataclass(frozen=True)
 class SplitMerge:
-    """Try surgeries on the run's mixture, and keep the first that pays.
+    """Make surgeries on the run's mixture while they pay.
 
-    All surgeries whose bound promises a gain are tried at once, then single
-    ones by their bound.  A trial climbs by EM, and is given up as soon as its
-    likelihood curve cannot reach where it began.
+    In rounds: every component's best cut and cheapest removal are found, and
+    pairs of them tried in the order of what a bound promises, each by EM in its
+    neighbourhood.  A trial is given up as soon as its likelihood curve cannot
+    reach where it began.  All that paid is carried out together, and a few steps
+    of EM join it to the rest.  A round without success is the last.
 
     Parameters
     ----------
     trials : int
-        Most trials.
+        Trials without success before a round ends.
     tol : float
-        A trial is judged when EM has no more than this left to gain.
+        A trial is judged when EM has no more than this left to gain, in
+        log-likelihood per row.
     patience : int
         Most EM steps of a trial.
     """
 
-    trials: int = 6
-    tol: float = 1e-3
+    trials: int = 12
+    tol: float = 1e-4
     patience: int = 60
 
     def __call__(self, run: Run) -> Iterator[Record]:
-        """Try; the run goes on from the first success, or from where it was."""
-        mixture, before = run.mixture, run.log_likelihood
-        for plan in islice(self._plans(run, mixture), self.trials):
-            point = self._trial(run, operate(run, mixture, plan), before)
-            accepted = point.log_likelihood > before
-            run.mixture = point.mixture if accepted else mixture
-            run.log_likelihood = max(point.log_likelihood, before)
-            yield run.record("split-merge", log_likelihood=point.log_likelihood, accepted=accepted)
-            if accepted:
+        """Operate; the run goes on from the last success, or from where it was."""
+        failed = Failures()
+        cuts: dict[int, Cut] = {}
+        while True:
+            mixture, before = run.mixture, run.log_likelihood
+            rows = Rows.of(run, mixture, _SAMPLE)
+            fresh = np.array([k for k in range(mixture.n_components) if k not in cuts])
+            cuts.update((cut.parent, cut) for cut in find_cuts(run, mixture, rows, fresh))
+            paid: list[Trial] = []
+            for trial in self._trials(run, mixture, rows, list(cuts.values()), failed):
+                accepted = trial.gain > self.tol
+                if accepted:
+                    paid.append(trial)
+                value = before + trial.gain
+                yield run.record("split-merge", log_likelihood=value, accepted=accepted)
+            if not paid:
+                return
+            for trial in paid:
+                mixture = trial.put(run, mixture)
+                failed.forget(trial)
+                for k in trial.active:
+                    cuts.pop(int(k), None)
+            yield from self._join(run, mixture, before)
+            if not run.log_likelihood > before:
                 return
 
-    def _plans(self, run: Run, mixture: Mixture) -> Iterator[Plan]:
-        rows = Rows.of(run, mixture, _SAMPLE)
-        cuts = all_cuts(run, mixture, rows)
-        ways = removals(mixture, rows)
-        together = pair_up(ways, cuts)
-        singles = single_plans(ways, cuts)
-        return chain([together], singles) if len(together) > 1 else singles
+    def _trials(
+        self, run: Run, mixture: Mixture, rows: Rows, cuts: list[Cut], failed: Failures
+    ) -> Iterator[Trial]:
+        """Yield trials that do not get into each other's way."""
+        busy: set[int] = set()
+        misses = 0
+        for plan in plans(removals(mixture, rows), cuts):
+            active = set(neighbourhood(rows, plan).tolist())
+            if busy & active or failed.knows(plan):
+                continue
+            trial = try_plan(run, mixture, rows, plan, tol=self.tol, patience=self.patience)
+            if trial.gain > self.tol:
+                busy |= active
+            else:
+                failed.add(plan, active)
+                misses += 1
+            yield trial
+            if misses >= self.trials:
+                return
 
-    def _trial(self, run: Run, mixture: Mixture, goal: float) -> Point:
+    def _join(self, run: Run, mixture: Mixture, before: float) -> Iterator[Record]:
+        """Let EM of all components settle what the surgeries left; undo what did not pay."""
+        old = run.mixture
         for step, point in enumerate(climb(run, mixture, accelerate=True)):
-            lost = step >= _GRACE and not point.can_reach(goal)
-            if lost or point.left <= self.tol or step >= self.patience:
-                return point
-        raise AssertionError("climb() has no end")
+            run.mixture = point.mixture
+            if step >= _SETTLE or point.left <= self.tol:
+                break
+        accepted = run.log_likelihood > before
+        yield run.record("split-merge", accepted=accepted)
+        if not accepted:
+            run.mixture, run.log_likelihood = old, before
+
+
+@dataclass
+class Failures:
+    """Surgeries that did not pay, while the components around them stay as they are."""
+
+    _around: dict[tuple[int, int | None, int], set[int]] = field(default_factory=dict)
+
+    @staticmethod
+    def _key(plan: Plan) -> tuple[int, int | None, int]:
+        ((removal, cut),) = plan
+        return removal.lost, removal.partner, cut.parent
+
+    def knows(self, plan: Plan) -> bool:
+        """Whether the surgery has failed before."""
+        return self._key(plan) in self._around
+
+    def add(self, plan: Plan, active: set[int]) -> None:
+        """Remember a failure."""
+        self._around[self._key(plan)] = active
+
+    def forget(self, trial: Trial) -> None:
+        """Give surgeries another chance where a success has changed their components."""
+        changed = set(trial.active.tolist())
+        self._around = {k: v for k, v in self._around.items() if not v & changed}

@@ -8,13 +8,16 @@ Hinton, Neural Computation 12, 2000, rank candidates by heuristics instead.)
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from biglearn._linalg import Array, IntArray, floor_eigenvalues
-from biglearn.densities import log_normaliser
+from biglearn.densities import log_normaliser, normalise
+from biglearn.engines.memory import MemoryEngine
 from biglearn.mixture import Mixture
 from biglearn.moments import constrain
 from biglearn.search import Run
@@ -27,6 +30,9 @@ _LEAST_SHARE = 1e-2
 
 #: Rows of one component that shape its cut: three times the average, or this many.
 _LEAST_CAP = 200
+
+#: Plans in which the same cut, or the same removal, is tried.
+_CHANCES = 3
 
 _TINY = 1e-300
 
@@ -52,6 +58,7 @@ class Removal:
 class Cut:
     """Put two halves in place of component `parent`.
 
+    The halves lie about the parent's mean, and their weights sum to one.
     `gain` is what this gains of the log-likelihood per row, at least.
     """
 
@@ -66,15 +73,20 @@ class Rows:
 
     Attributes
     ----------
+    engine : MemoryEngine
+        Over the sample.
     values : array of shape (n, D)
     weights : array of shape (n,)
         Summing to one.
+    log_density : array of shape (n,)
     shares : array of shape (n, K)
         Responsibilities.
     """
 
+    engine: MemoryEngine
     values: Array
     weights: Array
+    log_density: Array
     shares: Array
 
     @classmethod
@@ -83,7 +95,16 @@ class Rows:
         sample = run.engine.subsample(limit, run.rng)
         values = sample.rows()
         weights = np.ones(len(values)) if sample.weights is None else sample.weights
-        return cls(values, weights / weights.sum(), mixture.responsibilities(values))
+        shares = mixture.log_joint(values)
+        log_density = normalise(shares.T).astype(np.float64)
+        return cls(sample, values, weights / weights.sum(), log_density, shares)
+
+    @cached_property
+    def overlaps(self) -> Array:
+        """How much of component i's rows j answers for, shape (K, K); rows sum to one."""
+        weighted = self.shares * self.weights[:, None]
+        common = weighted.T @ self.shares
+        return np.asarray(common / np.maximum(weighted.sum(axis=0)[:, None], _TINY))
 
 
 @dataclass(frozen=True)
@@ -105,12 +126,12 @@ class Members:
     whitened: Array
 
     @classmethod
-    def of(cls, run: Run, mixture: Mixture, rows: Rows) -> Members:
+    def of(cls, run: Run, mixture: Mixture, rows: Rows, parents: IntArray) -> Members:
         """Gather them; a component far above the average is thinned at random."""
         n_components, size = mixture.means.shape
-        cap = max(_LEAST_CAP, 3 * len(rows.values) // n_components)
+        cap = max(_LEAST_CAP, 3 * len(rows.values) // rows.shares.shape[1])
         chosen = []
-        for k in range(n_components):
+        for k in parents:
             index = np.flatnonzero(rows.shares[:, k] > _LEAST_SHARE)
             chosen.append(index if len(index) <= cap else run.rng.choice(index, cap, replace=False))
         longest = max(1, *(len(index) for index in chosen))
@@ -118,28 +139,29 @@ class Members:
         weights = np.zeros((n_components, longest))
         for k, index in enumerate(chosen):
             values[k, : len(index)] = rows.values[index] - mixture.means[k]
-            share = rows.weights[index] * rows.shares[index, k]
+            share = rows.weights[index] * rows.shares[index, parents[k]]
             scale = mixture.weights[k] / max(share.sum(), _TINY)
             weights[k, : len(index)] = share * scale
         whitened = values @ np.swapaxes(mixture.whitening, 1, 2)
         return cls(values, weights, whitened)
 
 
-def all_cuts(run: Run, mixture: Mixture, rows: Rows) -> list[Cut]:
-    """Return the best cut found of every component that has rows enough for two."""
-    members = Members.of(run, mixture, rows)
-    tried = [_settle(run, mixture, members, axes) for axes in cut_directions(members)]
+def find_cuts(run: Run, mixture: Mixture, rows: Rows, parents: IntArray) -> list[Cut]:
+    """Return the best cut found of each parent that has rows enough for two."""
+    part = Mixture.trusted(
+        mixture.weights[parents], mixture.means[parents], mixture.covariances[parents]
+    )
+    members = Members.of(run, part, rows, parents)
+    tried = [_settle(run, part, members, axes) for axes in cut_directions(members)]
     enough = (members.weights > 0).sum(axis=1) > mixture.n_features + 1
     cuts = []
     for k in np.flatnonzero(enough):
         halves, gains = max(tried, key=lambda found: found[1][k])
         pair = slice(2 * k, 2 * k + 2)
-        grown = Mixture.trusted(
-            halves.weights[pair] * mixture.weights[k],
-            halves.means[pair] + mixture.means[k],
-            halves.covariances[pair].copy(),
+        one = Mixture.trusted(
+            halves.weights[pair].copy(), halves.means[pair].copy(), halves.covariances[pair].copy()
         )
-        cuts.append(Cut(int(k), grown, float(gains[k])))
+        cuts.append(Cut(int(parents[k]), one, float(gains[k])))
     return cuts
 
 
@@ -284,36 +306,23 @@ def merge(mixture: Mixture, left: IntArray, right: IntArray) -> Mixture:
 Plan = list[tuple[Removal, Cut]]
 
 
-def pair_up(removals: list[Removal], cuts: list[Cut]) -> Plan:
-    """Match cheap removals with rewarding cuts, each component used once.
+def plans(removals: list[Removal], cuts: list[Cut]) -> Iterator[Plan]:
+    """Yield plans of one surgery each, the most promising first.
 
-    Only pairs whose gain exceeds the cost are made, so that the whole plan
-    cannot lose likelihood (but for the sampling of its bounds).
+    No removal and no cut is tried more than a few times.
     """
-    used: set[int] = set()
-    plan: Plan = []
-    for removal in removals:
-        free = [c for c in cuts if c.parent not in used | removal.touched]
-        if removal.touched & used or not free:
-            continue
-        cut = max(free, key=lambda cut: cut.gain)
-        if cut.gain <= removal.cost:
-            break
-        used |= removal.touched | {cut.parent}
-        plan.append((removal, cut))
-    return plan
-
-
-def single_plans(removals: list[Removal], cuts: list[Cut]) -> Iterator[Plan]:
-    """Yield plans of one surgery each, the most promising first."""
     pairs = [
         (cut.gain - removal.cost, i, j)
         for i, removal in enumerate(removals)
         for j, cut in enumerate(cuts)
         if cut.parent not in removal.touched
     ]
+    tried: Counter[tuple[str, int]] = Counter()
     for _, i, j in sorted(pairs, reverse=True):
-        yield [(removals[i], cuts[j])]
+        if max(tried["removal", i], tried["cut", j]) < _CHANCES:
+            tried["removal", i] += 1
+            tried["cut", j] += 1
+            yield [(removals[i], cuts[j])]
 
 
 def operate(run: Run, mixture: Mixture, plan: Plan) -> Mixture:
@@ -327,7 +336,8 @@ def operate(run: Run, mixture: Mixture, plan: Plan) -> Mixture:
             means[removal.partner] = one.means[0]
             covariances[removal.partner] = one.covariances[0]
         places = [cut.parent, removal.lost]
-        weights[places] = cut.halves.weights
-        means[places], covariances[places] = cut.halves.means, cut.halves.covariances
+        weights[places] = cut.halves.weights * mixture.weights[cut.parent]
+        means[places] = cut.halves.means + mixture.means[cut.parent]
+        covariances[places] = cut.halves.covariances
     weights /= weights.sum()
     return run.regularise(weights, means, covariances, weights)
