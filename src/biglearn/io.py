@@ -59,6 +59,14 @@ class Model:
         The distribution.
     info : dict, default={}
         Anything JSON can hold, such as method, seed and log-likelihood.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from biglearn import Mixture
+    >>> from biglearn.io import Model
+    >>> Model(Mixture([1.0], [[0.0]], [[[1.0]]]), {"seed": 3})
+    Model(mixture=Mixture(K=1, D=1), info={'seed': 3})
     """
 
     mixture: Mixture

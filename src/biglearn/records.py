@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -46,7 +47,21 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class MoveSummary:
-    """What one kind of move did over a fit."""
+    """What one kind of move did over a fit.
+
+    Attributes
+    ----------
+    move : str
+        What was done.
+    steps, accepted : int
+        How often, and after how many of these the search went on from there.
+    gain : float
+        What it added to the best log-likelihood so far.
+    passes : int
+        Passes over the rows that it made.
+    seconds : float
+        That it took.
+    """
 
     move: str
     steps: int
@@ -59,7 +74,17 @@ class MoveSummary:
 def summarise(history: Iterable[Record]) -> list[MoveSummary]:
     """Add up a history by kind of move, in order of first appearance.
 
-    The gain of a step is what it added to the best log-likelihood so far.
+    The gain of a step is what it added to the best log-likelihood so far.  The
+    first value that is known at all is no gain: it was added to nothing.
+
+    Parameters
+    ----------
+    history : iterable of Record
+        Of one fit, in the order of its steps.
+
+    Returns
+    -------
+    list of MoveSummary
 
     Examples
     --------
@@ -70,12 +95,12 @@ def summarise(history: Iterable[Record]) -> list[MoveSummary]:
     0.5
     """
     totals: dict[str, list[float]] = {}
-    best, passes, seconds = None, 0, 0.0
+    best, passes, seconds = -math.inf, 0, 0.0
     for record in history:
         entry = totals.setdefault(record.move, [0, 0, 0.0, 0, 0.0])
         entry[0] += 1
         entry[1] += record.accepted
-        if best is not None and record.best > best:
+        if math.isfinite(best) and record.best > best:
             entry[2] += record.best - best
         entry[3] += record.passes - passes
         entry[4] += record.seconds - seconds

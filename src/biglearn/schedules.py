@@ -9,12 +9,46 @@ Scheduled = float | Callable[[int], float]
 
 
 def constant(value: float) -> Callable[[int], float]:
-    """Return the same value at every step."""
+    """Return the same value at every step.
+
+    Parameters
+    ----------
+    value : float
+        What to return.
+
+    Returns
+    -------
+    callable
+        From the step to the value.
+
+    Examples
+    --------
+    >>> from biglearn.schedules import constant
+    >>> constant(0.2)(10_000)
+    0.2
+    """
     return lambda step: value
 
 
 def decay(value: float, steps: int) -> Callable[[int], float]:
     """Fall linearly from `value` to 0 over `steps` steps, and stay there.
+
+    Parameters
+    ----------
+    value : float
+        At step 0.
+    steps : int
+        At least 1.
+
+    Returns
+    -------
+    callable
+        From the step to the value.
+
+    Raises
+    ------
+    ValueError
+        If `steps` is below 1.
 
     Examples
     --------
@@ -37,6 +71,22 @@ def pseudo_count(rule: str | Scheduled, n_components: int) -> Callable[[int], fl
         The paper's two rules by name, a number at least 0, or a function.
     n_components : int
         K.
+
+    Returns
+    -------
+    callable
+        From the outer step to α.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown or the number negative.
+
+    Examples
+    --------
+    >>> from biglearn.schedules import pseudo_count
+    >>> pseudo_count("1/sqrt(K)", n_components=25)(0)
+    0.2
     """
     named = {"1/sqrt(K)": n_components**-0.5, "1/K": 1.0 / n_components}
     if callable(rule):

@@ -32,6 +32,13 @@ class Table:
         Column names, None where the file has none.
     weights : ndarray of shape (N,) or None, default=None
         One weight per row, where a column of weights was asked for.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from biglearn.io import Table
+    >>> Table(np.zeros((3, 2)), names=("x", "y")).values.shape
+    (3, 2)
     """
 
     values: NDArray[np.float64]

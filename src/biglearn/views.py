@@ -84,7 +84,24 @@ class View:
 
 
 def random_subset(n_features: int, size: int, rng: np.random.Generator) -> list[int]:
-    """Draw `size` of the features without replacement, in ascending order."""
+    """Draw `size` of the features without replacement, in ascending order.
+
+    Parameters
+    ----------
+    n_features : int
+        D.
+    size : int
+        d, at most D.
+    rng : Generator
+        Source of randomness.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from biglearn.views import random_subset
+    >>> random_subset(3, 3, np.random.default_rng(0))
+    [0, 1, 2]
+    """
     return sorted(rng.choice(n_features, size=size, replace=False).tolist())
 
 
@@ -94,5 +111,23 @@ def beta_subset_size(
     """Draw ⌊D·Beta(a, b)⌋, at least 1 (the paper's size of a marginal).
 
     The published rule can draw 0, which is a step without effect; 1 replaces it.
+
+    Parameters
+    ----------
+    n_features : int
+        D.
+    rng : Generator
+        Source of randomness.
+    a, b : float
+        Of the Beta distribution, 5 and 1 in the paper.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from biglearn.views import beta_subset_size
+    >>> rng = np.random.default_rng(0)
+    >>> sizes = [beta_subset_size(10, rng) for _ in range(1000)]
+    >>> min(sizes) >= 1, max(sizes), sizes.count(9) > 300
+    (True, 9, True)
     """
     return int(min(max(np.floor(n_features * rng.beta(a, b)), 1), n_features))

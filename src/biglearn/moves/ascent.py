@@ -178,6 +178,8 @@ class Ascent:
         Those of the run's settings if left out.
     accelerate : bool
         Extrapolate; plain EM does not.
+    goal : float
+        Give up where EM can hardly climb this high any more.
     """
 
     name: str = "em"

@@ -22,7 +22,13 @@ class Restart:
 
 @dataclass(frozen=True)
 class Jump:
-    """Go on from a given mixture."""
+    """Go on from a given mixture.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        In the engine's units.
+    """
 
     mixture: Mixture
 
