@@ -63,3 +63,52 @@ def test_half_of_a_gaussian_lies_at_its_mean_absolute_deviation():
     # E|x| = √(2/π) σ for x ~ N(0, σ²), here along the axis with σ = 2
     axis = longest_half_axis(np.diag([1.0, 4.0]))
     np.testing.assert_allclose(np.abs(axis), [0.0, 2 * np.sqrt(2 / np.pi)], atol=1e-14)
+
+
+def two_optima(rng):
+    """Rows, a poor local optimum of EM, and the optimum that surgery reaches from it."""
+    X = np.vstack([rng.normal(size=(60, 2)) * 0.3 + c for c in [(0, 0), (0, 9), (9, 0), (9, 1.5)]])
+    means = [[0, 0], [0.1, 0.1], [0, 9], [9, 0.75]]
+    poor = Mixture(np.full(4, 0.25), means, np.tile(np.eye(2), (4, 1, 1)))
+    run = run_from(X, poor)
+    list(Ascent()(run))
+    good = Mixture(np.full(4, 0.25), [[0, 0], [0, 9], [9, 0], [9, 1.5]], 0.1 * poor.covariances)
+    return X, run.best, good
+
+
+def test_the_trace_belongs_to_the_em_run_that_reached_the_model(rng):
+    X, poor, good = two_optima(rng)
+    run = run_from(X, poor)
+    list(Ascent()(run))
+    low = run.best_log_likelihood
+    run.begin_leg(good)
+    run.expect(good)  # another move finds a better model
+    assert run.best_ascent.up_to(run.best_log_likelihood) == [run.log_likelihood]
+    assert run.log_likelihood > low
+    list(Ascent()(run))  # EM goes on from it
+    bounds = run.best_ascent.up_to(run.best_log_likelihood)
+    assert bounds[0] > low
+    assert bounds[-1] == pytest.approx(run.best_log_likelihood, abs=1e-12)
+    run.begin_leg(poor)
+    list(Ascent()(run))  # a later run that ends lower leaves it alone
+    assert run.best_ascent.up_to(run.best_log_likelihood) == bounds
+
+
+def test_a_run_that_gains_nothing_confirms_what_another_move_found(rng):
+    X, poor, _ = two_optima(rng)
+    run = run_from(X, poor)
+    run.expect(poor)
+    list(Ascent()(run))
+    assert run.converged
+    assert run.best_ascent.points >= 1
+    assert max(run.best_ascent.up_to(run.best_log_likelihood)) == run.best_log_likelihood
+
+
+def test_the_trace_of_a_run_begins_anew_where_it_re_seeds(rng):
+    X = np.vstack([rng.normal(size=(50, 2)), rng.normal(size=(50, 2)) + 20])
+    lost = Mixture([0.5, 0.5], [[10.0, 10.0], [1e4, 1e4]], [100 * np.eye(2), np.eye(2)])
+    run = run_from(X, lost)
+    n_points = len(list(Ascent()(run)))
+    trace = run.best_ascent
+    assert trace.points == n_points > len(trace.log_likelihoods)
+    assert np.diff(trace.log_likelihoods).min() > -1e-12

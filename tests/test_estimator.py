@@ -181,6 +181,25 @@ def test_warm_start_goes_on_from_the_last_mixture(X):
 
 
 @pytest.mark.filterwarnings("ignore:components .* re-seeded:UserWarning")
+@pytest.mark.parametrize("max_time", [None, 1e-9, 0.02])
+@pytest.mark.parametrize("method", ["em", "search", Paper(steps=9), Paper(steps=9, polish=False)])
+def test_the_lower_bounds_lead_to_the_model(X, method, max_time):
+    model = em(4, method=method, max_time=max_time, init_params="random").fit(X)
+    assert model.lower_bounds_[-1] == pytest.approx(model.lower_bound_, abs=1e-12)
+    assert (np.diff(model.lower_bounds_) >= -1e-12).all()
+    assert len(model.lower_bounds_) <= model.n_iter_ + 1 <= model.max_iter + 1
+
+
+def test_records_tell_the_likelihood_of_the_mixture_they_arrived_at(X):
+    model = em(method=Paper(steps=1, p_joint=1.0, p_marginal=0, p_transformed=0, polish=False))
+    *_, matching = model.fit(X).history_
+    assert matching.move == "joint"
+    assert np.isnan(matching.log_likelihood)  # it ends with an M-step that nobody evaluated
+    assert model.lower_bounds_ == [model.lower_bound_]
+    assert model.lower_bound_ > matching.best
+
+
+@pytest.mark.filterwarnings("ignore:components .* re-seeded:UserWarning")
 def test_the_callback_sees_the_history_and_the_history_is_consistent(X):
     seen = []
     model = em(method=Paper(steps=10), callback=seen.append).fit(X)

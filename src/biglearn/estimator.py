@@ -114,13 +114,17 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
     mixture_ : Mixture
         The fitted distribution.
     converged_ : bool
-        Whether the EM run that reached the model converged.
+        Whether the EM run that reached or confirmed the model converged.
     n_iter_ : int
         EM steps of that run, at most `max_iter`.
     lower_bound_ : float
         Mean log-likelihood per training row.
     lower_bounds_ : list of float
-        The same over that run: at its start, and after each step.
+        The same over the EM run that reached the model, or confirmed what
+        another move had found: at its start, or since it last re-seeded
+        components, and after each step.  But for rounding it
+        never falls and ends at `lower_bound_`, which is all it holds where no EM
+        run came to the model.
     history_ : list of Record
         What every step of the fit did.
     n_reseeded_ : int
@@ -402,8 +406,9 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         self._keep_parameters(run.mixture, units, dtype)
         self._stream = Stream.after(units, run.mixture, run.log_likelihood, run.engine.n_rows)
         self.lower_bound_ = run.log_likelihood - run.offset
-        self.lower_bounds_ = [value - run.offset for value in run.best_ascent.log_likelihoods]
-        self.n_iter_ = max(1, len(self.lower_bounds_) - 1)
+        trace = run.best_ascent
+        self.lower_bounds_ = [value - run.offset for value in trace.up_to(run.log_likelihood)]
+        self.n_iter_ = max(1, max(trace.points, len(self.lower_bounds_)) - 1)
         self.converged_ = run.converged
         self.n_reseeded_ = run.reseeded
         self.n_raised_ = run.raised

@@ -19,9 +19,10 @@ class Record:
         What was done ("em", "marginal", "restart", ...).
     log_likelihood : float
         Mean log-likelihood per row in the user's units of the mixture that the
-        step arrived at; NaN where a step in a view leaves it unknown.
+        step arrived at; NaN where nobody has evaluated it, as after a start or a
+        matching, which end with an M-step.
     best : float
-        Highest log-likelihood so far.
+        Highest log-likelihood known so far, within steps too.
     accepted : bool
         Whether the search went on from the step's result.
     passes : int

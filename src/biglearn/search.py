@@ -77,10 +77,30 @@ class Method(Protocol):
 
 @dataclass
 class Trace:
-    """What one EM run did: its log-likelihoods, and the components it re-seeded."""
+    """What one EM run did.
+
+    Parameters
+    ----------
+    log_likelihoods : list of float
+        At its start, or since it last re-seeded components, and after each step.
+    reseeded : list of int
+        Components that it re-seeded.
+    points : int
+        Points that it passed, its start and those before a re-seeding included.
+    """
 
     log_likelihoods: list[float] = field(default_factory=list)
     reseeded: list[int] = field(default_factory=list)
+    points: int = 0
+
+    def up_to(self, best: float) -> list[float]:
+        """Return its log-likelihoods, and then `best` if none reaches that.
+
+        That is so where time ran out before the run could take note of its last
+        step, and where no run of EM has come to the model (`best` alone).
+        """
+        reached = max(self.log_likelihoods, default=-math.inf) >= best
+        return [*self.log_likelihoods] if reached else [*self.log_likelihoods, best]
 
 
 @dataclass
@@ -215,4 +235,5 @@ def conclude(run: Run, *, keep_best: bool) -> None:
     if keep_best and run.best is not None:
         run.mixture, run.log_likelihood = run.best, run.best_log_likelihood
     else:
+        run.best_ascent = Trace()  # the last point need not be where EM has been
         run.log_likelihood = run.engine.expect(run.mixture).mean_log_likelihood

@@ -193,23 +193,32 @@ class Ascent:
         tol = run.settings.tol if self.tol is None else self.tol
         limit = run.settings.max_iter if self.max_iter is None else self.max_iter
         trace = run.ascent = Trace()
-        reseeds = run.settings.n_components
         points = climb(run, run.mixture, accelerate=self.accelerate)
-        while len(trace.log_likelihoods) <= limit:
-            point = next(points)
-            run.mixture = point.mixture
-            trace.log_likelihoods.append(point.log_likelihood)
-            yield run.record(self.name)
-            dead = ~point.moments.alive
-            if dead.any() and reseeds > 0:
-                trace.reseeded += np.flatnonzero(dead).tolist()
-                reseeds -= int(dead.sum())
-                revived = reseed(run, m_step(run, point.mixture, point.moments), dead)
-                points = climb(run, revived, accelerate=self.accelerate)
-            elif point.left <= tol:
-                # The best may have been reached before, by a move that leaves no trace.
-                as_good = point.log_likelihood >= run.best_log_likelihood - tol
-                run.converged = run.converged or run.best_ascent is trace or as_good
-                break
-            elif not point.can_reach(self.goal):
-                break
+        try:
+            while trace.points <= limit:
+                point = next(points)
+                run.mixture = point.mixture
+                trace.log_likelihoods.append(point.log_likelihood)
+                trace.points += 1
+                yield run.record(self.name)
+                dead = ~point.moments.alive
+                if dead.any() and len(trace.reseeded) < run.settings.n_components:
+                    trace.reseeded += np.flatnonzero(dead).tolist()
+                    trace = run.ascent = Trace(reseeded=trace.reseeded, points=trace.points)
+                    revived = reseed(run, m_step(run, point.mixture, point.moments), dead)
+                    points = climb(run, revived, accelerate=self.accelerate)
+                elif point.left <= tol:
+                    self._conclude(
+                        run, trace, point.log_likelihood >= run.best_log_likelihood - tol
+                    )
+                    break
+                elif not point.can_reach(self.goal):
+                    break
+        finally:
+            run.ascent = Trace()  # what other moves find is not this run's
+
+    def _conclude(self, run: Run, trace: Trace, as_good: bool) -> None:
+        """Take note that EM has converged, and whether at the best model."""
+        if as_good and not run.best_ascent.log_likelihoods:
+            run.best_ascent = trace  # it confirms what another move had found
+        run.converged = run.converged or run.best_ascent is trace or as_good

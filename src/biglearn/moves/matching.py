@@ -122,6 +122,5 @@ class Matching:
                 lift_name=self.lift,
                 pseudo_count=self.pseudo_count,
             )
-        # After the last M-step the joint log-likelihood is not known.
-        last = moments.mean_log_likelihood if view is None else float("nan")
-        yield run.record(self.view.name, log_likelihood=last)
+        # What a pass tells is the value before its M-step; after the last it is not known.
+        yield run.record(self.view.name, log_likelihood=float("nan"))
