@@ -148,15 +148,60 @@ def test_a_weight_of_zero_is_an_absent_row_to_the_last_bit(rng, X, method):
     assert ours.lower_bound_ == absent.lower_bound_
 
 
+def on_weighted_and_repeated(X, weights, *, labels=None, **parameters):
+    """Fit weighted rows, and the rows repeated as often as their weights say."""
+    if labels is not None:
+        weighted, repeated = labels, np.repeat(labels, weights)
+    else:
+        weighted = repeated = parameters.pop("init_params", "k-means++")
+    return (
+        em(init_params=weighted, **parameters).fit(X, sample_weight=weights),
+        em(init_params=repeated, **parameters).fit(np.repeat(X, weights, axis=0)),
+    )
+
+
 @pytest.mark.parametrize("kind", COVARIANCE_TYPES)
 def test_an_integer_weight_is_a_repeated_row(rng, X, kind):
-    weights, labels = rng.integers(0, 4, size=len(X)), labelled_start(rng, X)
-    ours = em(init_params=labels, covariance_type=kind).fit(X, sample_weight=weights)
-    repeated = em(init_params=np.repeat(labels, weights), covariance_type=kind)
-    repeated.fit(np.repeat(X, weights, axis=0))
+    weights = rng.integers(0, 4, size=len(X))
+    ours, repeated = on_weighted_and_repeated(
+        X, weights, labels=labelled_start(rng, X), covariance_type=kind
+    )
     np.testing.assert_allclose(ours.weights_, repeated.weights_, rtol=1e-6)
     np.testing.assert_allclose(ours.means_, repeated.means_, rtol=1e-6, atol=1e-8)
     assert ours.lower_bound_ == pytest.approx(repeated.lower_bound_, rel=1e-9)
+
+
+@pytest.mark.parametrize("size", [1, 3, 100])
+def test_starts_from_centres_shrink_weighted_rows_as_they_do_repeated_ones(rng, size):
+    X = rng.normal(size=(30, 2))
+    means = X[:3]
+    weights = size * rng.integers(1, 4, size=len(X))
+    ours, repeated = on_weighted_and_repeated(X, weights, means_init=means, scaling="none")
+    np.testing.assert_allclose(ours.lower_bounds_[0], repeated.lower_bounds_[0], rtol=1e-10)
+    np.testing.assert_allclose(ours.means_, repeated.means_, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("method", ["em", "search"])
+def test_searches_of_weighted_and_of_repeated_rows_end_alike(rng, method):
+    corners = np.array([(0, 0), (0, 9), (9, 0), (9, 2)])
+    X = np.vstack([rng.normal(size=(40, 2)) + c for c in corners])
+    weights = rng.integers(1, 4, size=len(X))
+    labels = np.repeat([0, 1, 2, 2], 40) + (np.arange(160) < 20)  # a poor start
+    labels[:40] *= 3
+    ours, repeated = on_weighted_and_repeated(
+        X, weights, labels=labels, method=method, n_components=4, tol=1e-7
+    )
+    order, other = ours.means_[:, 0].argsort(), repeated.means_[:, 0].argsort()
+    assert ours.lower_bound_ == pytest.approx(repeated.lower_bound_, abs=1e-5)
+    np.testing.assert_allclose(ours.means_[order], repeated.means_[other], atol=1e-2)
+
+
+def test_weights_that_sum_to_one_stand_for_as_many_rows(rng, X):
+    weights = rng.uniform(0.5, 1.0, size=len(X))
+    shares = weights / weights.sum()
+    ours, other = em().fit(X, sample_weight=weights), em().fit(X, sample_weight=shares)
+    np.testing.assert_allclose(ours.lower_bounds_, other.lower_bounds_, rtol=1e-9)
+    np.testing.assert_allclose(ours.means_, other.means_, rtol=1e-6, atol=1e-8)
 
 
 def test_float32_gives_float32_close_to_float64(rng):

@@ -207,7 +207,8 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
             Array or data frame of numbers, or whatever else an engine takes.
         y : ignored
         sample_weight : array-like of shape (N,), default=None
-            0 is an absent row, an integer a repeated one.
+            0 is an absent row, an integer a repeated one.  Weights that are all
+            below 1, such as those that sum to 1, count by their ratios.
 
         Returns
         -------

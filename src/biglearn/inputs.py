@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike
 
 from biglearn._linalg import Array, FloatArray, symmetrise
 
+#: A larger weight is no number of copies of a row.
+_MOST_COPIES = 1e6
+
 
 def reject_text(X: Any) -> None:
     """Refuse columns that do not hold numbers, by name where they have one."""
@@ -64,10 +67,12 @@ def reject_non_finite(X: FloatArray, names: list[str] | None = None, *, start: i
 
 
 def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> Array | None:
-    """Return the weights of the rows, shape (N,), or None where all are equal.
+    """Return the weights of the rows, shape (N,), or None where each counts as one row.
 
-    Only their ratios matter, so the largest is brought into [1, 2): sums then
-    stay in range.  The factor is a power of two, which costs no digit.
+    Weights from 1 to a million are taken as they are, since they count repeated
+    rows.  Where the largest is none of these only ratios can matter, and it is
+    brought into [½, 1): sums then stay in range.  The factor is a power of two,
+    which costs no digit.
     """
     if sample_weight is None:
         return None
@@ -90,8 +95,10 @@ def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> Array | None:
         raise ValueError(
             "sample_weight is zero for every row; at least one weight must be positive"
         )
-    weights = np.ldexp(weights, 1 - int(np.frexp(weights.max())[1]))
-    return None if (weights == weights[0]).all() else weights
+    largest = float(weights.max())
+    if not 1.0 <= largest <= _MOST_COPIES:
+        weights = np.ldexp(weights, -int(np.frexp(largest)[1]))
+    return None if (weights == weights[0]).all() and weights[0] <= 1.0 else weights
 
 
 def check_number(

@@ -13,7 +13,7 @@ import numpy as np
 
 from biglearn._linalg import Array, BoolArray, symmetrise
 
-#: What a component must hold, in rows of average weight, to be estimated at all.
+#: What a component must hold, in rows, to be estimated at all.
 DEAD_ROWS = 1e-3
 
 
@@ -90,9 +90,18 @@ class Moments:
         return self.log_likelihood / self.total
 
     @property
+    def row_weight(self) -> float:
+        """What counts as one row: a weight of 1, or the average weight where that is less.
+
+        So a row of weight 3 counts as three, and weights that sum to one still
+        stand for as many rows as there are.
+        """
+        return min(1.0, self.total / self.rows)
+
+    @property
     def alive(self) -> BoolArray:
         """Which components hold enough weight to be estimated, shape (K,)."""
-        return np.asarray(self.counts > DEAD_ROWS * self.total / self.rows)
+        return np.asarray(self.counts > DEAD_ROWS * self.row_weight)
 
     @property
     def means(self) -> Array:

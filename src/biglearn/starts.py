@@ -182,12 +182,12 @@ def estimate(run: Run, moments: Moments, centres: Array, *, shrink: bool = True)
     covariances = np.where(alive[:, None, None], moments.covariances, 0.0)
     shares = np.where(alive, moments.counts, 0.0)
     pooled = np.einsum("k,kij->ij", shares / shares.sum(), covariances)
-    rows = shares * moments.rows / moments.total
+    rows = shares / moments.row_weight
     prior = float(n_features + 1) if shrink else 0.0
     ours = (rows / np.maximum(rows + prior, 1e-300))[:, None, None]
     covariances = np.where(alive[:, None, None], ours * covariances + (1 - ours) * pooled, pooled)
     means = np.where(alive[:, None], moments.means, np.nan_to_num(centres))
-    weights = np.maximum(moments.counts, moments.total / moments.rows if shrink else 0.0)
+    weights = np.maximum(moments.counts, moments.row_weight if shrink else 0.0)
     return run.regularise(weights / weights.sum(), means, covariances, shares / shares.sum())
 
 
