@@ -346,7 +346,7 @@ def test_the_bar_shows_likelihood_and_move_on_a_terminal_only(capsys):
 def test_the_demo_writes_table_pictures_models_and_figures(tmp_path, run, monkeypatch):
     pytest.importorskip("matplotlib")
     small = partial(demo.contest, max_time=0.2)
-    monkeypatch.setattr(cli, "contest", small)
+    monkeypatch.setattr(demo, "contest", small)
     code, out, err = run("demo", "--output-dir", tmp_path / "new" / "folder", "--seed", 1)
     assert code == 0
     assert "25 Gaussians" in out

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -19,13 +19,16 @@ from biglearn.cli_inputs import paper_options, read_data, rows_and_columns
 from biglearn.cli_messages import explain, say, short_warnings
 from biglearn.cli_progress import FitProgress
 from biglearn.cli_show import as_json, contest_report, describe, model_report
-from biglearn.demo import contest, digits, grid25, write_results
-from biglearn.estimator import BigLearnGaussianMixture
 from biglearn.io import Model, Table, load_model, save_model, write_table
 from biglearn.mixture import Mixture
 from biglearn.plots import require_matplotlib
 from biglearn.studies.command import study
 from biglearn.tables import check_output
+
+if TYPE_CHECKING:
+    from biglearn.estimator import BigLearnGaussianMixture
+
+# Whatever loads scikit-learn is imported by the commands that need it: that takes seconds.
 
 app = typer.Typer(
     name="biglearn",
@@ -92,6 +95,8 @@ def fit(
     paper = paper_options(method, steps, lift, pseudo_count, no_polish)
     check_output(output, data)
     table = read_data(data, columns, exclude, key, weights=weights)
+    from biglearn.estimator import BigLearnGaussianMixture
+
     say(rows_and_columns(data, table), quiet=quiet)
     estimator = BigLearnGaussianMixture(
         components,
@@ -120,7 +125,7 @@ def fit(
 
 
 def _fit(
-    estimator: BigLearnGaussianMixture, table: Table, *, planned: int | None, quiet: bool
+    estimator: "BigLearnGaussianMixture", table: Table, *, planned: int | None, quiet: bool
 ) -> None:
     if quiet:
         estimator.fit(table.values, sample_weight=table.weights)
@@ -133,7 +138,7 @@ def _fit(
 
 def _save(
     output: Path,
-    estimator: BigLearnGaussianMixture,
+    estimator: "BigLearnGaussianMixture",
     table: Table,
     known: dict[str, Any],
     *,
@@ -248,6 +253,8 @@ def demo(
 ) -> None:
     """Compare plain EM with big learning on two problems (needs the extra plots)."""
     require_matplotlib()
+    from biglearn.demo import contest, digits, grid25, write_results
+
     output_dir.mkdir(parents=True, exist_ok=True)
     results = {}
     for draw in (grid25, digits):

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from biglearn.methods import Paper
 from biglearn.mixture import Mixture
 from biglearn.tables import Table, read_table
+
+if TYPE_CHECKING:
+    from biglearn.methods import Paper
 
 
 def split(references: Sequence[str] | None) -> list[str] | None:
@@ -46,7 +48,7 @@ def read_data(
 
 def paper_options(
     method: str, steps: int | None, lift: str | None, pseudo_count: str | None, no_polish: bool
-) -> Paper | None:
+) -> "Paper | None":
     """Build the published method from its own options, or refuse them with another method."""
     given: dict[str, Any] = {"steps": steps, "lift": lift, "pseudo_count": pseudo_count}
     given = {name: value for name, value in given.items() if value is not None}
@@ -58,6 +60,8 @@ def paper_options(
                 "--steps, --lift, --pseudo-count and --no-polish need --method paper"
             )
         return None
+    from biglearn.methods import Paper
+
     if pseudo_count is not None and not pseudo_count.startswith("1/"):
         try:
             given["pseudo_count"] = float(pseudo_count)

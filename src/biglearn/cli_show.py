@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -11,10 +11,12 @@ from rich.table import Table
 
 from biglearn._version import __version__
 from biglearn.cli_messages import printable
-from biglearn.demo import Outcome, Problem
-from biglearn.estimator import BigLearnGaussianMixture
 from biglearn.io import Model
 from biglearn.records import summarise
+
+if TYPE_CHECKING:
+    from biglearn.demo import Outcome, Problem
+    from biglearn.estimator import BigLearnGaussianMixture
 
 _MOST_FEATURES = 6
 _SETTINGS = (
@@ -36,7 +38,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def describe(estimator: BigLearnGaussianMixture, **known: Any) -> dict[str, Any]:
+def describe(estimator: "BigLearnGaussianMixture", **known: Any) -> dict[str, Any]:
     """Collect how a model was made, in values that JSON can hold.
 
     Parameters
@@ -126,7 +128,7 @@ def model_report(model: Model) -> RenderableType:
     return Group(*parts)
 
 
-def contest_report(problem: Problem, outcomes: Sequence[Outcome]) -> RenderableType:
+def contest_report(problem: "Problem", outcomes: "Sequence[Outcome]") -> RenderableType:
     """Lay out what every method reached on one problem of the demo."""
     table = Table(title=problem.title, title_justify="left")
     table.add_column("method")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,23 +11,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from biglearn.studies import (
-    clustering,
-    environments,
-    equal_time,
-    figures,
-    gaussians25,
-    speed,
-    tables,
-)
-from biglearn.studies.contenders import CONTENDERS
 from biglearn.studies.realdata import DATA_VARIABLE
 from biglearn.studies.store import Store
-from biglearn.studies.study import Options, narrow, run
 
-STUDIES: dict[str, Any] = {
-    study.NAME: study for study in (gaussians25, clustering, equal_time, speed)
-}
+#: The studies, each a module that is imported when it is run.
+STUDIES = ("gaussians25", "clustering", "equal-time", "speed")
 
 WORDS = f"{', '.join(STUDIES)}, all, tables, figures or rivals"
 
@@ -62,16 +51,21 @@ def study(
         _rivals(install=install)
         return
     if name == "figures":
+        from biglearn.studies import figures
+
         for path in figures.draw(output):
             print(path)
         return
+    from biglearn.studies import tables
+    from biglearn.studies.study import Options, narrow
+
     chosen = list(STUDIES) if name in ("all", "tables") else [name]
     for one in chosen:
         if one not in STUDIES:
             raise typer.BadParameter(f"unknown study {name!r}; choose from {WORDS}")
         store = Store(output, one)
         if name != "tables":
-            module = STUDIES[one]
+            module = import_module(f"biglearn.studies.{one.replace('-', '_')}")
             wanted = "full" if full else profile
             if wanted not in module.PROFILES:
                 raise typer.BadParameter(f"unknown profile {wanted!r}; tiny, short or full")
@@ -93,6 +87,8 @@ def study(
 
 
 def _run(console: Console, tasks: Any, store: Store, *, threads: int, jobs: int) -> None:
+    from biglearn.studies.study import run
+
     missing = sum(not task.done(store) for task in tasks)
     columns = (TextColumn("{task.description:40.40}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
@@ -105,6 +101,9 @@ def _run(console: Console, tasks: Any, store: Store, *, threads: int, jobs: int)
 
 
 def _rivals(*, install: bool) -> None:
+    from biglearn.studies import environments
+    from biglearn.studies.contenders import CONTENDERS
+
     if install:
         for environment in environments.REQUIREMENTS:
             if environments.gap(environment):
