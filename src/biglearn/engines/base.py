@@ -118,7 +118,14 @@ class Source(Protocol):
 
 @dataclass(frozen=True)
 class Header:
-    """Number and names of the columns of rows that are no data frame."""
+    """Number and names of the columns of rows that are no data frame.
+
+    Attributes
+    ----------
+    n_features : int
+        D.
+    names : tuple of D str, optional
+    """
 
     n_features: int
     names: tuple[str, ...] | None = None

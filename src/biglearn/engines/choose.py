@@ -37,12 +37,25 @@ def open_source(X: Any, wishes: Wishes) -> Source:
         file or folder, or an iterable of blocks.
     wishes : Wishes
 
+    Returns
+    -------
+    Source
+        The rows, as the estimator sees them.
+
     Raises
     ------
     ValueError
         If the engine is unknown, or what it says of bad rows.
     ImportError
         If the engine needs a package that is not installed; the message names the extra.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from biglearn.engines import Wishes, open_source
+    >>> source = open_source(np.zeros((5, 2)), Wishes())
+    >>> type(source).__name__
+    'ArraySource'
     """
     engine = wishes.engine
     if callable(engine):
