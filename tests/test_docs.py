@@ -61,6 +61,13 @@ def test_the_checks_see_what_is_broken(tmp_path):
     assert lacks(undocumented) == ["the parameter tol", "Examples"]
 
 
+def test_the_reference_is_what_the_docstrings_say(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    reference = importlib.import_module("build_reference")
+    for path, text in reference.pages().items():
+        assert path.read_text(encoding="utf-8") == text, "run python docs/build_reference.py"
+
+
 @pytest.mark.parametrize(("module", "name"), public_names(), ids=lambda value: value)
 def test_public_names_are_documented(module, name):
     assert lacks(getattr(importlib.import_module(module), name)) == []

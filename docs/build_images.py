@@ -1,0 +1,100 @@
+"""Draw docs/images.
+
+    python docs/build_images.py [NAME ...]
+
+Pictures are committed, so that pages show them on a code host.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from biglearn import BigLearnGaussianMixture, Mixture
+from biglearn.plots import ellipses
+from biglearn.studies.simulated import grid
+from biglearn.views import View
+
+FOLDER = Path(__file__).parent / "images"
+
+
+def first_mixture() -> Figure:
+    """Draw the wines of the tutorial."""
+    from sklearn.datasets import load_wine
+
+    wine = load_wine(as_frame=True)
+    X = wine.data[["alcohol", "flavanoids", "color_intensity", "proline"]]
+    model = BigLearnGaussianMixture(3, reg_covar=1e-2, random_state=0).fit(X)
+    figure = Figure(figsize=(6, 4.2), layout="constrained")
+    axes = figure.subplots()
+    ellipses(model.mixture_, X, axes, features=("flavanoids", "color_intensity"))
+    return figure
+
+
+def views() -> Figure:
+    """Draw a bad optimum of 25 Gaussians, and the marginals that give it away."""
+    rng = np.random.default_rng(0)
+    truth = grid(5)(rng)
+    X, _ = truth.sample(2000, rng)
+    model = BigLearnGaussianMixture(
+        25, method="em", init_params="normal", scaling="none", reg_covar=1e-5, random_state=3,
+        max_time=20,
+    ).fit(X)  # fmt: skip
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    whole, *shadows = figure.subplots(1, 3, width_ratios=[1, 1, 1])
+    ellipses(model.mixture_, X, whole)
+    whole.set_title("joint: an optimum of EM")
+    turn = np.array([[1.0, 1.0], [-1.0, 1.0]]) / np.sqrt(2)
+    named = {
+        "marginal: the second feature": np.eye(2)[1:],
+        "transformed: one turned axis": turn[:1],
+    }
+    for axes, (title, basis) in zip(shadows, named.items(), strict=True):
+        view = View(basis)
+        seen = (X @ basis.T).ravel()
+        shadow = Mixture(model.weights_, model.means_, model.covariances_).project(view)
+        line = np.linspace(seen.min() - 0.5, seen.max() + 0.5, 500)
+        axes.hist(seen, bins=80, density=True, color="0.8", label="rows")
+        density = np.exp(shadow.log_density(line[:, None]))
+        axes.plot(line, density, color="tab:red", label="mixture")
+        axes.set(title=title, yticks=[])
+    shadows[0].legend()
+    return figure
+
+
+def history() -> Figure:
+    """Draw what each move of a search added."""
+    rng = np.random.default_rng(5)
+    centres = rng.uniform(-4, 4, size=(30, 4))
+    X = np.concatenate([rng.normal(c, 0.6, size=(60, 4)) for c in centres])
+    model = BigLearnGaussianMixture(30, random_state=1, tol=1e-6).fit(X)
+    figure = Figure(figsize=(7, 3.8), layout="constrained")
+    axes = figure.subplots()
+    passes = np.array([record.passes for record in model.history_])
+    best = np.array([record.best for record in model.history_])
+    axes.plot(passes, best, color="0.7", drawstyle="steps-post", zorder=1)
+    for move in dict.fromkeys(record.move for record in model.history_):
+        mine = np.array([record.move == move for record in model.history_])
+        axes.plot(passes[mine], best[mine], ".", label=move)
+    known = best[np.isfinite(best)]
+    axes.set(xlabel="passes over the rows", ylabel="best log-likelihood per row")
+    axes.set_ylim(np.quantile(known, 0.02), known.max() + 0.03)
+    axes.legend(ncols=2)
+    return figure
+
+
+PICTURES: dict[str, Callable[[], Figure]] = {
+    "first-mixture": first_mixture,
+    "views": views,
+    "history": history,
+}
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or PICTURES:
+        path = FOLDER / f"{name}.png"
+        PICTURES[name]().savefig(path, dpi=100)
+        print(f"wrote {path}")
