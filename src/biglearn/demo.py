@@ -197,12 +197,13 @@ def contest(
 def draw_ellipses(problem: Problem, outcomes: Sequence[Outcome]) -> "Figure":
     """Draw the fitted ellipses of every method beside the held-out rows."""
     columns = 3 if len(outcomes) > 4 else 2
-    figure = _figure(len(outcomes), columns)
+    figure = _figure(len(outcomes), columns, shared=True)
     labels = None if problem.truth is not None else problem.test_labels
     for axes, outcome in zip(figure.axes, outcomes, strict=True):
         ellipses(outcome.mixture, problem.test, axes, labels=labels)
         axes.set_title(f"{outcome.method}: {outcome.test_log_likelihood:.3f}", fontsize="medium")
         axes.set_aspect("equal")
+        axes.tick_params(labelbottom=True, labelleft=True)  # of inner panels too
     figure.suptitle(f"{problem.title}: held-out rows and their log-likelihood per row")
     return figure
 
@@ -216,17 +217,21 @@ def draw_likelihood(problem: Problem, outcomes: Sequence[Outcome]) -> "Figure":
     reached = [outcome.train_log_likelihood for outcome in fits]
     # Starts lie far below; what matters is where the methods end.
     margin = max(max(reached) - min(reached), 0.02)
-    axes.set_ylim(min(reached) - margin, max(reached) + 0.25 * margin)
+    lowest = min(reached) - margin
+    axes.set_ylim(lowest, max(reached) + 0.25 * margin)
+    shown = [record.seconds for fit in fits for record in fit.history if record.best >= lowest]
+    axes.set_xlim(left=0.8 * min(shown))
     axes.set_title(f"{problem.title}: training rows")
     return figure
 
 
-def _figure(panels: int, columns: int, *, width: float = 4.4) -> "Figure":
+def _figure(panels: int, columns: int, *, width: float = 4.4, shared: bool = False) -> "Figure":
     from matplotlib.figure import Figure
 
     rows = -(-panels // columns)
     figure = Figure(figsize=(width * columns, 4.5 * rows), layout="constrained")
-    for axes in figure.subplots(rows, columns, squeeze=False).flat[panels:]:
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=shared, sharey=shared)
+    for axes in grid.flat[panels:]:
         axes.remove()
     return figure
 
