@@ -122,9 +122,8 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
     lower_bounds_ : list of float
         The same over the EM run that reached the model, or confirmed what
         another move had found: at its start, or since it last re-seeded
-        components, and after each step.  But for rounding it
-        never falls and ends at `lower_bound_`, which is all it holds where no EM
-        run came to the model.
+        components, and after each step.  It never falls but for rounding, and
+        ends at `lower_bound_`; where no EM run came to the model, that is all.
     history_ : list of Record
         What every step of the fit did.
     n_reseeded_ : int

@@ -1,0 +1,88 @@
+"""The portfolio of a search: every kind has its turn, then what pays, until little can be hoped."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from biglearn.portfolio import Portfolio
+
+KINDS = ["restart", "subspace", "disturb"]
+
+
+def told(*legs):
+    """Return a portfolio that has seen legs (kind, improved, cost)."""
+    portfolio, best = Portfolio(KINDS), -10.0
+    for kind, improved, cost in legs:
+        portfolio.tell(kind, best + 1.0 if improved else best - 1.0, best, cost=cost)
+        best += improved
+    return portfolio
+
+
+def draws(portfolio, rng, n=2000):
+    return Counter(portfolio.choose(rng) for _ in range(n))
+
+
+def test_every_kind_has_a_turn_first(rng):
+    portfolio, seen = Portfolio(KINDS), []
+    for _ in KINDS:
+        seen.append(portfolio.choose(rng))
+        portfolio.tell(seen[-1], -1.0, -1.0, cost=10.0)
+    assert sorted(seen) == sorted(KINDS)
+
+
+def test_of_the_fresh_starts_the_one_that_paid_is_drawn_more_often(rng):
+    legs = [("restart", True, 10.0), ("subspace", False, 10.0)] * 2
+    counts = draws(told(*legs, ("disturb", False, 1000.0)), rng)  # their side is behind in cost
+    assert counts["restart"] > 2 * counts["subspace"] > 0
+
+
+def test_of_two_that_paid_alike_the_cheaper_is_drawn(rng):
+    legs = [("restart", True, 50.0), ("subspace", True, 5.0)] * 2
+    counts = draws(told(*legs, ("disturb", False, 1000.0)), rng)
+    assert counts["subspace"] > 2 * counts["restart"] > 0
+
+
+def test_starts_and_disturbances_come_to_share_the_cost(rng):
+    portfolio, spent = Portfolio(KINDS), Counter()
+    cost = {"restart": 30.0, "subspace": 20.0, "disturb": 5.0}
+    for leg in range(300):
+        kind = portfolio.choose(rng)
+        portfolio.tell(kind, -10.0 + leg * (kind == "disturb"), -10.0, cost=cost[kind])
+        spent[kind] += cost[kind]
+    assert spent["disturb"] == pytest.approx(spent["restart"] + spent["subspace"], abs=30)
+
+
+def test_hope_fades_with_every_failure_and_comes_back_with_a_gain():
+    hopes = [told(*[("disturb", False, 1.0)] * n).chance_of_gain for n in range(8)]
+    assert hopes == sorted(hopes, reverse=True)
+    assert len(set(hopes)) == len(hopes)
+    assert 0 < min(hopes) <= max(hopes) <= 1
+    gained = told(*[("disturb", False, 1.0)] * 7, ("restart", True, 1.0))
+    assert gained.chance_of_gain == max(hopes)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_finding_the_best_again_says_more_than_a_failure_if_the_start_was_fresh(kind):
+    again, failed = told(("restart", True, 1.0)), told(("restart", True, 1.0))
+    again.tell(kind, -9.0, -9.0, cost=1.0)
+    failed.tell(kind, -12.0, -9.0, cost=1.0)
+    if kind == "disturb":  # it began at the best
+        assert again.chance_of_gain == failed.chance_of_gain
+    else:
+        assert again.chance_of_gain == pytest.approx(failed.chance_of_gain / 2)
+
+
+def test_what_differs_by_rounding_is_no_gain():
+    portfolio = told(("restart", True, 1.0))
+    before = portfolio.chance_of_gain
+    portfolio.tell("restart", -9.0 + 1e-9, -9.0, cost=1.0)
+    assert portfolio.chance_of_gain < before
+
+
+def test_it_follows_its_source_of_randomness():
+    portfolio = told(*[(kind, True, 3.0) for kind in KINDS])
+    one, other = (
+        [portfolio.choose(rng) for _ in range(20)] for rng in map(np.random.default_rng, (5, 5))
+    )
+    assert one == other
