@@ -30,7 +30,9 @@ def names_of(module_name: str) -> list[str]:
         for name, thing in vars(module).items()
         if not name.startswith("_") and getattr(thing, "__module__", None) == module_name
     ]
-    return [name for name in getattr(module, "__all__", own) if name != "__version__"]
+    return [
+        name for name in getattr(module, "__all__", own) if name not in ("__version__", "resolve")
+    ]
 
 
 def sections(docstring: str) -> dict[str, str]:
