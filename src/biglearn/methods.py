@@ -165,8 +165,8 @@ class Search:
 
     With ``max_time`` the legs go on until it is spent.  Without, they end when
     the estimated chance that one more improves the best is below `chance`, or when
-    the fit has cost `effort` times its first climb (1.5 K times where that is less,
-    and N/20 times, but not below 3: few components or rows have few optima).
+    the fit would cost more than `effort` times its first climb.  Two components, or
+    fewer than 100 rows, have few optima: there it is at most three times.
 
     Parameters
     ----------
@@ -180,8 +180,8 @@ class Search:
     effort : float
         In passes over the rows, relative to those of the first climb.
     trials : int
-        Split-merge trials in a row without success before a leg ends; 0 for no
-        surgery.
+        Split-merge trials without success before a leg ends, but no more than K;
+        0 for no surgery.
     sizes : tuple of int
         Sizes of the small views that starts look at.
     accelerate : bool
@@ -190,13 +190,13 @@ class Search:
     Examples
     --------
     >>> from biglearn.methods import Search
-    >>> Search(effort=20).trials
+    >>> Search(effort=50).trials
     12
     """
 
     legs: tuple[str, ...] = ("restart", "disturb", "subspace", "jolt")
     chance: float = 0.1
-    effort: float = 10.0
+    effort: float = 20.0
     trials: int = 12
     sizes: tuple[int, ...] = (2, 1, 3)
     accelerate: bool = True
@@ -240,21 +240,22 @@ class Search:
                 allowance = began + self._allowed(run) * (run.passes - began)
             rough = run.log_likelihood
             if self.trials:
-                yield SplitMerge(trials=self.trials)
+                yield SplitMerge(trials=min(self.trials, run.settings.n_components))
             # legs that fell further behind than surgery ever caught up are given up
             if portfolio.count == 0 or run.log_likelihood >= best - reach:
                 yield Ascent("polish", accelerate=self.accelerate, goal=best - _SAME)
             reach = max(reach, run.log_likelihood - rough)
             portfolio.tell(kind, run.log_likelihood, best, run.passes - spent)
             if run.settings.max_time is None and (
-                run.passes >= allowance or portfolio.chance_of_gain < self.chance
+                run.passes + portfolio.mean_cost > allowance
+                or portfolio.chance_of_gain < self.chance
             ):
                 return
 
     def _allowed(self, run: Run) -> float:
         """Return how often the cost of the first climb may be spent."""
-        few = min(1.5 * run.settings.n_components, run.engine.n_rows / 20)
-        return min(self.effort, max(3.0, few))
+        small = run.settings.n_components == 2 or run.engine.n_rows < _FEW_ROWS
+        return min(self.effort, _SMALL_EFFORT) if small else self.effort
 
     def _begin(self, run: Run, kind: str, leg: int) -> Iterator[Move]:
         n_features = run.engine.n_features
@@ -274,6 +275,9 @@ class Search:
 
 #: Lifts of the legs that disturb the best mixture.
 DISTURBANCES = {"disturb": "regression", "jolt": "block"}
+
+#: The effort for two components, and for few rows.
+_SMALL_EFFORT, _FEW_ROWS = 3.0, 100
 
 #: A leg climbs to this tolerance before surgery.
 _ROUGH = 1e-3

@@ -88,6 +88,11 @@ class Portfolio:
         self.found_again += fresh and reached > best - _SAME
 
     @property
+    def mean_cost(self) -> float:
+        """Passes over the rows for a leg of any kind."""
+        return sum(arm.cost for arm in self.arms.values()) / max(self.count, 1)
+
+    @property
     def chance_of_gain(self) -> float:
         """Estimated chance that the next leg improves the best.
 

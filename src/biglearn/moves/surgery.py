@@ -28,8 +28,8 @@ _CUT_STEPS = 6
 #: Rows for which a component's responsibility is smaller do not shape its cut.
 _LEAST_SHARE = 1e-2
 
-#: Rows of one component that shape its cut: three times the average, or this many.
-_LEAST_CAP = 200
+#: Rows of one component that shape its cut, at most.
+_MOST_MEMBERS = 1000
 
 #: Plans in which the same cut, or the same removal, is tried.
 _CHANCES = 3
@@ -127,13 +127,14 @@ class Members:
 
     @classmethod
     def of(cls, run: Run, mixture: Mixture, rows: Rows, parents: IntArray) -> Members:
-        """Gather them; a component far above the average is thinned at random."""
+        """Gather them; a component with very many is thinned at random."""
         n_components, size = mixture.means.shape
-        cap = max(_LEAST_CAP, 3 * len(rows.values) // rows.shares.shape[1])
         chosen = []
         for k in parents:
             index = np.flatnonzero(rows.shares[:, k] > _LEAST_SHARE)
-            chosen.append(index if len(index) <= cap else run.rng.choice(index, cap, replace=False))
+            if len(index) > _MOST_MEMBERS:
+                index = run.rng.choice(index, _MOST_MEMBERS, replace=False)
+            chosen.append(index)
         longest = max(1, *(len(index) for index in chosen))
         values = np.zeros((n_components, longest, size))
         weights = np.zeros((n_components, longest))
@@ -152,7 +153,10 @@ def find_cuts(run: Run, mixture: Mixture, rows: Rows, parents: IntArray) -> list
         mixture.weights[parents], mixture.means[parents], mixture.covariances[parents]
     )
     members = Members.of(run, part, rows, parents)
-    tried = [_settle(run, part, members, axes) for axes in cut_directions(members)]
+    directions = cut_directions(members)
+    tried = [_settle(run, part, members, axes) for axes in directions]
+    steps = len(directions) * (_CUT_STEPS + 1)
+    run.spend(steps * 2 * np.count_nonzero(members.weights) / rows.shares.size)
     enough = (members.weights > 0).sum(axis=1) > mixture.n_features + 1
     cuts = []
     for k in np.flatnonzero(enough):
