@@ -30,9 +30,7 @@ def names_of(module_name: str) -> list[str]:
         for name, thing in vars(module).items()
         if not name.startswith("_") and getattr(thing, "__module__", None) == module_name
     ]
-    return [
-        name for name in getattr(module, "__all__", own) if name not in ("__version__", "resolve")
-    ]
+    return [name for name in getattr(module, "__all__", own) if name != "__version__"]
 
 
 def sections(docstring: str) -> dict[str, str]:

@@ -297,15 +297,30 @@ METHODS: dict[str, type[EM] | type[Paper] | type[Search]] = {
 def resolve(method: str | Method) -> Method:
     """Return the method of a name, or the method itself.
 
+    Parameters
+    ----------
+    method : {"em", "paper", "search"} or a method
+        Anything with `keeps_best` and `schedule` is a method.
+
     Raises
     ------
     ValueError
-        If the name is unknown.
+        If it is neither.
+
+    Examples
+    --------
+    >>> from biglearn.methods import resolve
+    >>> resolve("em")
+    EM()
     """
-    if not isinstance(method, str):
-        return method
-    if method not in METHODS:
+    if isinstance(method, str) and method in METHODS:
+        return METHODS[method]()
+    # A class, such as Paper in place of Paper(), has the attributes too.
+    if isinstance(method, str | type) or not (
+        hasattr(method, "keeps_best") and callable(getattr(method, "schedule", None))
+    ):
         raise ValueError(
-            f"method must be one of {list(METHODS)} or a method object, got {method!r}"
+            f"method must be one of {list(METHODS)} or a method object such as "
+            f"biglearn.methods.Paper(), got {method!r}"
         )
-    return METHODS[method]()
+    return method
