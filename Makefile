@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .NOTPARALLEL:
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint docs bench clean
 
 help:
 	@echo "make demo   plain EM against BigLearn-EM on two problems, results in demo-output/"
 	@echo "make test   all tests, the README's examples included"
 	@echo "make lint   style (ruff) and types (mypy)"
+	@echo "make docs   the pages and pictures of docs/ that are made from the code"
 	@echo "make bench  the studies, in their short profile"
 	@echo "make clean  remove $(VENV), caches and demo-output/"
 
@@ -25,6 +26,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/.installed-dev
+	$(BIN)/python docs/build_reference.py
+	$(BIN)/python docs/build_images.py
 
 bench: $(VENV)/.installed-demo
 	$(BIN)/biglearn study all --profile short
