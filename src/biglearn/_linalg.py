@@ -32,30 +32,32 @@ def floor_eigenvalues(covariances: Array, floor: float) -> tuple[Array, int]:
     least = max(floor, float(np.finfo(float).tiny))
     if n_features == 1:
         return np.maximum(covariances, least), int((covariances < least * (1 - 1e-9)).sum())
-    try:  # a Cholesky factor is far cheaper than eigenvalues, and mostly enough
-        np.linalg.cholesky(covariances - floor * np.eye(n_features))
+    touched = _indefinite(covariances - floor * np.eye(n_features))
+    if not touched:
         return covariances, 0
-    except np.linalg.LinAlgError:
-        values, vectors = np.linalg.eigh(covariances)
+    values, vectors = np.linalg.eigh(covariances[touched])
     lowest = np.maximum(least, _NOISE * values[:, -1:])
+    raised = np.maximum(values, lowest)
     # An eigenvalue at the floor up to rounding is not a repair.
-    low = values < lowest * (1 - 1e-9)
-    # Above the floor and lost in rounding only by the size of others: Cholesky decides.
-    for k in np.flatnonzero(low.any(axis=1) & (values[:, 0] >= floor) & (floor > 0)):
-        low[k] &= not _is_definite(covariances[k] - floor * np.eye(n_features))
-    touched = low.any(axis=1)
-    raised = np.maximum(values, lowest)[touched, None, :]
+    n_raised = int((values < lowest * (1 - 1e-9)).sum())
     floored = covariances.copy()  # sound ones stay as they are, whatever the others need
-    floored[touched] = symmetrise((vectors[touched] * raised) @ np.swapaxes(vectors[touched], 1, 2))
-    return floored, int(low.sum())
+    floored[touched] = symmetrise((vectors * raised[:, None, :]) @ np.swapaxes(vectors, 1, 2))
+    return floored, n_raised
 
 
-def _is_definite(matrix: Array) -> bool:
+def _indefinite(matrices: Array, first: int = 0) -> list[int]:
+    """Return which matrices have no Cholesky factor, by halving the stack.
+
+    A factor is far cheaper than eigenvalues, and mostly there is one for all.
+    """
     try:
-        np.linalg.cholesky(matrix)
+        np.linalg.cholesky(matrices)
     except np.linalg.LinAlgError:
-        return False
-    return True
+        if len(matrices) == 1:
+            return [first]
+        half = len(matrices) // 2
+        return _indefinite(matrices[:half], first) + _indefinite(matrices[half:], first + half)
+    return []
 
 
 def inverse_cholesky(covariances: Array) -> tuple[Array, Array]:
