@@ -6,17 +6,21 @@ from dataclasses import replace
 import pytest
 
 from biglearn.studies import (
+    ablation,
     clustering,
     contenders,
     equal_time,
+    fashion,
     figures,
     gaussians25,
     problems,
     realdata,
     speed,
     tables,
+    targets,
 )
 from biglearn.studies.contenders import Contender
+from biglearn.studies.rivals import fit_biglearn
 from biglearn.studies.store import ResultFileError, Store, load
 from biglearn.studies.study import Options, Task, run
 
@@ -50,7 +54,9 @@ def test_the_tiny_profile_runs_and_resumes(tmp_path, monkeypatch):
     assert found["faithful-k3", "em"]["status"] == "missing"
     assert "BIGLEARN_DATA" in found["faithful-k3", "em"]["message"]
     assert all({"commit", "load_before", "threads", "versions"} <= set(c) for c in cells)
-    assert run(tasks, store) == 0
+    assert not store.journal.exists()
+    # only the gap, which may be closed by now, is looked at again
+    assert run(tasks, store) == 4
     assert "biglearn `em`" in tables.report(store.merged)
 
 
@@ -66,10 +72,61 @@ def test_only_what_is_missing_is_run_again(tmp_path):
 
     store = Store(tmp_path, "s")
     run([task("a"), task("b")], store)
-    store.path("a", "m", 0, None).unlink()
-    store.merged.unlink()
-    run([task("a"), task("b")], store)
-    assert calls == ["a", "b", "a"]
+    run([task("b"), task("a"), task("c")], store)
+    assert calls == ["a", "b", "c"]
+    longer = replace(task("a"), steps=10)
+    run([longer], store)  # its cell notes no steps, so it has no fewer
+    assert calls == ["a", "b", "c"]
+
+
+def test_a_cell_of_a_shorter_chain_is_made_again(tmp_path):
+    store = Store(tmp_path, "s")
+    for steps in (10, 5, 20):
+        work = lambda s=steps: [{"budget": None, "status": "finished", "chain_steps": s}]  # noqa: E731
+        run([Task("a", "m", 0, (None,), work, steps=steps)], store)
+        (found,) = load(store.merged)
+        assert found["chain_steps"] == max(10, steps)
+
+
+def test_every_problem_gets_the_first_seed_before_any_gets_the_second(tmp_path):
+    calls = []
+
+    def task(name, seed):
+        def work():
+            calls.append((name, seed))
+            return [{"budget": None, "status": "finished"}]
+
+        return Task(name, "m", seed, (None,), work)
+
+    run([task(name, seed) for name in "ab" for seed in (0, 1)], Store(tmp_path, "s"))
+    assert calls == [("a", 0), ("b", 0), ("a", 1), ("b", 1)]
+
+
+def test_no_task_begins_that_may_end_after_the_limit(tmp_path):
+    def task(name, cost):
+        return Task(name, "m", 0, (None,), lambda: [{"budget": None, "status": "x"}], cost=cost)
+
+    store = Store(tmp_path, "s")
+    run([task("long", 50.0), task("short", 1.0)], store, limit=30.0)
+    assert [c["problem"] for c in load(store.merged)] == ["short"]
+
+
+def test_results_of_several_machines_are_merged(tmp_path):
+    here, there = Store(tmp_path / "here", "equal-time"), Store(tmp_path / "there", "equal-time")
+    old = {"machine": "A", "when": "2026-01-01", "load_before": 0.1, "threads": 1}
+    new = {"machine": "B", "when": "2026-01-02", "load_before": 3.0, "threads": 1}
+    here.put(cell("search", -1.0, **old))
+    here.put(cell("mclust", -3.0, **old))
+    there.put(cell("search", -2.0, **new))
+    there.put(cell("mclust", None, **{**new, "status": "missing"}))
+    there.merge()
+    found = {c["method"]: c for c in load(here.merge(there.merged))}
+    # the later one wins, but a gap never hides a result
+    assert found["search"]["log_likelihood"] == -2.0
+    assert found["mclust"]["log_likelihood"] == -3.0
+    report = tables.report(here.merged)
+    assert "A" in report
+    assert "B" in report
 
 
 def test_an_interrupted_run_keeps_what_it_has(tmp_path):
@@ -128,6 +185,11 @@ def test_tables_name_the_right_winner_and_count_failures():
     times = tables.times_to(cells)
     assert times["search"] == [0.5]
     assert times["mclust"] == [float("inf")]
+    assert tables.later(cells) == {
+        "search": [False],
+        "sklearn-k-means++": [False],
+        "mclust": [True],
+    }
     table = tables.equal_time(cells)
     rows = {line.split("|")[1].strip(): line for line in table.splitlines() if "|" in line}
     assert "**100 %**" in rows["biglearn `search`"]
@@ -204,3 +266,45 @@ def test_the_picture_ends_where_the_table_does():
     cells = [lost, cell("em", -1.0, trail=[[0.7, -1.0]])]
     assert tables.shares(cells) == {("search", 1.0): 0.0, ("em", 1.0): 1.0}
     assert figures.profile(cells) == {"search": ([], []), "em": ([0.7], [1.0])}
+
+
+def test_the_ablation_switches_parts_off(tmp_path):
+    store = Store(tmp_path, ablation.NAME)
+    run(ablation.tasks(Options(ablation.PROFILES["tiny"])), store)
+    found = {c["method"]: c for c in load(store.merged)}
+    assert found["search, no split-merge"]["log_likelihood"] > -5, found
+    assert "| search, no split-merge |" in tables.report(store.merged)
+
+
+def test_a_chain_without_its_polish_is_judged_without_one():
+    chain = cell("paper, no polish", -1.0, unpolished=-1.5)
+    report = ablation.table([cell("paper", -1.0), chain])
+    assert "| paper | 100 % | 0.0000 |" in report
+    assert "| paper, no polish | 0 % | 0.5000 |" in report
+
+
+def test_every_variant_of_the_ablation_is_one_change():
+    for name, variant in ablation.VARIANTS.items():
+        assert (variant.options["constants"] == {}) == (name in ("search", "paper"))
+        assert fit_biglearn.chosen(**variant.options) is not None
+
+
+def test_fashion_runs_in_the_tiny_profile(tmp_path):
+    store = Store(tmp_path, fashion.NAME)
+    run(fashion.tasks(Options(fashion.PROFILES["tiny"])), store)
+    found = {c["method"]: c for c in load(store.merged)}
+    assert {c["status"] for c in found.values()} == {"finished"}, found
+    assert found["paper"]["steps"] == [2, 4, 6]
+    assert len(found["paper-kmeans"]["curves"]["accuracy"]) == 3
+    assert "`paper` from k-means" in tables.report(store.merged)
+
+
+def test_targets_are_held_against_what_was_reached(tmp_path):
+    store = Store(tmp_path, targets.NAME)
+    run(targets.tasks(Options(targets.PROFILES["tiny"])), store)
+    assert "| yes |" in tables.report(store.merged)
+    short = cell("search", None, problem="iris-k2", status="finished", total=-215.0)
+    lines = targets.table([short]).splitlines()
+    (line,) = [line for line in lines if line.startswith("| iris-k2")]
+    assert "worst -0.645" in line
+    assert "**no**" in line

@@ -67,8 +67,16 @@ def tasks(options: Options) -> list[Task]:
     for method in plan.methods:
         if method not in METHODS:
             raise ValueError(f"unknown method {method!r}; choose from {', '.join(METHODS)}")
+    steps = plan.settings["steps"]
     return [
-        Task(name, m, s, (None,), functools.partial(_fit, name, m, s, options))
+        Task(
+            name,
+            m,
+            s,
+            (None,),
+            functools.partial(_fit, name, m, s, options),
+            steps=steps if m == "paper" else 0,
+        )
         for name in plan.problems
         for s in plan.seeds
         for m in plan.methods
@@ -103,7 +111,8 @@ def _fit(name: str, method: str, seed: int, options: Options) -> list[Cell]:
         done = follow(
             problem, chosen, seed=seed, threads=options.threads, look=look, every=EVERY, **start
         )
-        found, seconds, chain = done.parameters, done.seconds, {"chain_steps": steps}
+        found, seconds = done.parameters, done.seconds
+        chain = {"chain_steps": steps} if method == "paper" else {}
         last = done.looks[-LAST:]
         if last:
             chain["chain"] = {key: mean(seen[key] for seen in last) for key in last[0]}

@@ -15,17 +15,23 @@ from biglearn.studies.realdata import DATA_VARIABLE
 from biglearn.studies.store import Store
 
 #: The studies, each a module that is imported when it is run.
-STUDIES = ("gaussians25", "clustering", "equal-time", "speed")
+STUDIES = (
+    "gaussians25",
+    "clustering",
+    "fashion",
+    "equal-time",
+    "ablation",
+    "speed",
+    "targets",
+)
 
-WORDS = f"{', '.join(STUDIES)}, all, tables, figures or rivals"
+WORDS = f"{', '.join(STUDIES)}, all, tables, figures, merge or rivals"
 
 
 def study(
     name: Annotated[
         str,
-        typer.Argument(
-            help=f"{', '.join(STUDIES)}, all, tables, figures or rivals.", metavar="NAME"
-        ),
+        typer.Argument(help=f"{WORDS}.", metavar="NAME"),
     ],
     profile: Annotated[str, typer.Option(help="tiny, short or full.")] = "short",
     full: Annotated[bool, typer.Option("--full", help="The same as --profile full.")] = False,
@@ -42,6 +48,12 @@ def study(
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of every fit.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Fits at once.")] = 1,
+    limit: Annotated[
+        float | None, typer.Option(min=0, help="Seconds; no fit begins that may end later.")
+    ] = None,
+    source: Annotated[
+        list[Path] | None, typer.Option(help="With merge: folders of results made elsewhere.")
+    ] = None,
     output: Annotated[Path, typer.Option(help="Folder of results.")] = Path("benchmarks/results"),
     install: Annotated[bool, typer.Option("--install", help="With rivals: install.")] = False,
 ) -> None:
@@ -49,6 +61,9 @@ def study(
     console = Console(stderr=True)
     if name == "rivals":
         _rivals(install=install)
+        return
+    if name == "merge":
+        _merge(output, source or [])
         return
     if name == "figures":
         from biglearn.studies import figures
@@ -81,23 +96,34 @@ def study(
                 tasks = module.tasks(Options(plan, data, download, threads))
             except ValueError as error:
                 raise typer.BadParameter(str(error)) from error
-            _run(console, tasks, store, threads=threads, jobs=jobs)
+            _run(console, tasks, store, threads=threads, jobs=jobs, limit=limit)
         if store.merged.exists():
             print(tables.report(store.merged))
 
 
-def _run(console: Console, tasks: Any, store: Store, *, threads: int, jobs: int) -> None:
-    from biglearn.studies.study import run
+def _run(
+    console: Console, tasks: Any, store: Store, *, threads: int, jobs: int, limit: float | None
+) -> None:
+    from biglearn.studies.study import missing, run
 
-    missing = sum(not task.done(store) for task in tasks)
+    left = len(missing(tasks, store))
     columns = (TextColumn("{task.description:40.40}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
-        bar = progress.add_task(store.study, total=missing)
+        bar = progress.add_task(store.study, total=left)
 
         def report(title: str, cells: Any) -> None:
             progress.update(bar, description=title, advance=0 if cells is None else 1)
 
-        run(tasks, store, threads=threads, jobs=jobs, report=report)
+        run(tasks, store, threads=threads, jobs=jobs, limit=limit, report=report)
+
+
+def _merge(output: Path, sources: list[Path]) -> None:
+    if not sources:
+        raise typer.BadParameter("merge needs the folders to merge: --source FOLDER")
+    for study in STUDIES:
+        found = [path for folder in sources if (path := folder / f"{study}.json").exists()]
+        if found:
+            print(Store(output, study).merge(*found))
 
 
 def _rivals(*, install: bool) -> None:

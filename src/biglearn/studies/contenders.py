@@ -1,16 +1,11 @@
 """Every contender behind one protocol, each fit in a process of its own.
 
-A crash, a hang or a leak in a rival then costs one cell and is counted. Process start, imports and
-a first fit of a few rows are not timed; threads are pinned before the process starts.
+A crash or a hang is counted. Process start, imports and a first fit of a few rows are not timed.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,21 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from biglearn.studies import environments
+from biglearn.studies import environments, processes
 from biglearn.studies.problems import Problem
 from biglearn.studies.simulated import Parameters
 
 WORKER = Path(__file__).parent / "rivals" / "worker.py"
 GRACE = 60.0
 """Seconds beyond the budget after which the process is killed: imports, warm-up, one last fit."""
-
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-)
 
 
 @dataclass(frozen=True)
@@ -70,6 +57,10 @@ class Contender:
     def gap(self) -> str:
         """Say why the contender cannot run here; empty where it can."""
         return environments.gap(self.environment)
+
+    def fits(self, budgets: tuple[float, ...]) -> list[tuple[float, ...]]:
+        """Return the budgets of each fit: one for all where it is anytime, else one each."""
+        return [budgets] if self.anytime else [(budget,) for budget in budgets]
 
 
 @dataclass(frozen=True)
@@ -159,53 +150,14 @@ def fit(
             "arguments": {**arguments, **contender.options},
         }
         (folder / "request.json").write_text(json.dumps(request))
-        ended = _run(contender, folder, seconds=seconds, threads=threads)
+        ended = processes.run(
+            WORKER,
+            folder,
+            environment=contender.environment,
+            threads=threads,
+            timeout=2 * seconds + GRACE,
+        )
         return _collect(folder, ended)
-
-
-def _run(contender: Contender, folder: Path, *, seconds: float, threads: int) -> str:
-    """Run the worker; return an empty string, or how it was ended from outside."""
-    outside = None if contender.environment in (None, "R") else contender.environment
-    environment = dict(os.environ)
-    environment.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
-    environment.update(PYTHONWARNINGS="ignore", TF_CPP_MIN_LOG_LEVEL="3")
-    process = subprocess.Popen(
-        [environments.python_of(outside), str(WORKER), str(folder)],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    _running.add(process)
-    try:
-        _, errors = process.communicate(timeout=2 * seconds + GRACE)
-    except subprocess.TimeoutExpired:
-        return f"killed {GRACE:.0f} s after its time was up"
-    finally:
-        _end(process)
-        _running.discard(process)
-    if process.returncode != 0:
-        last = (errors.strip() or "no message").splitlines()[-1]
-        return f"exit status {process.returncode}: {last}"[:500]
-    return ""
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """End the whole group: some rivals leave pools of processes behind."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-_running: set[subprocess.Popen[str]] = set()
-
-
-def stop_all() -> None:
-    """End every fit under way, for an interrupted study that runs several at once."""
-    for process in list(_running):
-        _end(process)
 
 
 def _collect(folder: Path, ended: str) -> Outcome:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 from biglearn.studies import contenders, problems
@@ -21,6 +22,9 @@ from biglearn.studies.study import Options, Plan, Task
 NAME = "equal-time"
 TRUTH = "truth"
 """Name of the reference: EM started at the mixture that the rows were drawn from."""
+
+JUDGING = 30.0
+"""Seconds beyond the budget in which most cells are done: start of the process, and polishes."""
 
 ALL_METHODS = (TRUTH, *contenders.CONTENDERS)
 PROFILES = {
@@ -37,7 +41,9 @@ PROFILES = {
         (0,),
         (1.0, 4.0),
     ),
-    "full": Plan(tuple(problems.EQUAL_TIME), ALL_METHODS, (0, 1, 2), (1.0, 4.0, 16.0, 60.0)),
+    "full": Plan(
+        tuple(problems.EQUAL_TIME + problems.FRESH), ALL_METHODS, (0, 1, 2), (1.0, 4.0, 16.0, 60.0)
+    ),
 }
 
 
@@ -78,7 +84,7 @@ def tasks(options: Options) -> list[Task]:
     """
     plan = options.plan
     found = []
-    for name in plan.problems:
+    for name in problems.expand(plan.problems):
         for seed in plan.seeds:
             make = functools.cache(
                 functools.partial(
@@ -93,21 +99,17 @@ def tasks(options: Options) -> list[Task]:
             for method in plan.methods:
                 if method == TRUTH:
                     if problems.PROBLEMS[name].truth is not None:
-                        work = functools.partial(_truth, make)
+                        work = functools.partial(reference, make)
                         found.append(Task(name, TRUTH, seed, (None,), work))
                     continue
                 (contender,) = contenders.choose([method])
-                for budgets in _shares(contender, plan.budgets):
+                for budgets in contender.fits(plan.budgets):
                     work = functools.partial(
-                        _compete, contender, make, seed, budgets, options.threads
+                        compete, contender, make, seed, budgets, options.threads
                     )
-                    found.append(Task(name, method, seed, budgets, work))
+                    task = Task(name, method, seed, budgets, work, cost=cost_of(budgets))
+                    found.append(task)
     return found
-
-
-def _shares(contender: Contender, budgets: tuple[float, ...]) -> list[tuple[float, ...]]:
-    """One fit for all budgets where the contender allows that, else one for each."""
-    return [budgets] if contender.anytime else [(budget,) for budget in budgets]
 
 
 def describe(problem: Problem) -> Cell:
@@ -121,8 +123,25 @@ def describe(problem: Problem) -> Cell:
     }
 
 
-def _truth(make: Any) -> list[Cell]:
+def cost_of(budgets: tuple[float, ...]) -> float:
+    """Return in how many seconds a fit and the judge should be done."""
+    return 1.1 * max(budgets) + JUDGING
+
+
+def reference(make: Callable[[], Problem]) -> list[Cell]:
+    """Return the cell of EM from the truth.
+
+    Parameters
+    ----------
+    make : callable
+        Returns the problem, which has a truth.
+
+    Returns
+    -------
+    list of dict
+    """
     problem = make()
+    assert problem.truth is not None
     verdict = judge(problem, problem.truth)
     return [{"budget": None, "status": "finished", **describe(problem), **verdict.as_dict()}]
 
@@ -142,9 +161,28 @@ def missing(reason: str, budgets: tuple[float | None, ...]) -> list[Cell]:
     return [{"budget": budget, "status": "missing", "message": reason} for budget in budgets]
 
 
-def _compete(
-    contender: Contender, make: Any, seed: int, budgets: tuple[float, ...], threads: int
+def compete(
+    contender: Contender,
+    make: Callable[[], Problem],
+    seed: int,
+    budgets: tuple[float, ...],
+    threads: int,
 ) -> list[Cell]:
+    """Fit once and return what the judge found at every budget.
+
+    Parameters
+    ----------
+    contender : Contender
+    make : callable
+        Returns the problem.
+    seed : int
+    budgets : tuple of float
+    threads : int
+
+    Returns
+    -------
+    list of dict
+    """
     if contender.gap():
         return missing(contender.gap(), budgets)
     try:

@@ -222,8 +222,23 @@ def _overlapping_specs() -> list[Spec]:
     ]
 
 
+FRESH_SPECS = [
+    Spec("fresh-grid64", 64, simulated.grid(8), n_rows=4000),
+    Spec("fresh-overlap-d3-k20", 20, simulated.overlapping(3, 20), n_rows=3000),
+    Spec("fresh-overlap-d4-k45", 45, simulated.overlapping(4, 45), n_rows=6000),
+    Spec("fresh-overlap-d8-k15", 15, simulated.overlapping(8, 15), n_rows=2500),
+    Spec("fresh-overlap-d15-k40", 40, simulated.overlapping(15, 40), n_rows=8000),
+    Spec("fresh-elongated-k12", 12, simulated.elongated(12), n_rows=3000),
+    Spec("fresh-unbalanced-d3-k8", 8, simulated.unbalanced(8, 3), n_rows=3000),
+    Spec("fresh-unbalanced-d8-k14", 14, simulated.unbalanced(14, 8), n_rows=5000),
+    Spec("fresh-hidden-k4-d15", 4, simulated.hidden(2, 15)),
+    Spec("fresh-hidden-k16-d6", 16, simulated.hidden(4, 6), n_rows=3000),
+]
+"""The same kinds in other sizes, on which nothing was tuned."""
+
 PROBLEMS: dict[str, Spec] = _registry(
     [
+        *FRESH_SPECS,
         Spec("grid25", 25, simulated.grid(5)),
         Spec("grid100", 100, simulated.grid(10), n_rows=5000),
         *_overlapping_specs(),
@@ -238,6 +253,12 @@ PROBLEMS: dict[str, Spec] = _registry(
         Spec("digits", 10, dataset="digits", pca=16),
         Spec("faithful-k3", 3, dataset="faithful"),
         Spec("faithful-k4", 4, dataset="faithful"),
+        Spec("faithful-k2", 2, dataset="faithful"),
+        Spec("iris-k2", 2, dataset="iris"),
+        Spec("iris-k3", 3, dataset="iris"),
+        Spec("diabetes-k3", 3, dataset="diabetes"),
+        Spec("thyroid-k4", 4, dataset="thyroid"),
+        Spec("wdbc10-k2", 2, dataset="wdbc10"),
         Spec("connect4", 3, dataset="connect4"),
         Spec("covtype", 7, dataset="covtype"),
         Spec("seismic", 3, dataset="seismic"),
@@ -248,12 +269,37 @@ PROBLEMS: dict[str, Spec] = _registry(
 )
 """All problems by name."""
 
-EQUAL_TIME = [
-    name
-    for name in PROBLEMS
-    if name not in {"connect4", "covtype", "seismic", "svmguide2", "fashion_mnist", "fashion-pca50"}
-]
-"""The problems of the equal-time study."""
+FRESH = [spec.name for spec in FRESH_SPECS]
+"""Names of the fresh problems."""
+
+ELSEWHERE = {
+    *("connect4", "covtype", "seismic", "svmguide2", "fashion_mnist", "fashion-pca50"),
+    *("faithful-k2", "iris-k2", "iris-k3", "diabetes-k3", "thyroid-k4", "wdbc10-k2"),
+}
+"""Problems of the other studies."""
+
+EQUAL_TIME = [name for name in PROBLEMS if name not in {*FRESH, *ELSEWHERE}]
+"""The listed problems of the equal-time study."""
+
+
+def expand(names: Iterable[str]) -> list[str]:
+    """Replace the names of families, ``"listed"`` and ``"fresh"``, by their problems.
+
+    Parameters
+    ----------
+    names : iterable of str
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> expand(["glass", "fresh"])[:2]
+    ['glass', 'fresh-grid64']
+    """
+    families = {"listed": EQUAL_TIME, "fresh": FRESH}
+    return [part for name in names for part in families.get(name, [name])]
 
 
 def make(

@@ -8,6 +8,7 @@ none) and, where the set has an official split, ``X_test`` and ``y_test``. It is
 from __future__ import annotations
 
 import os
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,16 @@ OPENML = {
     "fashion_mnist": ("Fashion-MNIST", 1),
 }
 """Names and versions on OpenML; seismic and svmguide2 are only at LIBSVM's page."""
+
+SKLEARN = {
+    "digits": ("load_digits", None),
+    "iris": ("load_iris", None),
+    "wdbc10": ("load_breast_cancer", 10),
+}
+"""Loaders of the sets that come with scikit-learn, and the leading features that are kept."""
+
+R_SETS = ("diabetes", "thyroid")
+"""Sets that come with R's mclust."""
 
 FILES = {"covtype": ("covtype", "covtype_16pct")}
 """File stems tried in turn where they are not simply the name."""
@@ -86,8 +97,10 @@ def load(name: str, *, data: str | Path | None = None, download: bool = False) -
     >>> load("digits").X.shape
     (1797, 64)
     """
-    if name == "digits":
-        return _digits()
+    if name in SKLEARN:
+        return _from_sklearn(*SKLEARN[name])
+    if name in R_SETS:
+        return _from_r(name)
     folder = data if data is not None else os.environ.get(DATA_VARIABLE)
     if folder is not None:
         for stem in FILES.get(name, (name,)):
@@ -103,11 +116,30 @@ def load(name: str, *, data: str | Path | None = None, download: bool = False) -
     )
 
 
-def _digits() -> RawData:
-    from sklearn.datasets import load_digits
+def _from_sklearn(loader: str, n_features: int | None) -> RawData:
+    from sklearn import datasets
 
-    bunch = load_digits()
-    return RawData(bunch.data.astype(np.float64), bunch.target.astype(np.int64))
+    bunch = getattr(datasets, loader)()
+    X = np.asarray(bunch.data, dtype=np.float64)[:, :n_features]
+    return RawData(X, np.asarray(bunch.target, dtype=np.int64))
+
+
+def _from_r(name: str) -> RawData:
+    """Ask R's mclust for one of its own sets: the first column is the class."""
+    code = f"suppressMessages(library(mclust)); write.csv({name}, row.names = FALSE)"
+    try:
+        run = subprocess.run(
+            ["Rscript", "--vanilla", "-e", code], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise MissingDataError(
+            f"data set {name!r} comes with R's package mclust, which is not here ({error}); "
+            "install it (Debian: r-cran-mclust)"
+        ) from error
+    lines = [line.split(",") for line in run.stdout.splitlines()[1:]]
+    classes = np.array([line[0] for line in lines])
+    X = np.array([[float(part) for part in line[1:]] for line in lines])
+    return RawData(X, np.unique(classes, return_inverse=True)[1].astype(np.int64))
 
 
 def _labels(y: NDArray[np.int64]) -> NDArray[np.int64] | None:

@@ -7,6 +7,7 @@ study goes on where it stopped and loses at most the cell it was in.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import math
 import os
@@ -63,15 +64,15 @@ class Store:
     folder: Path
     study: str
 
-    def path(self, problem: str, method: str, seed: int, budget: float | None) -> Path:
-        """Return the file of a cell."""
-        budget_part = "" if budget is None else f"-b{budget:g}"
-        name = f"{problem}-{method}-s{seed}{budget_part}"
-        return self.folder / "cells" / self.study / (re.sub(r"[^\w.+-]", "_", name) + ".json")
+    @property
+    def merged(self) -> Path:
+        """The one file of the study."""
+        return self.folder / f"{self.study}.json"
 
-    def has(self, problem: str, method: str, seed: int, budget: float | None = None) -> bool:
-        """Whether the cell is there."""
-        return self.path(problem, method, seed, budget).is_file()
+    @property
+    def journal(self) -> Path:
+        """Where cells wait, a file each, until they are merged into the one file."""
+        return self.folder / "cells" / self.study
 
     def put(self, cell: Cell) -> Path:
         """Write a cell, whole or not at all.
@@ -86,42 +87,84 @@ class Store:
         pathlib.Path
         """
         cell = {"study": self.study, **cell}
-        path = self.path(cell["problem"], cell["method"], cell["seed"], cell["budget"])
+        budget = "" if cell["budget"] is None else f"-b{cell['budget']:g}"
+        name = f"{cell['problem']}-{cell['method']}-s{cell['seed']}{budget}"
+        path = self.journal / (re.sub(r"[^\w.+-]", "_", name) + ".json")
         write_json(path, cell)
         return path
 
     def cells(self) -> list[Cell]:
-        """Return all cells, in the order of their keys."""
-        folder = self.folder / "cells" / self.study
-        return _sorted(read_json(path) for path in folder.glob("*.json"))
+        """Return all cells, merged or not, in the order of their keys."""
+        return list(self._gather(sorted(self.journal.glob("*.json"))).values())
 
-    @property
-    def merged(self) -> Path:
-        """The one file of the study."""
-        return self.folder / f"{self.study}.json"
+    def _gather(self, waiting: Iterable[Path], *others: Path) -> dict[tuple[Any, ...], Cell]:
+        known: dict[tuple[Any, ...], Cell] = {}
+        for path in (self.merged, *others):
+            if path.exists():
+                known = prefer(known, load(path))
+        return prefer(known, map(read_json, waiting))
 
-    def merge(self) -> Path:
-        """Write all cells, and those that the study's file holds already, into that file.
+    def merge(self, *others: Path) -> Path:
+        """Write the waiting cells, and those of other files, into the study's file.
+
+        Parameters
+        ----------
+        *others : pathlib.Path
+            Files of the same study, made elsewhere.
 
         Returns
         -------
         pathlib.Path
+
+        Raises
+        ------
+        ResultFileError
+            If one of the files is missing, damaged or of another format.
         """
-        known = {key_of(cell): cell for cell in load(self.merged)} if self.merged.exists() else {}
-        known.update({key_of(cell): cell for cell in self.cells()})
-        write_json(
-            self.merged,
-            {"format": FORMAT, "study": self.study, "cells": _sorted(known.values())},
-            lines=True,
-        )
+        for path in others:
+            load(path)
+        waiting = sorted(self.journal.glob("*.json"))
+        cells = _sorted(self._gather(waiting, *others).values())
+        write_json(self.merged, {"format": FORMAT, "study": self.study, "cells": cells}, lines=True)
+        for path in waiting:
+            path.unlink()
+        for folder in (self.journal, self.journal.parent):
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # only where nothing else is in it
         return self.merged
 
-    def restore(self) -> None:
-        """Lay out the cells of the study's file again, so that a fresh clone can go on."""
-        for cell in load(self.merged) if self.merged.exists() else ():
-            path = self.path(cell["problem"], cell["method"], cell["seed"], cell["budget"])
-            if not path.exists():
-                write_json(path, cell)
+
+def prefer(
+    known: dict[tuple[Any, ...], Cell], cells: Iterable[Cell]
+) -> dict[tuple[Any, ...], Cell]:
+    """Add cells to known ones: the later of two wins, but a gap never replaces a result.
+
+    Parameters
+    ----------
+    known : dict
+        By key; not changed.
+    cells : iterable of dict
+
+    Returns
+    -------
+    dict
+
+    Examples
+    --------
+    >>> cell = {"study": "s", "problem": "p", "method": "m", "seed": 0, "budget": 1.0}
+    >>> known = prefer({}, [{**cell, "status": "time"}, {**cell, "status": "missing"}])
+    >>> [found["status"] for found in known.values()]
+    ['time']
+    """
+    chosen = dict(known)
+    for cell in cells:
+        old = chosen.get(key_of(cell))
+        rank = [
+            (c.get("status") != "missing", c.get("when", "")) for c in (cell, old) if c is not None
+        ]
+        if old is None or rank[0] >= rank[1]:
+            chosen[key_of(cell)] = cell
+    return chosen
 
 
 def _sorted(cells: Iterable[Cell]) -> list[Cell]:
@@ -220,19 +263,21 @@ def load_average() -> float:
 
 
 @contextlib.contextmanager
-def conditions(threads: int) -> Iterator[Cell]:
+def conditions(threads: int, jobs: int = 1) -> Iterator[Cell]:
     """Note under what conditions a cell came about: filled in when the block ends.
 
     Parameters
     ----------
     threads : int
+    jobs : int, default=1
+        Fits at once.
 
     Yields
     ------
     dict
-        With threads, load before and after, wall seconds, time, commit and versions.
+        With threads, jobs, load before and after, wall seconds, time, commit, machine, versions.
     """
-    noted: Cell = {"threads": threads, "load_before": load_average()}
+    noted: Cell = {"threads": threads, "jobs": jobs, "load_before": load_average()}
     began = datetime.now(UTC)
     yield noted
     noted.update(
@@ -240,9 +285,20 @@ def conditions(threads: int) -> Iterator[Cell]:
         wall=(datetime.now(UTC) - began).total_seconds(),
         when=began.isoformat(timespec="seconds"),
         commit=commit(),
-        machine=f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
+        machine=machine(),
         versions=versions(),
     )
+
+
+@functools.cache
+def machine() -> str:
+    """Name the processor and their number."""
+    name = platform.processor() or platform.machine()
+    description = Path("/proc/cpuinfo")
+    if description.exists():
+        found = re.search(r"^model name\s*:\s*(.+)$", description.read_text(), re.MULTILINE)
+        name = found[1].strip() if found else name
+    return f"{platform.system()}, {os.cpu_count()} × {name}"
 
 
 def versions() -> dict[str, str]:

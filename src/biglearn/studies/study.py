@@ -6,7 +6,8 @@ A study module has ``NAME``, ``PROFILES`` (name to `Plan`) and ``tasks(options)`
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,8 +15,8 @@ from typing import Any, Protocol
 
 from threadpoolctl import threadpool_limits
 
-from biglearn.studies import contenders
-from biglearn.studies.store import Cell, Store, conditions
+from biglearn.studies import processes
+from biglearn.studies.store import Cell, Store, conditions, key_of
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,10 @@ class Task:
         One cell each.
     work : callable
         Returns the cells, one for every budget.
+    cost : float, default=0
+        Seconds it may take, as far as that is known beforehand.
+    steps : int, default=0
+        A cell that notes fewer ``chain_steps`` is made again.
     """
 
     problem: str
@@ -80,15 +85,42 @@ class Task:
     seed: int
     budgets: tuple[float | None, ...]
     work: Callable[[], list[Cell]]
+    cost: float = 0.0
+    steps: int = 0
 
     @property
     def title(self) -> str:
         """A short line for the progress bar."""
         return f"{self.problem} {self.method} seed {self.seed}"
 
-    def done(self, store: Store) -> bool:
-        """Whether all its cells exist."""
-        return all(store.has(self.problem, self.method, self.seed, b) for b in self.budgets)
+    def done(self, study: str, known: Mapping[tuple[Any, ...], Cell]) -> bool:
+        """Whether all its cells exist; a gap does not count, for it may be closed by now."""
+        cells = [known.get((study, self.problem, self.method, self.seed, b)) for b in self.budgets]
+        return all(
+            cell is not None
+            and cell["status"] != "missing"
+            and int(cell.get("chain_steps") or self.steps) >= self.steps
+            for cell in cells
+        )
+
+
+def missing(tasks: Sequence[Task], store: Store) -> list[Task]:
+    """Return the tasks whose cells are not all there, seed by seed.
+
+    An early end then leaves every problem with the same seeds, as far as it goes.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+    store : Store
+
+    Returns
+    -------
+    list of Task
+    """
+    known = {key_of(cell): cell for cell in store.cells()}
+    left = [task for task in tasks if not task.done(store.study, known)]
+    return sorted(left, key=lambda task: task.seed)
 
 
 class Study(Protocol):
@@ -144,6 +176,7 @@ def run(
     *,
     threads: int = 1,
     jobs: int = 1,
+    limit: float | None = None,
     report: Callable[[str, list[Cell] | None], None] | None = None,
 ) -> int:
     """Run the tasks whose cells are missing and merge all cells into the study's file.
@@ -156,6 +189,8 @@ def run(
         Threads of every fit, noted in the cells.
     jobs : int, default=1
         Tasks at once; each uses ``threads`` threads, so keep the product at the processors.
+    limit : float, optional
+        Seconds after which no task begins, nor any that may not end before.
     report : callable, optional
         Called with a task's title and None when it starts, and with its cells when it ends.
 
@@ -164,16 +199,16 @@ def run(
     int
         Cells that were made.
     """
-    store.restore()
-    missing = [task for task in tasks if not task.done(store)]
+    began = time.monotonic()
     tell = report or (lambda title, cells: None)
     stopping = threading.Event()
 
     def attend(task: Task) -> int:
-        if stopping.is_set():
+        late = limit is not None and time.monotonic() - began + max(task.cost, 0.01) > limit
+        if stopping.is_set() or late:
             return 0
         tell(task.title, None)
-        cells = _attempt(task, threads)
+        cells = _attempt(task, threads, jobs)
         if stopping.is_set():
             return 0  # what was killed half-way is no result
         for cell in cells:
@@ -184,21 +219,21 @@ def run(
     try:
         # what is not in a process of its own, the judge above all, keeps to its threads too
         with threadpool_limits(threads), ThreadPoolExecutor(jobs) as pool:
-            futures = [pool.submit(attend, task) for task in missing]
+            futures = [pool.submit(attend, task) for task in missing(tasks, store)]
             try:
                 return sum(future.result() for future in as_completed(futures))
             except BaseException:
                 stopping.set()
-                contenders.stop_all()
+                processes.stop_all()
                 raise
     finally:
-        if any(True for _ in (store.folder / "cells" / store.study).glob("*.json")):
+        if any(True for _ in store.journal.glob("*.json")):
             store.merge()
 
 
-def _attempt(task: Task, threads: int) -> list[Cell]:
+def _attempt(task: Task, threads: int, jobs: int) -> list[Cell]:
     """Do a task; what goes wrong becomes a failed cell, counted like any other."""
-    with conditions(threads) as noted:
+    with conditions(threads, jobs) as noted:
         try:
             cells = task.work()
         except Exception as error:

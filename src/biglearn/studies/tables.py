@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import mean, median
 
-from biglearn.studies import clustering, gaussians25, speed
+from biglearn.studies import ablation, clustering, fashion, gaussians25, speed, targets
 from biglearn.studies.contenders import CONTENDERS
 from biglearn.studies.equal_time import TRUTH, best_known, settled
+from biglearn.studies.problems import FRESH
 from biglearn.studies.store import Cell, load
 
 CLOSE = 1e-3
@@ -84,8 +85,10 @@ def longest(cells: list[Cell]) -> dict[tuple[str, str, int], Cell]:
     return largest
 
 
-def times_to(cells: list[Cell], rival: str = "sklearn-k-means++") -> dict[str, list[float]]:
-    """Return the seconds in which each method reaches what a rival has at its largest budget.
+def races(
+    cells: list[Cell], rival: str = "sklearn-k-means++"
+) -> dict[str, list[tuple[float, float]]]:
+    """Return when each method, and when the rival itself, reaches what the rival ends with.
 
     Parameters
     ----------
@@ -95,17 +98,27 @@ def times_to(cells: list[Cell], rival: str = "sklearn-k-means++") -> dict[str, l
     Returns
     -------
     dict
-        From method to a list over pairs; infinite where it does not get there. To the next
-        checkpoint, which double.
+        From method to pairs of seconds over the problem–seed pairs that the rival has a model
+        of; infinite where a method does not get there. To the next checkpoint, which double.
     """
     largest = longest(cells)
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[tuple[float, float]]] = {}
     for (method, problem, seed), cell in largest.items():
-        target = largest.get((rival, problem, seed))
-        if target is None or value(target) == -math.inf:
-            continue
-        found.setdefault(method, []).append(settled(cell, value(target) - CLOSE))
+        its = largest.get((rival, problem, seed))
+        if its is not None and value(its) > -math.inf:
+            target = value(its) - CLOSE
+            found.setdefault(method, []).append((settled(cell, target), settled(its, target)))
     return found
+
+
+def times_to(cells: list[Cell], rival: str = "sklearn-k-means++") -> dict[str, list[float]]:
+    """Return the first halves of `races`: a method's seconds to what the rival ends with."""
+    return {m: [own for own, _ in pairs] for m, pairs in races(cells, rival).items()}
+
+
+def later(cells: list[Cell], rival: str = "sklearn-k-means++") -> dict[str, list[bool]]:
+    """Return for every pair of `races` whether the method is there later than the rival."""
+    return {m: [own > its for own, its in pairs] for m, pairs in races(cells, rival).items()}
 
 
 def equal_time(cells: list[Cell]) -> str:
@@ -120,7 +133,7 @@ def equal_time(cells: list[Cell]) -> str:
     str
         Markdown; the best share of each budget is bold.
     """
-    share, times = shares(cells), times_to(cells)
+    share, times, late = shares(cells), times_to(cells), later(cells)
     budgets = sorted({budget for _, budget in share})
     pairs = len({(c["problem"], c["seed"]) for c in ran(cells)})
     head = [
@@ -131,7 +144,7 @@ def equal_time(cells: list[Cell]) -> str:
         "held-out gap",
         "ARI",
     ]
-    head += ["time to scikit-learn's last", "failed"]
+    head += ["time to scikit-learn's last", "later than it", "failed"]
     lines = [_row(head), _row(["---"] * len(head))]
     for name in [m for m in CONTENDERS if any(c["method"] == m for c in cells)]:
         own = [c for c in cells if c["method"] == name]
@@ -144,16 +157,53 @@ def equal_time(cells: list[Cell]) -> str:
             mine = share.get((name, budget), math.nan)
             text = "–" if math.isnan(mine) else f"{100 * mine:.0f} %"
             row.append(f"**{text}**" if mine == top else text)
-        lines.append(_row(row + _extras(cells, own, budgets[-1], times.get(name, []))))
+        row += _extras(cells, own, budgets[-1], times.get(name, []), late.get(name, []))
+        lines.append(_row(row))
     note = (
         f"Share of {pairs} problem–seed pairs within {CLOSE:g} nats per row of the best found by "
         "anyone (EM from the truth included), of those it was run on; gaps, ARI and failures "
-        "at the largest budget."
+        "at the largest budget. The time is the median until a contender stays at what "
+        "scikit-learn's k-means++ restarts have at their largest budget; beside it, on how many "
+        "of the pairs it is there later than they are."
     )
-    return "\n".join(lines) + "\n\n" + note + "\n"
+    return "\n".join(lines) + f"\n\n{note}\n\n{circumstances(cells)}\n"
 
 
-def _extras(cells: list[Cell], own: list[Cell], budget: float, times: list[float]) -> list[str]:
+def circumstances(cells: list[Cell]) -> str:
+    """Say on which machines, with how many fits at once and under what load cells were made.
+
+    Parameters
+    ----------
+    cells : list of dict
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> circumstances([{"method": "em", "machine": "M", "threads": 1, "load_before": 0.5}])
+    'M: em; 1 thread each, 1 fit at once, load 0.5.'
+    """
+    places: dict[tuple[str, int, int], list[Cell]] = {}
+    for cell in cells:
+        if cell.get("machine") and cell.get("status") != "missing":
+            place = (cell["machine"], int(cell.get("threads", 1)), int(cell.get("jobs", 1)))
+            places.setdefault(place, []).append(cell)
+    lines = []
+    for (machine, threads, jobs), own in places.items():
+        loads = [c["load_before"] for c in own if c.get("load_before") is not None]
+        methods = ", ".join(dict.fromkeys(c["method"] for c in own))
+        lines.append(
+            f"{machine}: {methods}; {threads} thread{'s'[: threads - 1]} each, "
+            f"{jobs} fit{'s'[: jobs - 1]} at once, load {median(loads or [math.nan]):.1f}."
+        )
+    return " ".join(lines)
+
+
+def _extras(
+    cells: list[Cell], own: list[Cell], budget: float, times: list[float], late: list[bool]
+) -> list[str]:
     best, held_out = best_known(cells), _best(cells, budget, "held_out")
     last = [c for c in own if c["budget"] == budget and c["status"] != "missing"]
     found = [c for c in last if value(c) > -math.inf]
@@ -166,6 +216,7 @@ def _extras(cells: list[Cell], own: list[Cell], budget: float, times: list[float
         f"{mean(lost):.3f}" if lost else "–",
         f"{mean(agreement):.3f}" if agreement else "–",
         f"{time:.2g} s" if math.isfinite(time) else "never",
+        f"{100 * mean(late):.0f} %" if late else "–",
         str(len(last) - len(found)),
     ]
 
@@ -241,13 +292,21 @@ def report(path: Path) -> str:
     own: dict[str, Callable[[list[Cell]], str]] = {
         gaussians25.NAME: gaussians25.table,
         clustering.NAME: clustering.table,
+        ablation.NAME: ablation.table,
+        fashion.NAME: fashion.table,
         speed.NAME: speed.table,
+        targets.NAME: targets.table,
     }
     if path.stem in own:
         return own[path.stem](cells)
     if not ran(cells):
         return "No results yet.\n"
-    return equal_time(cells) + "\n" + by_problem(cells)
+    fresh = [c for c in cells if c["problem"] in FRESH]
+    listed = [c for c in cells if c["problem"] not in FRESH]
+    parts = [equal_time(listed)] if ran(listed) else []
+    if ran(fresh):
+        parts.append(f"Problems of the same kinds in other sizes alone:\n\n{equal_time(fresh)}")
+    return "\n".join([*parts, by_problem(cells)])
 
 
 def fill(document: str, name: str, table: str) -> str:

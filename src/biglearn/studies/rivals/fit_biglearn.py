@@ -36,6 +36,18 @@ class _Watcher:
                 self.due *= 2**0.5
 
 
+def chosen(method: str, constants: dict[str, Any] | None = None, **_: Any) -> Any:
+    """Return a method by name, with constants of its own where they are given."""
+    from biglearn import methods
+
+    if constants is None:
+        return methods.resolve(method)
+    # JSON knows no tuples
+    plain: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in constants.items()}
+    kind: Any = methods.METHODS[method]
+    return kind(**plain)
+
+
 def fit(
     X: NDArray[Any],
     n_components: int,
@@ -70,13 +82,8 @@ def fit(
     ------
     None, then (weights, means, covariances)
     """
-    from biglearn import BigLearnGaussianMixture, methods
-    from biglearn.methods import resolve
+    from biglearn import BigLearnGaussianMixture
 
-    chosen: Any = method
-    if constants is not None:
-        kind = {"em": "EM", "paper": "Paper", "search": "Search"}[method]
-        chosen = getattr(methods, kind)(**constants)
     # the rows come scaled as the study wants them, so the floor must be meant in these units
     settings = {"scaling": "none", "reg_covar": floor, "n_threads": threads, **parameters}
     yield None
@@ -84,7 +91,7 @@ def fit(
     used = 0.0
     while (run == 0 or restarts) and left > 0:
         began = time.perf_counter()
-        watcher = _Watcher(resolve(chosen))
+        watcher = _Watcher(chosen(method, constants))
         model = BigLearnGaussianMixture(
             n_components,
             method=watcher,
