@@ -16,6 +16,7 @@ from rich.console import Console
 from biglearn import cli, demo
 from biglearn.cli import main
 from biglearn.cli_progress import FitProgress
+from biglearn.engines import choose
 from biglearn.io import load_model, read_table, save_model, write_table
 from biglearn.mixture import Mixture
 from biglearn.records import Record
@@ -211,7 +212,7 @@ def test_text_from_a_model_cannot_steer_the_terminal(folder, run, mixture):
         (["fit", "data.csv", "-k", 3, "-o", "data.csv"], 1, "would replace the input"),
         (BAD_TIME, 1, "max_time"),
         (["fit", "none.csv", "-k", 3, "-o", "m.npz"], 1, "no such file"),
-        (["fit", ".", "-k", 3, "-o", "m.npz"], 1, "'.' ends in none of"),
+        (["fit", ".", "-k", 3, "-o", "m.npz"], 1, "--exclude kind"),
         (["predict", "data.csv", "data.csv"], 1, "not a usable model file"),
         (["predict", "model.npz", "data.csv", "-o", "x.xlsx"], 1, "'x.xlsx' ends in none of"),
         (["predict", "model.npz", "data.csv", "-o", "model.npz"], 1, "ends in none of"),
@@ -261,17 +262,69 @@ def spawn(*arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_an_interrupt_ends_with_130_and_no_file(folder):
+def test_an_interrupt_ends_with_130_and_saves_the_best_so_far(folder):
     options = ("--method", "paper", "--steps", "1000000", "--exclude", "kind")
     process = spawn("fit", "data.csv", "-k", "3", "-o", "m.npz", *options)
     assert process.stderr is not None
     first = process.stderr.readline()  # the data are read, the fit has begun
     assert "300 rows" in first
-    time.sleep(0.2)
+    time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (130, "", "biglearn: error: interrupted\n")
-    assert not Path("m.npz").exists()
+    assert (process.returncode, out) == (130, "")
+    assert err.startswith("m.npz: 3 components")
+    assert err.endswith("\nbiglearn: error: interrupted\n")
+    assert load_model("m.npz").info["interrupted"] is True
+
+
+def test_a_file_read_in_blocks_gives_the_same_model(folder, run):
+    same = ("--method", "em", "--exclude", "kind", "--weights", "c", "-q")
+    weights = np.arange(300) % 3 + 0.5
+    table = read_table("data.csv", exclude=["kind"])
+    columns = dict(zip("ab", table.values.T[:2], strict=True)) | {"c": weights}
+    write_table("weighted.csv", columns | {"kind": np.zeros(300)})
+    for engine in ("memory", "chunked"):
+        arguments = ("fit", "weighted.csv", "-k", 3, "-o", f"{engine}.npz", "--engine", engine)
+        assert run(*arguments, *same) == (0, "", "")
+    models = [load_model(f"{engine}.npz") for engine in ("memory", "chunked")]
+    np.testing.assert_allclose(models[1].mixture.means, models[0].mixture.means, rtol=1e-8)
+    assert [m.info["n_rows"] for m in models] == [300, 300]
+    assert models[1].mixture.feature_names == ("a", "b")
+
+
+def test_large_files_and_folders_are_read_in_blocks(folder, run, monkeypatch):
+    monkeypatch.setattr(choose, "IN_MEMORY_BYTES", 100)
+    code, out, err = run(*FIT, "--method", "em")
+    assert (code, out) == (0, "")
+    assert "data.csv: read in blocks, 3 columns: a, b, c" in err
+    whole = [run(command, "fit.npz", "data.csv") for command in ("predict", "score")]
+    Path("parts").mkdir()
+    table = read_table("data.csv", exclude=["kind"])
+    for number, part in enumerate(np.array_split(table.values, 3)):
+        write_table(f"parts/{number}.parquet", dict(zip("abc", part.T, strict=True)))
+    assert [run(command, "fit.npz", "parts") for command in ("predict", "score")] == whole
+
+
+def test_a_killed_fit_goes_on_from_its_checkpoint(folder, run):
+    options = ("--method", "paper", "--steps", 30, "-q")
+    assert run(*FIT, *options)[0] == 0
+    whole = load_model("fit.npz").mixture
+    long = ("--method", "paper", "--steps", "3000000", "-q", "--checkpoint", "fit.checkpoint")
+    process = spawn(*map(str, FIT), *long)
+    for _ in range(600):
+        time.sleep(0.05)
+        if Path("fit.checkpoint").exists() and Path("fit.checkpoint").stat().st_size > 10_000:
+            break
+    process.kill()
+    process.communicate(timeout=60)
+    size = Path("fit.checkpoint").stat().st_size
+    code, _, err = run(*FIT, *options, "--checkpoint", "fit.checkpoint")
+    assert (code, "another fit: method was" in err) == (1, True)
+    assert Path("fit.checkpoint").stat().st_size == size
+    Path("fit.checkpoint").unlink()
+    assert run(*FIT, *options, "--checkpoint", "fit.checkpoint") == (0, "", "")
+    np.testing.assert_array_equal(load_model("fit.npz").mixture.means, whole.means)
+    assert not Path("fit.checkpoint").exists()
 
 
 def test_a_closed_pipe_is_no_traceback(folder):

@@ -14,8 +14,9 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from biglearn import cli_options as options
+from biglearn._linalg import Array, FloatArray
 from biglearn._version import __version__
-from biglearn.cli_inputs import paper_options, read_data, rows_and_columns
+from biglearn.cli_inputs import paper_options, read_data, rows_and_columns, rows_of, source_of
 from biglearn.cli_messages import explain, say, short_warnings
 from biglearn.cli_progress import FitProgress
 from biglearn.cli_show import as_json, contest_report, describe, model_report
@@ -23,7 +24,7 @@ from biglearn.io import Model, Table, load_model, save_model, write_table
 from biglearn.mixture import Mixture
 from biglearn.plots import require_matplotlib
 from biglearn.studies.command import study
-from biglearn.tables import check_output
+from biglearn.tables import TableRows, check_output
 
 if TYPE_CHECKING:
     from biglearn.estimator import BigLearnGaussianMixture
@@ -89,12 +90,14 @@ def fit(
     lift: options.Lift = None,
     pseudo_count: options.PseudoCount = None,
     no_polish: options.NoPolish = False,
+    engine: options.Engine = "auto",
+    checkpoint: options.Checkpoint = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Fit a mixture of K Gaussians to DATA and save it."""
     paper = paper_options(method, steps, lift, pseudo_count, no_polish)
     check_output(output, data)
-    table = read_data(data, columns, exclude, key, weights=weights)
+    table = read_data(data, columns, exclude, key, engine=engine, weights=weights)
     from biglearn.estimator import BigLearnGaussianMixture
 
     say(rows_and_columns(data, table), quiet=quiet)
@@ -111,8 +114,9 @@ def fit(
         random_state=seed,
         scaling=scaling,
         n_threads=threads,
+        engine=engine,
+        checkpoint=checkpoint,
     )
-    _fit(estimator, table, planned=None if paper is None else paper.steps * n_init, quiet=quiet)
     known: dict[str, Any] = {"method": method, "seed": seed, "data": data.name}
     if paper is not None:
         known["paper"] = {
@@ -121,30 +125,44 @@ def fit(
             "pseudo_count": paper.pseudo_count,
             "polish": paper.polish,
         }
+    planned = None if paper is None else paper.steps * n_init
+    try:
+        _fit(estimator, table, planned=planned, quiet=quiet)
+    except KeyboardInterrupt:
+        if hasattr(estimator, "mixture_"):
+            _save(output, estimator, table, known | {"interrupted": True}, quiet=quiet)
+        raise
     _save(output, estimator, table, known, quiet=quiet)
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
 
 
 def _fit(
-    estimator: "BigLearnGaussianMixture", table: Table, *, planned: int | None, quiet: bool
+    estimator: "BigLearnGaussianMixture",
+    table: Table | TableRows,
+    *,
+    planned: int | None,
+    quiet: bool,
 ) -> None:
+    X, weights = rows_of(table)
     if quiet:
-        estimator.fit(table.values, sample_weight=table.weights)
+        estimator.fit(X, sample_weight=weights)
         return
     console = Console(stderr=True)
     with FitProgress(console, max_time=estimator.max_time, planned=planned) as progress:
         estimator.set_params(callback=progress)
-        estimator.fit(table.values, sample_weight=table.weights)
+        estimator.fit(X, sample_weight=weights)
 
 
 def _save(
     output: Path,
     estimator: "BigLearnGaussianMixture",
-    table: Table,
+    table: Table | TableRows,
     known: dict[str, Any],
     *,
     quiet: bool,
 ) -> None:
-    info = describe(estimator, **known, n_rows=len(table.values))
+    info = describe(estimator, **known, n_rows=estimator.n_samples_seen_)
     fitted = estimator.mixture_
     mixture = Mixture(fitted.weights, fitted.means, fitted.covariances, feature_names=table.names)
     save_model(output, mixture, info=info)
@@ -180,15 +198,20 @@ def predict(
     if output is not None:
         check_output(output, data, model, table=True)
     mixture = load_model(model).mixture
-    X = read_data(data, columns, exclude, key, model=mixture).values
-    responsibilities = mixture.responsibilities(X)
+    source = source_of(read_data(data, columns, exclude, key, model=mixture))
+
+    def rule(rows: FloatArray) -> Array:
+        shares = mixture.responsibilities(rows)
+        columns = [shares.argmax(axis=1), shares.max(axis=1), mixture.log_density(rows)]
+        return np.column_stack([*columns, shares] if proba else columns)
+
+    label, responsibility, log_density, *shares = source.map(rule).T
     result: dict[str, ArrayLike] = {
-        "label": responsibilities.argmax(axis=1),
-        "responsibility": responsibilities.max(axis=1),
-        "log_density": mixture.log_density(X),
+        "label": label.astype(np.intp),
+        "responsibility": responsibility,
+        "log_density": log_density,
     }
-    if proba:
-        result |= {f"responsibility_{k}": column for k, column in enumerate(responsibilities.T)}
+    result |= {f"responsibility_{k}": column for k, column in enumerate(shares)}
     _write(output, result, quiet=quiet)
 
 
@@ -204,12 +227,17 @@ def score(
 ) -> None:
     """Print the mean log-likelihood per row of DATA."""
     mixture = load_model(model).mixture
-    table = read_data(data, columns, exclude, key, weights=weights, model=mixture)
-    if table.weights is not None and not (table.weights.min() >= 0 < table.weights.max()):
-        raise ValueError(f"weights in {weights!r} must be at least 0 and not all 0")
-    mean = float(np.average(mixture.log_density(table.values), weights=table.weights))
+    source = source_of(read_data(data, columns, exclude, key, weights=weights, model=mixture))
+
+    def ask(rows: FloatArray, weights: Array | None) -> Array:
+        log_density = mixture.log_density(rows)
+        shares = np.ones(len(rows)) if weights is None else weights
+        return np.array([shares @ log_density, shares.sum()])
+
+    log_likelihood, weight = source.total(ask)
+    mean = float(log_likelihood / weight)
     if as_object:
-        print(json.dumps({"log_likelihood": mean, "n_rows": len(table.values)}))
+        print(json.dumps({"log_likelihood": mean, "n_rows": source.n_given}))
     else:
         print(f"{mean:.10g}")
 

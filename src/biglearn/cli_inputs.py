@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from biglearn.engines import ArraySource, Chunked, Header, Source, Wishes
+from biglearn.engines.choose import choose
 from biglearn.mixture import Mixture
-from biglearn.tables import Table, read_table
+from biglearn.tables import Table, TableRows, open_table, read_table
 
 if TYPE_CHECKING:
     from biglearn.methods import Paper
@@ -26,11 +28,16 @@ def read_data(
     exclude: Sequence[str] | None,
     key: str | None,
     *,
+    engine: str = "auto",
     weights: str | None = None,
     model: Mixture | None = None,
-) -> Table:
-    """Read DATA as the options say, in the order of the model's features if there is one."""
-    table = read_table(
+) -> Table | TableRows:
+    """Read DATA as the options say, or only open it where it is to be read in blocks.
+
+    The columns come in the order of the model's features, if there is one.
+    """
+    read = open_table if choose(data, engine) == "chunked" else read_table
+    table: Table | TableRows = read(
         data,
         split(columns),
         split(exclude) or (),
@@ -38,12 +45,26 @@ def read_data(
         features=None if model is None else model.feature_names,
         key=key,
     )
-    if model is not None and table.values.shape[1] != model.n_features:
+    if model is not None and table.n_columns != model.n_features:
         raise ValueError(
-            f"{str(data)!r} gives {table.values.shape[1]} columns and the model has "
+            f"{str(data)!r} gives {table.n_columns} columns and the model has "
             f"{model.n_features} features: choose with --columns or --exclude"
         )
     return table
+
+
+def rows_of(table: Table | TableRows) -> tuple[Any, Any]:
+    """Return what an estimator takes of a table: its rows, and weights that come apart."""
+    return (table.values, table.weights) if isinstance(table, Table) else (table, None)
+
+
+def source_of(table: Table | TableRows) -> Source:
+    """Open a table for questions about its rows; one that was read has been checked."""
+    X, weights = rows_of(table)
+    wishes = Wishes(sample_weight=weights)
+    if isinstance(table, TableRows):
+        return Chunked().open_source(X, wishes)
+    return ArraySource(X, Header(table.n_columns, table.names), wishes)
 
 
 def paper_options(
@@ -75,9 +96,9 @@ def paper_options(
         raise typer.BadParameter(str(error)) from error
 
 
-def rows_and_columns(data: Path, table: Table) -> str:
-    """Say what was read."""
-    n_rows, n_columns = table.values.shape
+def rows_and_columns(data: Path, table: Table | TableRows) -> str:
+    """Say what was read, or opened."""
+    rows = f"{len(table.values)} rows" if isinstance(table, Table) else "read in blocks"
     named = f": {', '.join(table.names[:12])}" if table.names else ""
-    more = ", ..." if n_columns > 12 and named else ""
-    return f"{data}: {n_rows} rows, {n_columns} columns{named}{more}"
+    more = ", ..." if table.n_columns > 12 and named else ""
+    return f"{data}: {rows}, {table.n_columns} columns{named}{more}"

@@ -8,7 +8,8 @@ import typer
 Data = Annotated[
     Path,
     typer.Argument(
-        metavar="DATA", help="Table of numbers: .csv, .csv.gz, .tsv, .parquet, .npy or .npz."
+        metavar="DATA",
+        help="Table of numbers, or a folder of them: .csv, .csv.gz, .tsv, .parquet, .npy, .npz.",
     ),
 ]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="Model file from biglearn fit.")]
@@ -66,6 +67,17 @@ Init = Annotated[
 ]
 Scaling = Annotated[
     Literal["standard", "minmax", "none"], typer.Option(help="Units that the fit works in.")
+]
+Engine = Annotated[
+    Literal["auto", "memory", "chunked", "torch"],
+    typer.Option(help="Where the rows live; auto reads large files in blocks."),
+]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Keep every pass in FILE, so that the same command goes on after it was killed.",
+    ),
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads (default as many as BLAS uses).")]
 

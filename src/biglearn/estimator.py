@@ -130,6 +130,8 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         Components re-seeded during the fit because they lost their rows.
     n_raised_ : int
         Eigenvalues raised to the floor during the fit.
+    n_samples_seen_ : int
+        Rows with a positive weight, over all blocks of a stream.
     n_features_in_ : int
     feature_names_in_ : array of shape (D,)
         Where X has string column names.
@@ -149,6 +151,10 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
     >>> bool(model.predict([[0, 0]]) != model.predict([[12, 3]]))
     True
     """
+
+    lower_bounds_: list[float]
+    n_iter_: int
+    n_raised_: int
 
     def __init__(
         self,
@@ -305,6 +311,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         self.lower_bound_ = stream.moments.mean_log_likelihood - run.offset
         self.lower_bounds_.append(self.lower_bound_)
         self.n_iter_ += 1
+        self.n_samples_seen_ = stream.seen
         self.converged_ = False
         self.n_raised_ += run.raised
         return self
@@ -404,7 +411,8 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
     def _keep(self, run: Run, units: Units, dtype: np.dtype[Any]) -> None:
         """Take over the run's result, in the user's units."""
         self._keep_parameters(run.mixture, units, dtype)
-        self._stream = Stream.after(units, run.mixture, run.log_likelihood, run.engine.n_rows)
+        self.n_samples_seen_ = run.engine.n_rows
+        self._stream = Stream.after(units, run.mixture, run.log_likelihood, self.n_samples_seen_)
         self.lower_bound_ = run.log_likelihood - run.offset
         trace = run.best_ascent
         self.lower_bounds_ = [value - run.offset for value in trace.up_to(run.log_likelihood)]

@@ -45,6 +45,11 @@ class Table:
     names: Names
     weights: NDArray[np.float64] | None = None
 
+    @property
+    def n_columns(self) -> int:
+        """Number D of columns."""
+        return int(self.values.shape[1])
+
 
 def ending(path: str | os.PathLike[str], known: Mapping[str, Any]) -> str:
     """Return the longest of the ``known`` file endings that ``path`` has.
@@ -164,6 +169,11 @@ class TableRows:
         return labels[:-1] if self.weighted else labels
 
     @property
+    def n_columns(self) -> int:
+        """Number D of columns."""
+        return len(self.labels)
+
+    @property
     def _known(self) -> tuple[Names, tuple[str, ...]]:
         if self._columns is None:
             next(self.matrices(1), None)
@@ -204,6 +214,29 @@ class TableRows:
     def _check_version(self, path: Path) -> None:
         if path.exists() and self._versions.setdefault(path, _version(path)) != _version(path):
             raise ValueError("changed")
+
+
+def open_table(
+    path: str | os.PathLike[str],
+    columns: Sequence[str | int] | None = None,
+    exclude: Sequence[str | int] = (),
+    *,
+    weights: str | int | None = None,
+    features: Sequence[str] | None = None,
+    key: str | None = None,
+) -> TableRows:
+    """Open a file, or all tables of a folder in the order of their names, without reading it.
+
+    The parameters and errors are those of `read_table`; the rows are neither read nor checked
+    before somebody asks for them.
+    """
+    path, files = Path(path), [Path(path)]
+    if path.is_dir():
+        found = (file for file in path.iterdir() if file.name.lower().endswith(tuple(READERS)))
+        files = sorted(file for file in found if not file.name.startswith("."))
+        if not files:
+            raise TableError(f"the folder {str(path)!r} holds no file that ends in {list(READERS)}")
+    return TableRows(files, columns, exclude, weights=weights, features=features, key=key)
 
 
 def _version(path: Path) -> tuple[int, int]:

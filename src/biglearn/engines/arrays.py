@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array
 
 from biglearn._linalg import BoolArray, FloatArray
 from biglearn.engines.base import Engine, Header, Wishes
@@ -46,8 +45,8 @@ class ArraySource:
         header: Any,
         wishes: Wishes,
         *,
-        factory: Factory,
-        label: str,
+        factory: Factory = over,
+        label: str = "memory",
         deliver: Callable[[Any], Any] = np.asarray,
     ) -> None:
         weights = check_weights(wishes.sample_weight, len(rows))
@@ -98,6 +97,8 @@ def check_rows(X: Any, wishes: Wishes) -> tuple[FloatArray, Any]:
     if isinstance(X, str | os.PathLike):
         table = read_table(X, features=wishes.features)
         return table.values, Header(table.values.shape[1], table.names)
+    from sklearn.utils import check_array  # loading scikit-learn takes seconds
+
     reject_text(X)
     rows = check_array(
         X,

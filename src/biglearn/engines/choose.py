@@ -11,6 +11,7 @@ import numpy as np
 
 from biglearn.engines import arrays
 from biglearn.engines.base import Source, Wishes
+from biglearn.tables import TableRows
 
 #: The engines by name: a module with ``open_source(X, wishes)``, imported when it is used.
 MODULES = {
@@ -85,10 +86,14 @@ def choose(X: Any, engine: Any = "auto") -> str:
         )
     if _package(X) in _AT_HOME:
         return _AT_HOME[_package(X)]
+    if isinstance(X, TableRows):
+        return "chunked"
     if isinstance(X, str | os.PathLike):
         return "chunked" if _size(Path(X)) > IN_MEMORY_BYTES or Path(X).is_dir() else "memory"
     if isinstance(X, np.memmap):
         return "chunked" if X.nbytes > IN_MEMORY_BYTES else "memory"
+    if isinstance(X, list | tuple) and X and isinstance(X[0], str | os.PathLike):
+        return "chunked"
     array_like = hasattr(X, "__array__") or hasattr(X, "shape") or isinstance(X, list | tuple)
     return "memory" if array_like or not hasattr(X, "__iter__") else "chunked"
 

@@ -11,10 +11,9 @@ from typing import IO, Any, Protocol
 
 import numpy as np
 
-from biglearn._readers import READERS
 from biglearn.engines.blocks import as_block
 from biglearn.inputs import reject_text
-from biglearn.tables import TableRows
+from biglearn.tables import TableRows, open_table
 
 #: Text is parsed so much slower than numbers are read that it is kept as numbers.
 _SLOW = (".csv", ".tsv", ".gz", ".npz")
@@ -54,7 +53,7 @@ def stored(X: Any, features: tuple[str, ...] | None = None) -> Stored:
     if isinstance(X, TableRows):
         return Files(X)
     if isinstance(X, str | os.PathLike):
-        return Files(TableRows(_files(Path(X)), features=features))
+        return Files(open_table(X, features=features))
     if isinstance(X, list | tuple) and X and isinstance(X[0], str | os.PathLike):
         return Files(TableRows([Path(path) for path in X], features=features))
     if hasattr(X, "shape") and hasattr(X, "__getitem__"):
@@ -73,15 +72,6 @@ def stored(X: Any, features: tuple[str, ...] | None = None) -> Stored:
         f"X is a {type(X).__name__}; engine='chunked' takes a file, a folder of files, an array "
         "or an iterable of blocks"
     )
-
-
-def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    found = [p for p in path.iterdir() if p.name.lower().endswith(tuple(READERS))]
-    if not found:
-        raise ValueError(f"the folder {str(path)!r} holds no file that ends in {list(READERS)}")
-    return sorted(p for p in found if not p.name.startswith("."))
 
 
 class Sliced:
