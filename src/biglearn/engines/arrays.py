@@ -11,8 +11,8 @@ import numpy as np
 
 from biglearn._linalg import BoolArray, FloatArray
 from biglearn.engines.base import Engine, Header, Wishes
-from biglearn.engines.memory import default_threads
 from biglearn.engines.over import over
+from biglearn.engines.threads import default_threads
 from biglearn.inputs import check_weights, reject_non_finite, reject_text
 from biglearn.summaries import ArrayRows, Ask, Extent
 from biglearn.tables import read_table

@@ -24,10 +24,10 @@ from biglearn.engines.blocks import (
     read_ahead,
     shape_of,
 )
-from biglearn.engines.memory import MemoryEngine, default_threads
+from biglearn.engines.memory import MemoryEngine
 from biglearn.engines.over import over
 from biglearn.engines.stored import Stored, stored
-from biglearn.engines.threads import Threads
+from biglearn.engines.threads import Threads, default_threads
 from biglearn.inputs import check_weights
 from biglearn.mixture import Mixture
 from biglearn.moments import Moments

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import lru_cache
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from biglearn._linalg import Array, FloatArray, IntArray
 from biglearn.densities import (
@@ -19,6 +16,7 @@ from biglearn.densities import (
     outer_sums,
     quadratic_is_accurate,
 )
+from biglearn.engines.threads import Threads
 from biglearn.mixture import Mixture
 from biglearn.moments import Moments
 from biglearn.units import Units
@@ -44,11 +42,6 @@ _SMALL_WORK = 4_000_000
 _QUADRATIC_SIZE = 40
 
 
-@lru_cache(maxsize=1)
-def _blas() -> ThreadpoolController:
-    return ThreadpoolController()  # looking for the libraries takes milliseconds
-
-
 class MemoryEngine:
     """One pass over rows that live in an array.
 
@@ -62,8 +55,8 @@ class MemoryEngine:
         Coordinates to compute in; the user's own if left out.
     view : View, optional
         What of them to see; everything if left out.
-    n_threads : int
-        Threads for a pass.
+    n_threads : int or Threads
+        Threads for a pass; a `Threads` is shared with other engines.
     dtype : dtype, optional
         Of the products (float64 or float32); that of X if left out.  Sums over
         blocks are always float64.
@@ -89,7 +82,7 @@ class MemoryEngine:
         weights: Array | None = None,
         units: Units | None = None,
         view: View | None = None,
-        n_threads: int = 1,
+        n_threads: int | Threads = 1,
         dtype: np.dtype[np.floating] | None = None,
         background: Array | None = None,
     ) -> None:
@@ -97,12 +90,11 @@ class MemoryEngine:
         self._weights = weights
         self._units = units or Units.identity(X.shape[1])
         self._view = view or View.joint(X.shape[1])
-        self._threads = max(1, n_threads)
+        self._threads = n_threads if isinstance(n_threads, Threads) else Threads(n_threads)
         self._dtype = np.dtype(dtype or (np.float32 if X.dtype == np.float32 else np.float64))
         self._background = None if background is None else background.astype(self._dtype)
         self._total = float(len(X)) if weights is None else float(weights.sum())
         self._count = len(X) if weights is None else int((weights > 0).sum())
-        self._pool: ThreadPoolExecutor | None = None
         cached = self._view.size * len(X) * self._dtype.itemsize <= _CACHE_BYTES
         self._rows: FloatArray | None = self._project(slice(None)) if cached else None
         self._features: dict[tuple[bool, int, int], FloatArray] = {}
@@ -121,7 +113,7 @@ class MemoryEngine:
         """Return an engine over the same rows seen through a view of this one."""
         if view.is_joint:
             return self
-        engine = MemoryEngine(
+        return MemoryEngine(
             self._X,
             weights=self._weights,
             units=self._units,
@@ -129,8 +121,6 @@ class MemoryEngine:
             n_threads=self._threads,
             dtype=self._dtype,
         )
-        engine._pool = self._pool
-        return engine
 
     def expect(self, mixture: Mixture, *, diagonal: bool = False) -> Moments:
         """Make one E-step: return the moments under the mixture's responsibilities."""
@@ -174,7 +164,7 @@ class MemoryEngine:
 
     def select(self, chosen: IntArray, *, background: Array | None = None) -> MemoryEngine:
         """Return an engine over the chosen rows, with a background of their own."""
-        engine = MemoryEngine(
+        return MemoryEngine(
             self._X[chosen],
             weights=None if self._weights is None else self._weights[chosen],
             units=self._units,
@@ -183,8 +173,6 @@ class MemoryEngine:
             dtype=self._dtype,
             background=background,
         )
-        engine._pool = self._pool
-        return engine
 
     def rows(self) -> Array:
         """Return all rows in the engine's units, shape (N, d)."""
@@ -196,19 +184,9 @@ class MemoryEngine:
         """Weight of each row, shape (N,), or None where all are 1."""
         return self._weights
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
+    def running(self) -> AbstractContextManager[None]:
         """Hold a pool of threads, with BLAS held to one thread in each."""
-        with _blas().limit(limits=1, user_api="blas"):
-            if self._threads == 1:
-                yield
-                return
-            with ThreadPoolExecutor(self._threads) as pool:
-                self._pool = pool
-                try:
-                    yield
-                finally:
-                    self._pool = None
+        return self._threads.running()
 
     def _project(self, block: slice) -> FloatArray:
         """Return the rows of a block in units and view, shape (d, b)."""
@@ -255,8 +233,7 @@ class MemoryEngine:
             return sums, log_likelihood
 
         work = len(self._X) * n_components * pairs.n_features
-        spread = self._pool is not None and work > _SMALL_WORK
-        mapped = self._pool.map(run, groups) if self._pool and spread else map(run, groups)
+        mapped = self._threads.map(run, groups) if work > _SMALL_WORK else map(run, groups)
         sums, log_likelihood = np.zeros((n_components, pairs.n_features)), 0.0
         for group_sums, group_log_likelihood in mapped:
             sums += group_sums
@@ -279,8 +256,3 @@ class MemoryEngine:
             out = np.empty((pairs.n_features, rows.shape[1]), dtype=self._dtype)
             self._features[key] = pairs.fill(rows, out)
         return self._features[key]
-
-
-def default_threads() -> int:
-    """Return the number of threads that BLAS may use now, so that one setting rules both."""
-    return max((pool["num_threads"] for pool in _blas().info()), default=1)

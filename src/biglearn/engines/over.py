@@ -40,9 +40,6 @@ def over(
     >>> over(np.zeros((3, 2))).n_rows
     3
     """
-    threads = n_threads if isinstance(n_threads, Threads) else Threads(n_threads)
-    engine = MemoryEngine(
-        rows, weights=weights, units=units, view=view, n_threads=threads.n_threads, dtype=dtype
+    return MemoryEngine(
+        rows, weights=weights, units=units, view=view, n_threads=n_threads, dtype=dtype
     )
-    engine._pool = threads.pool
-    return engine

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TypeVar
 
-from biglearn.engines.memory import _blas
+from threadpoolctl import ThreadpoolController
 
 S = TypeVar("S")
 T = TypeVar("T")
+
+
+@lru_cache(maxsize=1)
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()  # looking for the libraries takes milliseconds
 
 
 class Threads:
@@ -21,7 +27,7 @@ class Threads:
 
     def __init__(self, n_threads: int = 1) -> None:
         self.n_threads = max(1, n_threads)
-        self.pool: ThreadPoolExecutor | None = None
+        self._pool: ThreadPoolExecutor | None = None
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -31,12 +37,17 @@ class Threads:
                 yield
                 return
             with ThreadPoolExecutor(self.n_threads) as pool:
-                self.pool = pool
+                self._pool = pool
                 try:
                     yield
                 finally:
-                    self.pool = None
+                    self._pool = None
 
     def map(self, work: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
         """Yield the work's results in the order of the items."""
-        return map(work, items) if self.pool is None else self.pool.map(work, items)
+        return map(work, items) if self._pool is None else self._pool.map(work, items)
+
+
+def default_threads() -> int:
+    """Return the number of threads that BLAS may use now, so that one setting rules both."""
+    return max((pool["num_threads"] for pool in _blas().info()), default=1)
