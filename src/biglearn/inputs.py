@@ -96,9 +96,13 @@ def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> Array | None:
             "sample_weight is zero for every row; at least one weight must be positive"
         )
     largest = float(weights.max())
-    if not 1.0 <= largest <= _MOST_COPIES:
-        weights = np.ldexp(weights, -int(np.frexp(largest)[1]))
+    weights = np.ldexp(weights, weight_exponent(largest))
     return None if (weights == weights[0]).all() and weights[0] <= 1.0 else weights
+
+
+def weight_exponent(largest: float) -> int:
+    """Return the power of two that weights are multiplied by, given the largest."""
+    return 0 if 1.0 <= largest <= _MOST_COPIES else -int(np.frexp(largest)[1])
 
 
 def check_number(

@@ -133,8 +133,11 @@ def test_blocks_may_bring_weights(X, rng):
     pairs = [(X[:300], weights[:300]), (X[300:], weights[300:])]
     ours, theirs = fit(pairs), fit(X, engine="memory", sample_weight=weights)
     np.testing.assert_allclose(ours.means_, theirs.means_, rtol=1e-7)
-    equal = fit([(part, np.full(len(part), 7.0)) for part in np.array_split(X, 3)])
+    equal = fit([(part, np.full(len(part), 0.3)) for part in np.array_split(X, 3)])
     np.testing.assert_array_equal(equal.means_, fit(X).means_)
+    np.testing.assert_array_equal(fit(X, sample_weight=0.3).means_, fit(X).means_)
+    with pytest.raises(ValueError, match="one weight for each row, got the number 3"):
+        fit(X, sample_weight=3)
     with pytest.raises(ValueError, match="bring weights of their own"):
         fit(pairs, sample_weight=weights)
 

@@ -28,7 +28,7 @@ from biglearn.engines.memory import MemoryEngine
 from biglearn.engines.over import over
 from biglearn.engines.stored import Stored, stored
 from biglearn.engines.threads import Threads, default_threads
-from biglearn.inputs import check_weights
+from biglearn.inputs import check_weights, weight_exponent
 from biglearn.mixture import Mixture
 from biglearn.moments import Moments
 from biglearn.summaries import PIECE, Ask, Extent, pieces
@@ -111,8 +111,14 @@ class ChunkedSource:
         self._empty = 0
 
     def _given_weights(self, sample_weight: Any) -> Array | None:
-        if sample_weight is None or np.ndim(sample_weight) == 0:
-            check_weights(sample_weight, 1)
+        if sample_weight is None:
+            return None
+        if np.ndim(sample_weight) == 0:
+            if check_weights(sample_weight, 1) is not None:
+                raise ValueError(
+                    "sample_weight must have one weight for each row, got the number "
+                    f"{sample_weight}; rows out of memory are not counted before"
+                )
             return None
         if self._shape.weighted:
             raise ValueError("the blocks of X bring weights of their own; leave out sample_weight")
@@ -178,7 +184,7 @@ class ChunkedSource:
         """Yield the rows with a positive weight; weights only where they differ."""
         census = self._census
         for rows, weights in self._checked(census.n_given):
-            if weights is None or census.equal:
+            if weights is None or census.unweighted:
                 yield Block(rows)
             else:
                 present = weights > 0
@@ -303,15 +309,19 @@ class _Census:
 
     @property
     def factor(self) -> float:
-        """Power of two that brings the largest weight into [1, 2)."""
-        return float(np.ldexp(1.0, 1 - int(np.frexp(self.heaviest)[1])))
+        """What weights are multiplied by, as those of an array."""
+        return float(np.ldexp(1.0, weight_exponent(self.heaviest)))
+
+    @property
+    def unweighted(self) -> bool:
+        """Whether each row counts as one."""
+        return self.heaviest == 0 or (self.equal and self.heaviest * self.factor <= 1.0)
 
     @property
     def scaled(self) -> Extent:
         """The extent in scaled weights."""
-        if self.heaviest == 0:
-            return self.extent
-        weight = float(self.extent.n_rows) if self.equal else self.extent.weight * self.factor
+        n_rows = float(self.extent.n_rows)
+        weight = n_rows if self.unweighted else self.extent.weight * self.factor
         return replace(self.extent, weight=weight)
 
 
