@@ -37,6 +37,14 @@ class ArraySource:
     label : str
     deliver : callable
         Turns what `map` returns into the user's kind of array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from biglearn.engines import ArraySource, Header, Wishes
+    >>> source = ArraySource(np.ones((4, 2)), Header(2), Wishes(sample_weight=[1, 0, 3, 1]))
+    >>> source.extent.n_rows, float(source.total(lambda rows, weights: weights.sum()))
+    (3, 5.0)
     """
 
     def __init__(
