@@ -38,8 +38,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.command()(study)
-
 
 @dataclass
 class _Session:
@@ -295,6 +293,9 @@ def demo(
         Console().print(contest_report(problem, outcomes), "")
     for path in write_results(output_dir, results, seed=seed):
         say(f"wrote {path}", quiet=quiet)
+
+
+app.command()(study)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
