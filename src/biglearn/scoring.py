@@ -52,10 +52,11 @@ class RowsMixin:
     def score_samples(self, X: ArrayLike) -> Any:
         """Return the log-density of each row, shape (N,)."""
         source, mixture = self._fitted(X)
+        dtype = source.dtype  # and not the source, for rules travel to where the rows are
 
         def rule(rows: FloatArray) -> FloatArray:
             with np.errstate(over="ignore"):  # what float32 cannot hold is -inf
-                return mixture.log_density(rows).astype(source.dtype)
+                return mixture.log_density(rows).astype(dtype)
 
         return source.map(rule)
 
@@ -72,7 +73,8 @@ class RowsMixin:
     def predict_proba(self, X: ArrayLike) -> Any:
         """Return the responsibilities, shape (N, K)."""
         source, mixture = self._fitted(X)
-        return source.map(lambda rows: mixture.responsibilities(rows).astype(source.dtype))
+        dtype = source.dtype
+        return source.map(lambda rows: mixture.responsibilities(rows).astype(dtype))
 
     def sample(self, n_samples: int = 1) -> tuple[FloatArray, IntArray]:
         """Draw rows, ordered by component as in scikit-learn.

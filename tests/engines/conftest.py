@@ -43,12 +43,19 @@ def to_tensor(rows):
     return importlib.import_module("torch").from_numpy(np.array(rows))
 
 
+def to_chunks(rows):
+    array = importlib.import_module("dask.array").from_array(np.array(rows), chunks=(-1, 1))
+    few = [len(block) for block in in_blocks(rows)][-2:]
+    return array.rechunk(((len(rows) - sum(few), *few), 1))
+
+
 ENGINES = {
     "memory": Kind("memory"),
     "chunked": Kind("chunked"),
     "chunked, small blocks": Kind(Chunked(block_bytes=4000)),
     "chunked, uneven blocks": Kind(Chunked(block_bytes=4000), in_blocks),
     "torch": Kind("torch", package="torch", threads_rtol=1e-5),
+    "dask": Kind("auto", to_chunks, package="dask"),
     "torch, of a tensor": Kind("auto", to_tensor, package="torch", threads_rtol=1e-5),
 }
 
