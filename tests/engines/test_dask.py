@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from biglearn import BigLearnGaussianMixture
+from biglearn.methods import Paper
 from biglearn.units import Units
 from helpers import blobs
 
@@ -16,11 +17,12 @@ da = pytest.importorskip("dask.array", reason="needs dask: pip install 'biglearn
 import dask  # noqa: E402
 
 from biglearn.engines import Wishes, open_source  # noqa: E402
+from biglearn.engines.choose import choose  # noqa: E402
 from biglearn.engines.dask import Dask, tree_sum  # noqa: E402
 
 
 def fit(X, weights=None, **parameters):
-    parameters = {"method": "em", "random_state": 0} | parameters
+    parameters = {"method": "em", "random_state": 0, "tol": 1e-3} | parameters
     return BigLearnGaussianMixture(3, **parameters).fit(X, sample_weight=weights)
 
 
@@ -124,23 +126,23 @@ def client():
 
 
 def test_a_fit_survives_the_loss_of_a_worker(rng, client):
-    X = blobs(rng, 6000, 4, spread=1.0)  # overlapping: EM takes its time
-    chunks = da.from_array(X, chunks=(1000, 4))
+    X = blobs(rng, 3000, 3, spread=1.0)
+    chunks = da.from_array(X, chunks=(1000, 3))
+    few = {"method": Paper(steps=2, polish=False)}
     pids = client.run(os.getpid)
     assert len(pids) == 2
     killed = []
 
     def kill_one(record):
-        if record.step == 3:
+        if record.step == 1:
             pid = next(iter(pids.values()))
             os.kill(pid, signal.SIGKILL)
             killed.append(pid)
 
-    model = fit(chunks, engine=Dask(client), callback=kill_one)
+    model = fit(chunks, engine=Dask(client), callback=kill_one, **few)
     assert killed
-    assert len(model.history_) > 6  # it went on
-    assert_same_fit(model, fit(X))
+    assert_same_fit(model, fit(X, **few))
     labels = model.predict(chunks)
     assert isinstance(labels, da.Array)
     np.testing.assert_array_equal(labels.compute(), model.predict(X))
-    assert fit(chunks, engine=client).lower_bound_ == model.lower_bound_
+    assert choose(None, client) == "dask"

@@ -21,7 +21,7 @@ from biglearn.engines.base import Header, Wishes
 from biglearn.engines.memory import MemoryEngine
 from biglearn.engines.over import over
 from biglearn.engines.threads import Threads
-from biglearn.inputs import check_weights
+from biglearn.inputs import check_weights, weight_exponent
 from biglearn.mixture import Mixture
 from biglearn.moments import Moments
 from biglearn.summaries import Ask, Extent
@@ -111,7 +111,7 @@ class DaskSource:
         self.label = f"dask ({self._X.numblocks[0]} partitions)"
 
     def _weights(self) -> list[Any]:
-        """Return the weights of every partition, brought into [1, 2) at their largest."""
+        """Return the weights of every partition, scaled as those of an array."""
         given = self._sample_weight
         if given is None or np.ndim(given) == 0:
             check_weights(given, 1)
@@ -136,10 +136,9 @@ class DaskSource:
                 "sample_weight must be finite and at least 0, got "
                 f"{low if finite else 'NaN or infinity'}"
             )
-        if low == high:
-            check_weights(high, 1)
+        if check_weights([low, high], 2) is None:  # all alike
             return [None] * self._X.numblocks[0]
-        return list((given * np.ldexp(1.0, 1 - int(np.frexp(high)[1]))).to_delayed().ravel())
+        return list((given * np.ldexp(1.0, weight_exponent(high))).to_delayed().ravel())
 
     def _lengths(self) -> list[int]:
         """Return the number of rows of every partition."""
