@@ -17,6 +17,9 @@ WITH_CODE = [page for page in PAGES if page.parts[0] == "docs" and blocks(read(p
 def test_the_code_of_a_page_runs_from_top_to_bottom(page, tmp_path, monkeypatch):
     matplotlib = pytest.importorskip("matplotlib", reason="pages draw pictures")
     matplotlib.use("Agg")
+    for package in ("torch", "dask"):
+        if f"import {package}" in read(page):
+            pytest.importorskip(package, reason=f"this page needs biglearn-em[{package}]")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     with warnings.catch_warnings():
