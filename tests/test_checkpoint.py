@@ -155,6 +155,25 @@ def test_moments_that_are_not_symmetric_come_back_as_they_were(tmp_path, rng, X)
     assert_same(model("em", engine=Skewed, checkpoint=path).fit(X), first)
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+@pytest.mark.parametrize("polish", [True, False])
+def test_no_pass_is_made_after_an_interrupt_or_an_error(X, error, polish):
+    class Failing(MemoryEngine):
+        passes = 0
+
+        def expect(self, mixture, *, diagonal=False):
+            Failing.passes += 1
+            if Failing.passes >= limit:
+                raise error("at a pass")
+            return super().expect(mixture, diagonal=diagonal)
+
+    for limit in (1, 10):
+        Failing.passes = 0
+        with pytest.raises(error, match="at a pass"):
+            model(Paper(polish=polish), engine=Failing).fit(X)
+        assert Failing.passes == limit
+
+
 def test_an_interrupted_fit_leaves_the_best_so_far(X):
     def interrupt(record):
         if record.step == 20:

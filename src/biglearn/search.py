@@ -215,8 +215,8 @@ class Run:
 def search(run: Run, method: Method) -> Iterator[Record]:
     """Fit: make the method's moves until it ends or the budget is spent.
 
-    The result is left in ``run.mixture`` and ``run.log_likelihood``.  Closing
-    the generator early leaves the best so far there too.
+    The result is left in ``run.mixture`` and ``run.log_likelihood``.  An error,
+    Ctrl-C or closing the generator early leaves the best so far there, if any.
     """
     with run.engine.running():
         try:
@@ -224,8 +224,11 @@ def search(run: Run, method: Method) -> Iterator[Record]:
                 yield from move(run)
         except BudgetSpentError:
             pass
-        finally:
-            conclude(run, keep_best=method.keeps_best)
+        except BaseException:
+            if run.best is not None:  # known without a pass, which might fail or take long
+                conclude(run, keep_best=True)
+            raise
+        conclude(run, keep_best=method.keeps_best)
 
 
 def conclude(run: Run, *, keep_best: bool) -> None:
