@@ -56,11 +56,12 @@ def test_a_floor_of_zero_still_leaves_a_cholesky_factor():
     assert n_raised == 2
 
 
-def test_inverse_cholesky_whitens_and_gives_the_determinant(rng):
-    covariances = random_covariances(rng, 4, 3)
+@pytest.mark.parametrize("size", [3, 64, 65, 200])  # the large ones by halves
+def test_inverse_cholesky_whitens_and_gives_the_determinant(rng, size):
+    covariances = random_covariances(rng, 4, size)
     whitening, half_log_det = inverse_cholesky(covariances)
     whitened = whitening @ covariances @ np.swapaxes(whitening, 1, 2)
-    np.testing.assert_allclose(whitened, np.tile(np.eye(3), (4, 1, 1)), atol=1e-12)
+    np.testing.assert_allclose(whitened, np.tile(np.eye(size), (4, 1, 1)), atol=1e-12)
     np.testing.assert_allclose(half_log_det, -0.5 * np.linalg.slogdet(covariances)[1], rtol=1e-12)
     assert (np.triu(whitening, 1) == 0).all()
 

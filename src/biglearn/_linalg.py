@@ -13,6 +13,9 @@ FloatArray = NDArray[np.floating]  # float64 or float32
 #: Relative size below which an eigenvalue counts as rounding noise.
 _NOISE = 1e-13
 
+#: Triangular matrices up to this size are inverted by the general solver.
+_SOLVED = 64
+
 
 def symmetrise(matrices: Array) -> Array:
     """Return the symmetric part of a stack of matrices, shape (..., D, D)."""
@@ -68,8 +71,26 @@ def inverse_cholesky(covariances: Array) -> tuple[Array, Array]:
     """
     factors = np.linalg.cholesky(covariances)
     half_log_det = -np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
-    identity = np.broadcast_to(np.eye(covariances.shape[-1]), covariances.shape)
-    return np.tril(np.linalg.solve(factors, identity)), half_log_det
+    return lower_inverse(factors), half_log_det
+
+
+def lower_inverse(factors: Array) -> Array:
+    """Return the inverses of lower triangular matrices, shape (K, d, d).
+
+    Large ones by halves, as [[A, 0], [B, C]]⁻¹ = [[A⁻¹, 0], [-C⁻¹BA⁻¹, C⁻¹]]: products are
+    much faster than the general solver, which does not know of the zeros.
+    """
+    size = factors.shape[-1]
+    if size <= _SOLVED:
+        identity = np.broadcast_to(np.eye(size), factors.shape)
+        return np.tril(np.linalg.solve(factors, identity))
+    half = size // 2
+    inverse = np.zeros_like(factors)
+    inverse[:, :half, :half] = lower_inverse(factors[:, :half, :half])
+    inverse[:, half:, half:] = lower_inverse(factors[:, half:, half:])
+    across = factors[:, half:, :half] @ inverse[:, :half, :half]
+    inverse[:, half:, :half] = -inverse[:, half:, half:] @ across
+    return inverse
 
 
 def random_rotation(n_features: int, rng: np.random.Generator) -> Array:
