@@ -69,7 +69,7 @@ def inverse_cholesky(covariances: Array) -> tuple[Array, Array]:
     Shapes (K, d, d) and (K,).  Raises `numpy.linalg.LinAlgError` where a
     covariance is not positive definite.
     """
-    factors = np.linalg.cholesky(covariances)
+    factors = np.asarray(np.linalg.cholesky(covariances), dtype=np.float64)
     half_log_det = -np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
     return lower_inverse(factors), half_log_det
 
