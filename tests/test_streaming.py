@@ -9,7 +9,7 @@ from biglearn.mixture import Mixture
 from biglearn.moments import Moments
 from biglearn.streaming import Stream, step_size
 from biglearn.units import Units
-from helpers import COVARIANCE_TYPES, blobs, random_mixture
+from helpers import COVARIANCE_TYPES, blobs, direct_moments, random_mixture
 
 TRUTH = Mixture(
     [0.5, 0.3, 0.2],
@@ -49,6 +49,26 @@ def test_the_first_block_is_fitted_and_later_ones_move_it(rng):
     )
     # the same block again is a step of EM at its optimum, which stays
     np.testing.assert_allclose(streamed([X] * 4).means_, first.means_, atol=2e-2)
+
+
+def test_a_step_is_the_weighted_mean_of_old_and_new_moments(rng):
+    X = TRUTH.sample(1500, rng)[0]
+    model = BigLearnGaussianMixture(3, method="em", scaling="none", random_state=0).fit(X[:500])
+    old = model.mixture_
+    model.partial_fit(X[500:])
+    gamma = (500 / 1000 + 2) ** -0.6
+    counts, means, covariances = direct_moments(X[500:], old.responsibilities(X[500:]))
+    old_share, new_share = (1 - gamma) * old.weights, gamma * counts / 1000
+    np.testing.assert_allclose(model.weights_, old_share + new_share, rtol=1e-9)
+    a, b = (
+        old_share[:, None] / model.weights_[:, None],
+        new_share[:, None] / model.weights_[:, None],
+    )
+    np.testing.assert_allclose(model.means_, a * old.means + b * means, rtol=1e-9)
+    gap = means - old.means
+    between = (a * b)[:, :, None] * gap[:, :, None] * gap[:, None, :]
+    expected = a[:, :, None] * old.covariances + b[:, :, None] * covariances + between
+    np.testing.assert_allclose(model.covariances_, expected, rtol=1e-8, atol=1e-10)
 
 
 def test_a_fitted_model_goes_on(rng):

@@ -133,6 +133,16 @@ def test_blocks_may_bring_weights(X, rng):
     pairs = [(X[:300], weights[:300]), (X[300:], weights[300:])]
     ours, theirs = fit(pairs), fit(X, engine="memory", sample_weight=weights)
     np.testing.assert_allclose(ours.means_, theirs.means_, rtol=1e-7)
+    for size in (1e-9, 1e9):  # only their ratios count, as in memory
+        scaled = fit([(rows, size * part) for rows, part in pairs])
+        again = fit(X, engine="memory", sample_weight=size * weights)
+        np.testing.assert_allclose(scaled.means_, again.means_, rtol=1e-7)
+        scaled_pairs = [(rows, size * part) for rows, part in pairs]
+        ours = open_source(scaled_pairs, Wishes(engine=SMALL)).extent.weight
+        theirs = open_source(X, Wishes(engine="memory", sample_weight=size * weights)).extent.weight
+        assert ours == pytest.approx(theirs, rel=1e-12)
+        totals = open_source(scaled_pairs, Wishes(engine=SMALL)).total(lambda rows, w: w.sum())
+        assert totals == pytest.approx(theirs, rel=1e-12)
     equal = fit([(part, np.full(len(part), 0.3)) for part in np.array_split(X, 3)])
     np.testing.assert_array_equal(equal.means_, fit(X).means_)
     np.testing.assert_array_equal(fit(X, sample_weight=0.3).means_, fit(X).means_)
