@@ -246,9 +246,23 @@ def test_speed_compares_the_same_steps(tmp_path):
     store = Store(tmp_path, speed.NAME)
     run(speed.tasks(Options(speed.PROFILES["tiny"])), store)
     found = {c["method"]: c for c in load(store.merged)}
+    assert {c["status"] for c in found.values()} == {"finished"}, found
     # the same steps from the same start end at the same likelihood: the comparison is fair
     gap = found["biglearn"]["log_likelihood"] - found["sklearn"]["log_likelihood"]
     assert abs(gap) < 1e-3
+    assert all(c["gemm"] > 0 and c["threads"] == 1 for c in found.values())
+    assert "| 500 | 3 | 4 | float64 | 1 |" in tables.report(store.merged)
+
+
+def test_growth_is_the_slope_of_the_logarithms():
+    cells = []
+    for size in dict.fromkeys(size for sizes in speed.GROWTH.values() for size in sizes):
+        name = f"{size}-float64-t1"
+        what = speed.parse(name)
+        seconds = 1e-9 * what["N"] * what["D"] ** 2 * what["K"]
+        cells.append({**cell("biglearn", -1.0, problem=name, status="finished"), **what})
+        cells[-1] |= {"step_seconds": seconds, "gemm": 1e10}
+    assert "| biglearn | 1.00 | 2.00 | 1.00 |" in speed.slopes(cells)
 
 
 def test_figures_are_drawn_from_the_results_alone(tmp_path):

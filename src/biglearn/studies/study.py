@@ -240,4 +240,5 @@ def _attempt(task: Task, threads: int, jobs: int) -> list[Cell]:
             message = f"{type(error).__name__}: {error}"[:500]
             cells = [{"budget": b, "status": "failed", "message": message} for b in task.budgets]
     base = {"problem": task.problem, "method": task.method, "seed": task.seed}
-    return [{**base, **cell, **noted} for cell in cells]
+    # a cell that fixes its own number of threads says so
+    return [{**base, **noted, **cell} for cell in cells]
