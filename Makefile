@@ -13,7 +13,7 @@ help:
 	@echo "make test   all tests, the README's examples included"
 	@echo "make lint   style (ruff) and types (mypy)"
 	@echo "make docs   the pages and pictures of docs/ that are made from the code"
-	@echo "make bench  the studies, in their short profile"
+	@echo "make bench  the studies, in their short profile, results in bench-output/"
 	@echo "make clean  remove $(VENV), caches and demo-output/"
 
 demo: $(VENV)/.installed-demo
@@ -32,7 +32,7 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/build_images.py
 
 bench: $(VENV)/.installed-demo
-	$(BIN)/biglearn study all --profile short
+	$(BIN)/biglearn study all --profile short --output bench-output
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -48,4 +48,4 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo-output .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) demo-output bench-output .mypy_cache .pytest_cache .ruff_cache

@@ -307,9 +307,9 @@ def slopes(cells: list[Cell]) -> str:
 def _slope(cells: list[Cell], method: str, axis: str, sizes: tuple[str, ...]) -> float:
     times: dict[int, list[float]] = {}
     for cell in cells:
-        if cell["method"] == method and _good(cell):
-            if cell["problem"] in _settings(sizes, "float64", 1):
-                times.setdefault(cell[axis], []).append(cell["step_seconds"])
+        own = cell["method"] == method and cell["problem"] in _settings(sizes, "float64", 1)
+        if own and _good(cell):
+            times.setdefault(cell[axis], []).append(cell["step_seconds"])
     if len(times) < len(sizes):
         return float("nan")
     x, y = np.log(list(times)), np.log([mean(found) for found in times.values()])

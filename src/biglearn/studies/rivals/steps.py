@@ -69,7 +69,7 @@ def sklearn(X: Array, means: Array, floor: float, threads: int) -> Steps:
 
 
 def authors(X: Array, means: Array, floor: float, threads: int) -> Steps:
-    """The authors' formulation, plainly: arrays of N×K×D×D outer products in PyTorch."""
+    """Follow the authors' formulation, plainly: arrays of N×K×D×D outer products in PyTorch."""
     torch: Any = importlib.import_module("torch")
     torch.set_num_threads(threads)
     rows = torch.as_tensor(X)
