@@ -65,7 +65,7 @@ VARIANTS: dict[str, Contender] = {
     for name, constants in variants.items()
 }
 PROFILES = {
-    "tiny": Plan(("elongated",), (TRUTH, *list(VARIANTS)[:2]), (0,), (0.2,)),
+    "tiny": Plan(("elongated",), tuple(VARIANTS)[:2], (0,), (0.2,), rows=300),
     "short": Plan(("hidden", "unbalanced"), (TRUTH, *VARIANTS), (0,), (1.0,)),
     "full": Plan(
         (
@@ -105,7 +105,12 @@ def tasks(options: Options) -> list[Task]:
         for seed in plan.seeds:
             make = functools.cache(
                 functools.partial(
-                    problems.make, name, seed, data=options.data, download=options.download
+                    problems.make,
+                    name,
+                    seed,
+                    data=options.data,
+                    rows=plan.rows,
+                    download=options.download,
                 )
             )
             for method in plan.methods:
