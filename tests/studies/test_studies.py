@@ -311,6 +311,8 @@ def test_fashion_runs_in_the_tiny_profile(tmp_path):
     assert found["paper"]["steps"] == [2, 4, 6]
     assert len(found["paper-kmeans"]["curves"]["accuracy"]) == 3
     assert "`paper` from k-means" in tables.report(store.merged)
+    pytest.importorskip("matplotlib")
+    assert [p.name for p in figures.draw(tmp_path)] == ["fashion.png"]
 
 
 def test_targets_are_held_against_what_was_reached(tmp_path):

@@ -96,6 +96,26 @@ def draw_divergence(cells: list[Cell], ax: Any) -> None:
     ax.set_ylabel("KL on test rows")
 
 
+def draw_fashion(cells: list[Cell], ax: Any) -> None:
+    """Draw accuracy and NMI on the test rows over the outer steps of the published chain.
+
+    Parameters
+    ----------
+    cells : list of dict
+        Of the fashion study.
+    ax : matplotlib.axes.Axes
+    """
+    chains = [c for c in cells if c.get("curves")]
+    for colour, cell in enumerate(chains):
+        for figure, style in (("accuracy", "-"), ("nmi", "--")):
+            label = f"{figure}, {cell['method']}, D = {cell['D']}, N = {cell['N']}"
+            values = cell["curves"][figure]
+            ax.plot(cell["steps"], values, style, color=f"C{colour}", label=label)
+    ax.set_xlabel("outer step")
+    ax.set_ylabel("on test rows")
+    ax.legend(fontsize="x-small")
+
+
 def draw(folder: Path) -> list[Path]:
     """Draw every figure whose results are there.
 
@@ -112,7 +132,12 @@ def draw(folder: Path) -> list[Path]:
     from matplotlib.figure import Figure
 
     made = []
-    for study, painter in (("equal-time", draw_profile), ("gaussians25", draw_divergence)):
+    painters = {
+        "equal-time": draw_profile,
+        "gaussians25": draw_divergence,
+        "fashion": draw_fashion,
+    }
+    for study, painter in painters.items():
         source = folder / f"{study}.json"
         if source.exists():
             figure = Figure(figsize=(7, 4.2), layout="constrained")
