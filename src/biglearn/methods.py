@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from biglearn.moves import Ascent, Jump, Matching, Restart, SplitMerge, SubspaceStart
+from biglearn.moves import Ascent, Jump, Matching, Restart, SplitMerge, SubspaceStart, Tournament
 from biglearn.moves.matching import LIFTS
-from biglearn.portfolio import Portfolio
+from biglearn.portfolio import FRESH, Portfolio
 from biglearn.schedules import Scheduled, pseudo_count
 from biglearn.search import Method, Move, Run
 from biglearn.views import View, beta_subset_size, random_subset
@@ -166,15 +166,17 @@ class Search:
     With ``max_time`` the legs go on until it is spent.  Without, they end when
     the estimated chance that one more improves the best is below `chance`, or when
     the fit would cost more than `effort` times its first climb.  Two components, or
-    fewer than 100 rows, have few optima: there it is at most three times.
+    fewer than 100 rows, have few optima: there, unless `max_time` is given, a few
+    climbs are all.
 
     Parameters
     ----------
     legs : tuple of str
         Kinds of leg, in the order of their first turn: "restart" from the
-        estimator's start, "subspace" from a small view in which the rows look least
-        Gaussian, "disturb" and "jolt" from the best mixture, by matchings with the
-        regression lift and with the published block lift.
+        estimator's start, "tournament" from the best of four short runs, "subspace"
+        from a small view in which the rows look least Gaussian, "disturb" and "jolt"
+        from the best mixture, by matchings with the regression lift and with the
+        published block lift.
     chance : float
         Between 0 and 1.
     effort : float
@@ -194,7 +196,7 @@ class Search:
     12
     """
 
-    legs: tuple[str, ...] = ("restart", "disturb", "subspace", "jolt")
+    legs: tuple[str, ...] = ("restart", "tournament", "disturb", "subspace", "jolt")
     chance: float = 0.1
     effort: float = 20.0
     trials: int = 12
@@ -202,8 +204,8 @@ class Search:
     accelerate: bool = True
 
     def __post_init__(self) -> None:
-        known = ("restart", "subspace", *DISTURBANCES)
-        if not set(self.legs) <= set(known) or self.legs[:1] not in {("restart",), ("subspace",)}:
+        known = (*FRESH, *DISTURBANCES)
+        if not self.legs or not set(self.legs) <= set(known) or self.legs[0] not in FRESH:
             raise ValueError(
                 f"legs must be some of {list(known)} and begin with a start, got {self.legs}"
             )
@@ -228,22 +230,23 @@ class Search:
             yield from self._legs(run, Portfolio(self.legs))
 
     def _legs(self, run: Run, portfolio: Portfolio) -> Iterator[Move]:
-        began, allowance, reach = run.passes, float("inf"), 0.0
+        small = self._is_small(run)
+        allowance, reach = float("inf"), 0.0
         while True:
             kind = portfolio.choose(run.rng)
             best, spent = run.best_log_likelihood, run.passes
-            yield from self._begin(run, kind, portfolio.count)
-            yield Ascent("em", tol=_ROUGH, accelerate=self.accelerate)
+            yield from self._begin(run, kind, portfolio.count, small)
+            yield Ascent("em", tol=None if small else _ROUGH, accelerate=self.accelerate)
             if run.settings.n_components == 1:
                 return
-            if portfolio.count == 0:
-                allowance = began + self._allowed(run) * (run.passes - began)
-            rough = run.log_likelihood
-            if self.trials:
+            climbed, rough = run.passes - spent, run.log_likelihood
+            if self.trials and not small:
                 yield SplitMerge(trials=min(self.trials, run.settings.n_components))
             # legs that fell further behind than surgery ever caught up are given up
-            if portfolio.count == 0 or run.log_likelihood >= best - reach:
+            if not small and (portfolio.count == 0 or run.log_likelihood >= best - reach):
                 yield Ascent("polish", accelerate=self.accelerate, goal=best - _SAME)
+            if portfolio.count == 0:
+                allowance = spent + (_SMALL_EFFORT if small else self.effort) * climbed
             reach = max(reach, run.log_likelihood - rough)
             portfolio.tell(kind, run.log_likelihood, best, run.passes - spent)
             if run.settings.max_time is None and (
@@ -252,15 +255,17 @@ class Search:
             ):
                 return
 
-    def _allowed(self, run: Run) -> float:
-        """Return how often the cost of the first climb may be spent."""
-        small = run.settings.n_components == 2 or run.engine.n_rows < _FEW_ROWS
-        return min(self.effort, _SMALL_EFFORT) if small else self.effort
+    def _is_small(self, run: Run) -> bool:
+        """Whether there are so few optima that a few climbs are enough."""
+        few = run.settings.n_components <= 2 or run.engine.n_rows < _FEW_ROWS
+        return few and run.settings.max_time is None
 
-    def _begin(self, run: Run, kind: str, leg: int) -> Iterator[Move]:
+    def _begin(self, run: Run, kind: str, leg: int, small: bool) -> Iterator[Move]:
         n_features = run.engine.n_features
         if kind == "restart":
             yield Restart()
+        elif kind == "tournament":
+            yield Tournament(runs=2, steps=4) if small else Tournament()
         elif kind == "subspace":
             size = self.sizes[leg % len(self.sizes)]
             yield SubspaceStart(min(size, n_features))

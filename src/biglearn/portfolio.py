@@ -12,7 +12,7 @@ _SAME = 1e-5
 
 
 #: Kinds of leg that owe nothing to the best mixture.
-FRESH = ("restart", "subspace")
+FRESH = ("restart", "tournament", "subspace")
 
 
 @dataclass
