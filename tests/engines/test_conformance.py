@@ -181,8 +181,12 @@ def test_every_method_gives_the_model_of_the_memory_engine(rng, kind, method, we
 
     ours, theirs = fit(kind.engine, kind.wrap(X)), fit("memory", X)
     assert ours.lower_bound_ == pytest.approx(theirs.lower_bound_, abs=1e-7)
-    np.testing.assert_allclose(ours.means_, theirs.means_, atol=1e-3)
-    np.testing.assert_array_equal(np.asarray(ours.predict(kind.wrap(X))), theirs.predict(X))
+    # legs of a search that find the same optimum differ in the last digit, and in the order
+    # of the components: which one is kept is a matter of rounding
+    one, other = np.argsort(ours.means_[:, 0]), np.argsort(theirs.means_[:, 0])
+    np.testing.assert_allclose(ours.means_[one], theirs.means_[other], atol=1e-3)
+    labels = np.asarray(ours.predict(kind.wrap(X)))
+    np.testing.assert_array_equal(np.argsort(one)[labels], np.argsort(other)[theirs.predict(X)])
 
 
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)

@@ -254,7 +254,8 @@ def test_a_fit_is_that_in_memory(rng, method):
     ours = BigLearnGaussianMixture(3, engine="torch", **parameters).fit(X)
     theirs = BigLearnGaussianMixture(3, engine="memory", **parameters).fit(X)
     assert ours.lower_bound_ == pytest.approx(theirs.lower_bound_, rel=1e-10)
-    np.testing.assert_allclose(ours.means_, theirs.means_, rtol=1e-6)
+    one, other = np.argsort(ours.means_[:, 0]), np.argsort(theirs.means_[:, 0])
+    np.testing.assert_allclose(ours.means_[one], theirs.means_[other], rtol=1e-5)
     assert isinstance(ours.predict(X), np.ndarray)
 
 
