@@ -30,7 +30,7 @@ import numpy as np
 
 from biglearn._files import Archive, write_npz
 from biglearn._linalg import Array
-from biglearn.engines import Engine, MemoryEngine
+from biglearn.engines import Engine, Sample
 from biglearn.mixture import Mixture
 from biglearn.moments import Moments
 from biglearn.search import Method, Run
@@ -252,7 +252,7 @@ class JournalledEngine:
             self._journal.note(query, moments)
         return moments
 
-    def subsample(self, limit: int, rng: np.random.Generator) -> MemoryEngine:
+    def subsample(self, limit: int, rng: np.random.Generator) -> Sample:
         """Return an engine in memory over at most `limit` of the rows."""
         return self._engine.subsample(limit, rng)
 

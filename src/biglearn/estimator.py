@@ -23,7 +23,7 @@ from biglearn.records import Record
 from biglearn.scoring import RowsMixin
 from biglearn.search import Method, Run, Settings, Start, search
 from biglearn.streaming import Stream
-from biglearn.summaries import mean_and_deviation
+from biglearn.summaries import Extent, mean_and_deviation
 from biglearn.units import Units
 
 #: Below this a variance of a column, or its inverse, leaves the range of float64.
@@ -210,6 +210,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         ----------
         X : array-like of shape (N, D)
             Array or data frame of numbers, or whatever else an engine takes.
+            NaN is a value missing at random; a row of nothing but NaN is absent.
         y : ignored
         sample_weight : array-like of shape (N,), default=None
             0 is an absent row, an integer a repeated one.  Weights that are all
@@ -222,15 +223,15 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If X is empty, holds text, NaN or infinity, has fewer rows than
-            components, or if a parameter is out of its range.
+            If X is empty, holds text or infinity, has a column without any
+            value or fewer rows than components, or if a parameter is out of its range.
         KeyboardInterrupt
             After Ctrl-C; the best model so far is kept, and ready to use.
         """
         self._check_parameters()
         method = resolve(self.method)
         source = self._open(X, sample_weight, reset=True)
-        self._check_size(source.extent.n_rows)
+        self._check_size(source.extent)
         units = Units.measure(source, scaling=self.scaling)
         run = self._run(source, units, self._start(source, units))
         about = {"n_rows": source.extent.n_rows, "units": fingerprint(units.centre, units.scale)}
@@ -255,7 +256,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
             settings=self._settings(self._floor(source, units)),
             start=start,
             rng=self._generator(),
-            offset=units.log_volume,
+            offset=units.mean_log_volume(source),
         )
 
     def partial_fit(
@@ -348,7 +349,16 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         if self.n_threads is not None:
             check_number("n_threads", self.n_threads, low=1, integer=True)
 
-    def _check_size(self, n_rows: int) -> None:
+    def _check_size(self, extent: Extent) -> None:
+        n_rows, empty = extent.n_rows, np.isnan(extent.low)
+        if empty.any():
+            column = int(empty.argmax())
+            names = getattr(self, "feature_names_in_", None)
+            named = "" if names is None else f" ({str(names[column])!r})"
+            raise ValueError(
+                f"column {column}{named} has no value at all: every one of its {n_rows} is "
+                "missing (NaN); leave the column out"
+            )
         if n_rows < 2:
             raise ValueError(
                 f"a mixture needs at least 2 rows with a positive weight, got n_samples={n_rows}"

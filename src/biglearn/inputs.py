@@ -47,22 +47,22 @@ def _is_numeric(column: Any) -> bool:
     return True
 
 
-def reject_non_finite(X: FloatArray, names: list[str] | None = None, *, start: int = 0) -> None:
-    """Refuse NaN and infinity, naming the first column and row that has one.
+def reject_infinite(X: FloatArray, names: list[str] | None = None, *, start: int = 0) -> None:
+    """Refuse infinity, naming the first column and row that has one; NaN is missing.
 
     Rows are counted from `start`, for a block of more rows.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(X.sum()):  # one pass and no mask where all is well
             return
-    bad = ~np.isfinite(X)
+    bad = np.isinf(X)
     if not bad.any():
-        return  # the sum overflowed, the values did not
+        return  # NaN, or the sum overflowed and the values did not
     row, column = (int(i) for i in np.argwhere(bad)[0])
     where = f"column {column}" if names is None else f"column {column} ({names[column]!r})"
     raise ValueError(
-        f"X contains NaN or infinity: {X[row, column]} in {where}, row {start + row} "
-        f"({int(bad.sum())} such values in all); drop or impute them"
+        f"X contains infinity: {X[row, column]} in {where}, row {start + row} "
+        f"({int(bad.sum())} such values in all); drop them, or make them NaN where they are missing"
     )
 
 

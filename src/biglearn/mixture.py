@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from biglearn._linalg import Array, IntArray, inverse_cholesky, symmetrise
 from biglearn.conditional import ConditionalMixture
 from biglearn.densities import WhitenedDensity, normalise
+from biglearn.missing import log_joint
 from biglearn.views import View
 
 #: Rows per block of a density; bounds the memory of every method.
@@ -162,7 +163,10 @@ class Mixture:
         return np.swapaxes(self.whitening, 1, 2) @ self.whitening
 
     def log_joint(self, X: ArrayLike) -> Array:
-        """Return log π_k N(x_n; μ_k, Σ_k), shape (N, K)."""
+        """Return log π_k N(x_n; μ_k, Σ_k), shape (N, K).
+
+        NaN is missing: a row counts by the marginal density of its other values.
+        """
         rows = self._rows(X)
         centre = self.mean  # differences first, so that an offset costs no digits
         shifted = Mixture.trusted(self.weights, self.means - centre, self.covariances)
@@ -175,6 +179,11 @@ class Mixture:
             with np.errstate(over="ignore", invalid="ignore"):
                 values = density.log_joint(np.ascontiguousarray(block.T)).T
             values[np.isnan(values) & np.isfinite(block).all(axis=1, keepdims=True)] = -np.inf
+            missing = np.isnan(block)
+            if missing.any():
+                gaps = missing.any(axis=1)
+                filled = np.where(missing, 0.0, block)[gaps]
+                values[gaps] = log_joint(shifted, filled, missing[gaps])
             out[start : start + _BLOCK] = values
         return out
 

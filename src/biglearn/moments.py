@@ -87,7 +87,7 @@ class Moments:
     @property
     def mean_log_likelihood(self) -> float:
         """Log-likelihood per row (per unit of weight)."""
-        return self.log_likelihood / self.total
+        return self.log_likelihood / self.total if self.total else 0.0
 
     @property
     def row_weight(self) -> float:
@@ -96,7 +96,7 @@ class Moments:
         So a row of weight 3 counts as three, and weights that sum to one still
         stand for as many rows as there are.
         """
-        return min(1.0, self.total / self.rows)
+        return min(1.0, self.total / max(self.rows, 1))
 
     @property
     def alive(self) -> BoolArray:

@@ -107,7 +107,7 @@ class GivenResponsibilities:
 
     def __call__(self, run: Run) -> Mixture:
         """Return the mixture that an M-step from them gives."""
-        engine = run.engine.subsample(len(self.responsibilities), run.rng)
+        engine = run.engine.subsample(len(self.responsibilities), run.rng).filled()
         moments = engine.moments_of(self.responsibilities)
         return estimate(run, moments, moments.means, shrink=False)
 
@@ -193,7 +193,7 @@ def estimate(run: Run, moments: Moments, centres: Array, *, shrink: bool = True)
 
 def _sample(run: Run) -> MemoryEngine:
     limit = max(_SAMPLE, _SAMPLE_PER_COMPONENT * run.settings.n_components)
-    return run.engine.subsample(limit, run.rng)
+    return run.engine.subsample(limit, run.rng).filled()
 
 
 def from_user(

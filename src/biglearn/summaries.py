@@ -52,13 +52,16 @@ class Extent:
     weight : float
         Σ w over them; their number where all weigh 1.
     low, high : array of shape (D,)
-        float64.
+        float64; NaN where a column has no value.
+    n_missing : int
+        Number of values that are NaN.
     """
 
     n_rows: int
     weight: float
     low: Array
     high: Array
+    n_missing: int = 0
 
     @classmethod
     def of(cls, rows: FloatArray, weights: Array | None = None) -> Extent:
@@ -66,16 +69,18 @@ class Extent:
         return cls(
             n_rows=len(rows),
             weight=float(len(rows) if weights is None else weights.sum()),
-            low=rows.min(axis=0).astype(np.float64),
-            high=rows.max(axis=0).astype(np.float64),
+            low=np.fmin.reduce(rows, axis=0).astype(np.float64),
+            high=np.fmax.reduce(rows, axis=0).astype(np.float64),
+            n_missing=int(np.isnan(rows).sum()),
         )
 
     def __add__(self, other: Extent) -> Extent:
         return Extent(
             n_rows=self.n_rows + other.n_rows,
             weight=self.weight + other.weight,
-            low=np.minimum(self.low, other.low),
-            high=np.maximum(self.high, other.high),
+            low=np.fmin(self.low, other.low),
+            high=np.fmax(self.high, other.high),
+            n_missing=self.n_missing + other.n_missing,
         )
 
 
@@ -107,7 +112,10 @@ class ArrayRows:
 
 
 def mean_and_deviation(source: Summable, extent: Extent) -> tuple[Array, Array]:
-    """Weighted mean and standard deviation of each column, shapes (D,), in float64."""
+    """Weighted mean and standard deviation of each column, shapes (D,), in float64.
+
+    Of the values that are there: NaN is left out.
+    """
     middle = extent.low / 2 + extent.high / 2
     unit = extent.high / 2 - extent.low / 2  # halves first: the difference may overflow
     unit = np.where(unit > 0, unit, 1.0)
@@ -115,13 +123,20 @@ def mean_and_deviation(source: Summable, extent: Extent) -> tuple[Array, Array]:
     def shares(weights: Array | None) -> Any:
         return 1.0 if weights is None else weights[:, None]
 
-    def first(rows: FloatArray, weights: Array | None) -> Any:
-        return (shares(weights) * ((rows - middle) / unit)).sum(axis=0) / extent.weight
+    def sums(terms: FloatArray, weights: Array | None) -> Any:
+        values = np.where(np.isnan(terms), 0.0, terms)
+        return (shares(weights) * values).sum(axis=0) / extent.weight
 
-    mean = source.total(first)
+    def first(rows: FloatArray, weights: Array | None) -> Any:
+        missing = sums(np.isnan(rows).astype(np.float64), weights)
+        return np.stack([sums((rows - middle) / unit, weights), missing])
+
+    mean, missing = source.total(first)
+    known = 1.0 - missing  # exactly 1 where nothing is missing
+    mean = mean / known
 
     def second(rows: FloatArray, weights: Array | None) -> Any:
         gaps = (rows - middle) / unit - mean
-        return (shares(weights) * gaps**2).sum(axis=0) / extent.weight
+        return sums(gaps**2, weights)
 
-    return middle + unit * mean, unit * np.sqrt(source.total(second))
+    return middle + unit * mean, unit * np.sqrt(source.total(second) / known)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from biglearn._linalg import Array
+from biglearn._linalg import Array, FloatArray
 from biglearn.mixture import Mixture
 from biglearn.summaries import ArrayRows, Summable, mean_and_deviation
 
@@ -85,6 +85,23 @@ class Units:
     def log_volume(self) -> float:
         """What a log-density loses on the way back to the user's units."""
         return float(np.log(self.scale).sum())
+
+    def mean_log_volume(self, source: Summable) -> float:
+        """Return what the mean log-density of rows loses: of each the volume of what is there.
+
+        Rows of which nothing is there do not count.
+        """
+        if not source.extent.n_missing:
+            return self.log_volume
+        logs = np.log(self.scale)
+
+        def ask(rows: FloatArray, weights: Array | None) -> Array:
+            there = ~np.isnan(rows)
+            each = np.stack([there @ logs, there.any(axis=1)])
+            return np.asarray(each.sum(axis=1) if weights is None else each @ weights)
+
+        volume, weight = source.total(ask)
+        return float(volume / weight)
 
     def inward(self, mixture: Mixture) -> Mixture:
         """Express a mixture of the user's rows in these units."""

@@ -5,7 +5,7 @@ from biglearn.engines.base import Engine, Header, Source, Wishes
 from biglearn.engines.choose import open_source
 from biglearn.engines.chunked import Chunked
 from biglearn.engines.memory import MemoryEngine
-from biglearn.engines.over import over
+from biglearn.engines.over import Sample, over
 
 __all__ = [
     "ArraySource",
@@ -13,6 +13,7 @@ __all__ = [
     "Engine",
     "Header",
     "MemoryEngine",
+    "Sample",
     "Source",
     "Wishes",
     "open_source",

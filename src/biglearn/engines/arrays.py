@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -13,7 +14,7 @@ from biglearn._linalg import BoolArray, FloatArray
 from biglearn.engines.base import Engine, Header, Wishes
 from biglearn.engines.over import over
 from biglearn.engines.threads import default_threads
-from biglearn.inputs import check_weights, reject_non_finite, reject_text
+from biglearn.inputs import check_weights, reject_infinite, reject_text
 from biglearn.summaries import ArrayRows, Ask, Extent
 from biglearn.tables import read_table
 from biglearn.units import Units
@@ -85,8 +86,16 @@ class ArraySource:
 
     def engine(self, units: Units) -> Engine:
         """Open the engine over the rows, in units."""
-        rows = self._rows
-        return self._factory(rows.rows, weights=rows.weights, units=units, n_threads=self._threads)
+        rows, factory = self._rows, self._factory
+        if self.extent.n_missing and factory is not over:
+            warnings.warn(
+                f"{self.label} takes no missing values and X has {self.extent.n_missing}; "
+                "its rows are fitted by the engine in memory",
+                UserWarning,
+                stacklevel=2,
+            )
+            factory = over
+        return factory(rows.rows, weights=rows.weights, units=units, n_threads=self._threads)
 
 
 def open_source(
@@ -117,5 +126,5 @@ def check_rows(X: Any, wishes: Wishes) -> tuple[FloatArray, Any]:
     )
     columns = getattr(X, "columns", None)
     names = None if columns is None or isinstance(columns, property) else list(map(str, columns))
-    reject_non_finite(rows, names if names and len(names) == rows.shape[1] else None)
+    reject_infinite(rows, names if names and len(names) == rows.shape[1] else None)
     return np.asarray(rows), X

@@ -18,7 +18,7 @@ from biglearn.units import Units
 from biglearn.views import View
 
 if TYPE_CHECKING:
-    from biglearn.engines.memory import MemoryEngine
+    from biglearn.engines.over import Sample
 
 
 class Engine(Protocol):
@@ -49,7 +49,7 @@ class Engine(Protocol):
         """
         ...
 
-    def subsample(self, limit: int, rng: np.random.Generator) -> MemoryEngine:
+    def subsample(self, limit: int, rng: np.random.Generator) -> Sample:
         """Return an engine in memory over at most `limit` of the rows, drawn at random.
 
         Where there are more, the numbers of the chosen ones are

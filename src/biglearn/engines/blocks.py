@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from biglearn._linalg import Array, FloatArray
-from biglearn.inputs import reject_non_finite
+from biglearn.inputs import reject_infinite
 
 T = TypeVar("T")
 
@@ -79,7 +79,7 @@ def check_block(
     Raises
     ------
     ValueError
-        If it differs from the first block or holds NaN or infinity; the message names
+        If it differs from the first block or holds infinity; the message names
         the block, the row among all rows, and the column.
     """
     ours = shape_of(given, number)
@@ -93,7 +93,7 @@ def check_block(
         )
     rows, weights = as_block(given)
     values = np.asarray(rows, dtype=shape.dtype)
-    reject_non_finite(values, names, start=start)
+    reject_infinite(values, names, start=start)
     return Block(values, None if weights is None else _check_weights(weights, len(values), start))
 
 

@@ -24,8 +24,7 @@ from biglearn.engines.blocks import (
     read_ahead,
     shape_of,
 )
-from biglearn.engines.memory import MemoryEngine
-from biglearn.engines.over import over
+from biglearn.engines.over import Sample, over
 from biglearn.engines.stored import Stored, stored
 from biglearn.engines.threads import Threads, default_threads
 from biglearn.inputs import check_weights, weight_exponent
@@ -269,7 +268,7 @@ class ChunkedEngine:
         )
         return reduce(add, parts)
 
-    def subsample(self, limit: int, rng: np.random.Generator) -> MemoryEngine:
+    def subsample(self, limit: int, rng: np.random.Generator) -> Sample:
         """Return an engine in memory over at most `limit` rows, gathered in one pass."""
         n_rows = self.n_rows
         chosen = np.arange(n_rows)
@@ -288,7 +287,7 @@ class ChunkedEngine:
         """Hold a pool of threads, with BLAS held to one thread in each."""
         return self._threads.running()
 
-    def _over(self, block: Block) -> MemoryEngine:
+    def _over(self, block: Block) -> Sample:
         return over(
             block.rows,
             weights=block.weights,

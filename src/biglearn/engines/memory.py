@@ -174,6 +174,10 @@ class MemoryEngine:
             background=background,
         )
 
+    def filled(self, mixture: Mixture | None = None) -> MemoryEngine:
+        """Return an engine over the rows without gaps: this one, which has none."""
+        return self
+
     def rows(self) -> Array:
         """Return all rows in the engine's units, shape (N, d)."""
         rows = self._project(slice(None)) if self._rows is None else self._rows

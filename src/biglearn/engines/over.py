@@ -8,9 +8,13 @@ import numpy as np
 
 from biglearn._linalg import Array, FloatArray
 from biglearn.engines.memory import MemoryEngine
+from biglearn.engines.missing import MissingEngine
 from biglearn.engines.threads import Threads
 from biglearn.units import Units
 from biglearn.views import View
+
+#: An engine over rows in memory, without gaps or with.
+Sample = MemoryEngine | MissingEngine
 
 
 def over(
@@ -21,13 +25,13 @@ def over(
     view: View | None = None,
     n_threads: int | Threads = 1,
     dtype: np.dtype[Any] | None = None,
-) -> MemoryEngine:
+) -> Sample:
     """Return the engine that fits these rows.
 
     Parameters
     ----------
     rows : array of shape (N, D)
-        In the user's units, float64 or float32.
+        In the user's units, float64 or float32; NaN is missing.
     weights : array of shape (N,), optional
         Positive.
     units, view, n_threads, dtype
@@ -40,6 +44,7 @@ def over(
     >>> over(np.zeros((3, 2))).n_rows
     3
     """
-    return MemoryEngine(
+    engine = MissingEngine if np.isnan(rows).any() else MemoryEngine
+    return engine(
         rows, weights=weights, units=units, view=view, n_threads=n_threads, dtype=dtype
     )

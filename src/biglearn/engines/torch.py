@@ -18,8 +18,7 @@ from biglearn.engines import arrays, tensors
 from biglearn.engines.arrays import ArraySource
 from biglearn.engines.base import Wishes
 from biglearn.engines.device_rows import Budget, DeviceRows
-from biglearn.engines.memory import MemoryEngine
-from biglearn.engines.over import over
+from biglearn.engines.over import Sample, over
 from biglearn.engines.tensors import Panels, QuadraticForm, Squares, Tensor, WhitenedForm
 from biglearn.mixture import Mixture
 from biglearn.moments import Moments
@@ -228,7 +227,7 @@ class TorchEngine:
         everything: Array = torch.cat([sums.flatten(), log_likelihood[None]]).cpu().numpy()
         return everything
 
-    def subsample(self, limit: int, rng: np.random.Generator) -> MemoryEngine:
+    def subsample(self, limit: int, rng: np.random.Generator) -> Sample:
         """Return an engine in memory over at most `limit` rows, drawn without replacement."""
         chosen: Any = slice(None)
         if len(self._X) > limit:

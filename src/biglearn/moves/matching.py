@@ -76,6 +76,8 @@ def m_step(
     log-likelihood under structure and floor.  A component without rows keeps
     its mean and covariance.
     """
+    if not moments.total:  # no row shows anything of the view
+        return mixture
     seen = mixture if view is None else mixture.project(view)
     alive = moments.alive
     means = np.where(alive[:, None], moments.means, seen.means)

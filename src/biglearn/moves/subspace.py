@@ -89,7 +89,7 @@ class SubspaceStart:
 
     def __call__(self, run: Run) -> Iterator[Record]:
         """Set the mixture; nothing is known of it yet."""
-        sample = run.engine.subsample(_SAMPLE, run.rng)
+        sample = run.engine.subsample(_SAMPLE, run.rng).filled()
         directions = humped_directions(sample.rows(), sample.weights, run.rng)
         view = View(directions[: self.size], "subspace")
         seen = sample.project(view)

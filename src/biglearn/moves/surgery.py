@@ -92,7 +92,7 @@ class Rows:
     @classmethod
     def of(cls, run: Run, mixture: Mixture, limit: int) -> Rows:
         """Draw at most `limit` of the run's rows."""
-        sample = run.engine.subsample(limit, run.rng)
+        sample = run.engine.subsample(limit, run.rng).filled(mixture)
         values = sample.rows()
         weights = np.ones(len(values)) if sample.weights is None else sample.weights
         shares = mixture.log_joint(values)
