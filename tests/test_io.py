@@ -93,9 +93,8 @@ def test_the_first_flower_is_no_header(tmp_path):
         ("a,b\n1,2\n\n1\n", r"line 4 is broken: 1 values, expected 2"),
         ('a,b\n1,2\n1,"2\n', r"line 3 is broken"),
         ("a,b\n1,2\n1,zwei\n", r"line 3, column 'b': 'zwei' is not a number.*--exclude b"),
-        ("a,b\n1,2\n1,\n", r"line 3, column 'b': the value is missing"),
-        ("a,b\n1,2\n1,NA\n", r"line 3, column 'b': the value is missing \('NA'\)"),
-        ("a,b\n1,2\n1,nan\n2,inf\n", r"column 'b' is nan in row 1 .* 2 of 3 rows"),
+        ("a,b\n1,2\n,zwei\n", r"line 3, column 'b': 'zwei' is not a number"),
+        ("a,b\n1,2\n1,nan\n2,inf\n", r"column 'b' is inf in row 2 .* 1 of 3 rows"),
         ("a,a\n1,2\n", r"names 'a' more than once"),
     ],
 )
@@ -197,8 +196,16 @@ def test_parquet_columns_of_other_kinds(tmp_path):
     assert table.values.tolist() == [[1, 1], [2, 0]]
     with pytest.raises(TableError, match=r"column 'who' holds .*string.*--exclude who"):
         read_table(tmp_path / "x.parquet")
+    gap = read_table(tmp_path / "x.parquet", columns=["gap"]).values
+    np.testing.assert_array_equal(gap, [[1.0], [np.nan]])
     with pytest.raises(TableError, match="column 'gap' is nan in row 1"):
-        read_table(tmp_path / "x.parquet", columns=["gap"])
+        read_table(tmp_path / "x.parquet", columns=["x"], weights="gap")
+
+
+def test_empty_cells_of_csv_are_missing(tmp_path):
+    (tmp_path / "data.csv").write_text("a,b\n1,\nNA,2\nnull,?\n")
+    values = read_table(tmp_path / "data.csv").values
+    np.testing.assert_array_equal(values, [[1, np.nan], [np.nan, 2], [np.nan, np.nan]])
 
 
 def test_a_failed_write_leaves_the_old_file_alone(tmp_path):

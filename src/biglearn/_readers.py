@@ -8,6 +8,7 @@ of at most so many rows.
 import csv
 import gzip
 import io
+import math
 import zlib
 from array import array
 from collections.abc import Callable, Iterator
@@ -75,14 +76,13 @@ def _header(first: list[str], second: list[str]) -> Names:
     return None
 
 
-def _bad_cell(names: Names, column: int, cell: str, line: int) -> str:
-    place = f"line {line}, column {_label(names, column)}"
-    if _kind(cell) == "missing":
-        return (
-            f"{place}: the value is missing ({cell!r}); "
-            f"fill it in, remove the line, or {_leave_out(names, column)}"
-        )
-    return f"{place}: {cell!r} is not a number; correct it, or {_leave_out(names, column)}"
+def _number(cell: str) -> float:
+    try:
+        return float(cell)
+    except ValueError:
+        if _kind(cell) == "missing":
+            return math.nan
+        raise
 
 
 def _parse(
@@ -94,10 +94,13 @@ def _parse(
         if len(row) != width:
             raise ValueError(f"line {line} is broken: {len(row)} values, expected {width}")
         try:
-            values.extend([float(row[column]) for column in chosen])
+            values.extend([_number(row[column]) for column in chosen])
         except ValueError:
-            column = next(j for j in chosen if _kind(row[j]) != "number")
-            raise ValueError(_bad_cell(names, column, row[column], line)) from None
+            column = next(j for j in chosen if _kind(row[j]) == "text")
+            raise ValueError(
+                f"line {line}, column {_label(names, column)}: {row[column]!r} is not a number; "
+                f"correct it, or {_leave_out(names, column)}"
+            ) from None
     return np.frombuffer(values, dtype=np.float64).reshape(-1, len(chosen))
 
 

@@ -241,6 +241,38 @@ def score(
 
 
 @app.command()
+def impute(
+    model: options.ModelFile,
+    data: options.Data,
+    output: options.Table = None,
+    how: options.How = "mean",
+    draws: options.Draws = 1,
+    seed: options.Seed = 0,
+    columns: options.Columns = None,
+    exclude: options.Exclude = None,
+    key: options.Key = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Fill missing values of DATA from what a model says of each row.
+
+    Several draws are written below each other, with their number in a column "draw".
+    """
+    if output is not None:
+        check_output(output, data, model, table=True)
+    mixture = load_model(model).mixture
+    table = read_data(data, columns, exclude, key, model=mixture)
+    say(rows_and_columns(data, table), quiet=quiet)
+    filled = mixture.impute(table.values, how=how, n=draws, rng=np.random.default_rng(seed))
+    names = table.names or tuple(f"x{j}" for j in range(mixture.n_features))
+    n_rows = len(table.values)
+    result: dict[str, ArrayLike] = {}
+    if draws > 1:
+        result["draw"] = np.repeat(np.arange(draws), n_rows)
+    values = filled.reshape(-1, mixture.n_features)
+    _write(output, result | dict(zip(names, values.T, strict=True)), quiet=quiet)
+
+
+@app.command()
 def sample(
     model: options.ModelFile,
     rows: options.Rows = 100,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import typer
 
 from biglearn.engines import ArraySource, Chunked, Header, Source, Wishes
@@ -101,4 +102,6 @@ def rows_and_columns(data: Path, table: Table | TableRows) -> str:
     rows = f"{len(table.values)} rows" if isinstance(table, Table) else "read in blocks"
     named = f": {', '.join(table.names[:12])}" if table.names else ""
     more = ", ..." if table.n_columns > 12 and named else ""
-    return f"{data}: {rows}, {table.n_columns} columns{named}{more}"
+    gaps = np.isnan(table.values) if isinstance(table, Table) else np.zeros((0, 0), dtype=bool)
+    holes = f"; {gaps.sum()} missing values in {gaps.any(axis=1).sum()} rows" if gaps.any() else ""
+    return f"{data}: {rows}, {table.n_columns} columns{named}{more}{holes}"

@@ -106,6 +106,13 @@ NoPolish = Annotated[
     ),
 ]
 
+How = Annotated[
+    Literal["mean", "mode", "sample"],
+    typer.Option(help="Conditional mean, mean of the likeliest component, or a draw."),
+]
+Draws = Annotated[
+    int, typer.Option("--draws", "-n", min=1, help="Number of draws; several need --how sample.")
+]
 Rows = Annotated[int, typer.Option("--rows", "-n", min=1, help="Number of rows to draw.")]
 Labels = Annotated[bool, typer.Option("--labels", help="Add each row's component.")]
 Proba = Annotated[bool, typer.Option("--proba", help="Add the responsibility of every component.")]

@@ -323,6 +323,12 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         """Fit, and return the component of each row, shape (N,)."""
         return self.fit(X, y, sample_weight).predict(X)
 
+    def __sklearn_tags__(self) -> Any:
+        """Say that NaN is welcome."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
     def _follow(self, records: Any) -> Any:
         """Pass the records on to whoever watches the fit."""
         for record in records:

@@ -253,28 +253,32 @@ def log_joint(parameters: Parameters, rows: Array, missing: BoolArray) -> Array:
     return np.where(np.isnan(out), -np.inf, out)
 
 
-#: What to put in the place of hidden values: completed rows to values, shape (n, d).
+#: What to put in the place of hidden values: completed rows, with responsibilities in
+#: place of the log-joint, to values of shape (n, d).
 Rule = Callable[[Parameters, Completed], Array]
 
 
-def fill(parameters: Parameters, rows: Array, stacks: Iterable[Stack], rule: Rule) -> Array:
-    """Return the rows, shape (N, d), with what is hidden put in by a rule."""
-    out = rows.copy()
+def fill(
+    parameters: Parameters, rows: Array, stacks: Iterable[Stack], rule: Rule, n: int = 1
+) -> Array:
+    """Return the rows n times, shape (n, N, d), with what is hidden put in by a rule."""
+    out = np.array(np.broadcast_to(rows, (n, *rows.shape)))
     for done in completions(parameters, rows, stacks):
+        normalise(done.log_joint)
         shown = done.rows >= 0
-        out[done.rows[shown]] = rule(parameters, done)[shown]
+        for copy in out:
+            copy[done.rows[shown]] = rule(parameters, done)[shown]
     return out
 
 
 def expectation(parameters: Parameters, done: Completed) -> Array:
-    """E(x | what is seen), exactly."""
-    normalise(done.log_joint)
+    """Return E(x | what is seen), exactly."""
     means = done.log_joint.T @ parameters.means
     return np.asarray(means + np.einsum("kn,knd->nd", done.log_joint, done.deviations))
 
 
 def likeliest(parameters: Parameters, done: Completed) -> Array:
-    """E(x | what is seen, k) of the most responsible component k."""
+    """Return E(x | what is seen, k) of the most responsible component k."""
     return _under(parameters, done, done.log_joint.argmax(axis=0))
 
 
@@ -282,7 +286,6 @@ def drawing(rng: np.random.Generator) -> Rule:
     """Return the rule that draws from p(x | what is seen)."""
 
     def draw(parameters: Parameters, done: Completed) -> Array:
-        normalise(done.log_joint)
         cumulative = done.log_joint.cumsum(axis=0)
         thresholds = rng.random(len(done.rows)) * cumulative[-1]
         chosen = (cumulative < thresholds).sum(axis=0)

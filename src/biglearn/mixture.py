@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from biglearn._linalg import Array, IntArray, inverse_cholesky, symmetrise
 from biglearn.conditional import ConditionalMixture
 from biglearn.densities import WhitenedDensity, normalise
+from biglearn.imputation import impute
 from biglearn.missing import log_joint
 from biglearn.views import View
 
@@ -196,6 +197,49 @@ class Mixture:
         log_joint = self.log_joint(X)
         normalise(log_joint.T)
         return log_joint
+
+    def impute(
+        self,
+        X: ArrayLike,
+        *,
+        how: str = "mean",
+        n: int = 1,
+        rng: np.random.Generator | int | None = None,
+    ) -> Array:
+        """Fill the missing values of rows from p(what is missing | what is there).
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D)
+            NaN is missing; everything else is returned untouched.
+        how : {"mean", "mode", "sample"}, default="mean"
+            "mean" is the conditional expectation, the best guess in squared error;
+            "mode" the conditional mean within the component that is most responsible
+            for what is there, which never lies between clusters; "sample" a draw.
+        n : int, default=1
+            Number of draws, for multiple imputation.
+        rng : Generator, int or None
+            Source of randomness, or the seed of a new one.
+
+        Returns
+        -------
+        array of shape (N, D), or (n, N, D) for draws
+
+        Raises
+        ------
+        ValueError
+            If the shape does not fit, `how` is unknown, or n > 1 without draws.
+
+        Examples
+        --------
+        >>> from biglearn import Mixture
+        >>> mixture = Mixture([1.0], [[0.0, 1.0]], [[[1.0, 0.5], [0.5, 1.0]]])
+        >>> mixture.impute([[2.0, float("nan")], [3.0, 4.0]])
+        array([[2., 2.],
+               [3., 4.]])
+        """
+        rows = self._rows(X).astype(np.float64, copy=False)
+        return impute(self, rows, how=how, n=n, rng=rng)
 
     def project(self, view: View) -> Mixture:
         """Return the mixture of y = B x: weights, B μ_k and B Σ_k Bᵀ."""

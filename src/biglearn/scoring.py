@@ -76,6 +76,36 @@ class RowsMixin:
         dtype = source.dtype
         return source.map(lambda rows: mixture.responsibilities(rows).astype(dtype))
 
+    def impute(self, X: ArrayLike, how: str = "mean", n: int = 1, random_state: Any = None) -> Any:
+        """Fill the missing values of rows from what the mixture says of them.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D)
+            NaN is missing; everything else is returned untouched.
+        how : {"mean", "mode", "sample"}, default="mean"
+            The conditional expectation, the conditional mean within the component
+            most responsible for the row, or a draw; see `Mixture.impute`.
+        n : int, default=1
+            Number of draws, for multiple imputation.
+        random_state : int, RandomState instance or None, default=None
+            Of the draws; that of the estimator where left out.
+
+        Returns
+        -------
+        array of shape (N, D), or (n, N, D) for draws
+        """
+        source, mixture = self._fitted(X)
+        state = self.random_state if random_state is None else random_state
+        rng = np.random.default_rng(check_random_state(state).randint(2**31, size=4))
+
+        def rule(rows: FloatArray) -> FloatArray:
+            filled = mixture.impute(rows, how=how, n=n, rng=rng).astype(source.dtype)
+            return np.moveaxis(filled, 0, 1) if how == "sample" else filled
+
+        filled = source.map(rule)
+        return filled.swapaxes(0, 1) if how == "sample" else filled
+
     def sample(self, n_samples: int = 1) -> tuple[FloatArray, IntArray]:
         """Draw rows, ordered by component as in scikit-learn.
 

@@ -22,12 +22,12 @@ class TableError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Rows of finite numbers.
+    """Rows of numbers.
 
     Parameters
     ----------
     values : ndarray of shape (N, D)
-        The numbers, float64.
+        The numbers, float64; NaN is missing.
     names : tuple of D str or None
         Column names, None where the file has none.
     weights : ndarray of shape (N,) or None, default=None
@@ -275,13 +275,14 @@ def read_table(
     Returns
     -------
     Table
-        N ≥ 1 rows of finite float64 values, with names where the file has them.
+        N ≥ 1 rows of float64 values, NaN where one is missing (an empty cell, NA, null, ...),
+        with names where the file has them.
 
     Raises
     ------
     TableError
-        If the content is no table of finite numbers or a column is not there; the message says
-        which line or column, and what to do.
+        If the content is no table of numbers, holds infinity or a missing weight, or a
+        column is not there; the message says which line or column, and what to do.
     OSError
         If the file is missing or unreadable.
     ImportError
@@ -304,7 +305,7 @@ def read_table(
     except MemoryError as error:
         raise TableError(f"cannot use {str(path)!r}: it does not fit in memory") from error
     try:
-        _check_values(values, table._known[1])
+        _check_values(values, table._known[1], weighted=weights is not None)
     except ValueError as error:
         raise TableError(f"cannot use {str(path)!r}: {error}") from error
     if weights is None:
@@ -312,10 +313,12 @@ def read_table(
     return Table(np.ascontiguousarray(values[:, :-1]), table.names, values[:, -1])
 
 
-def _check_values(values: NDArray[np.float64], labels: Sequence[str]) -> None:
+def _check_values(values: NDArray[np.float64], labels: Sequence[str], *, weighted: bool) -> None:
     if not len(values):
         raise ValueError("it has no rows")
-    bad = ~np.isfinite(values)
+    bad = np.isinf(values)
+    if weighted:
+        bad[:, -1] |= np.isnan(values[:, -1])
     if bad.any():
         row, column = (int(index) for index in np.argwhere(bad)[0])
         raise ValueError(

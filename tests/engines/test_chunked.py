@@ -200,14 +200,14 @@ def test_a_value_that_is_not_finite_is_named_with_its_row_among_all(X):
         for number in range(70):
             block = X[:10].copy()
             if number == 69:
-                block[3, 1] = np.nan
+                block[3, 1] = -np.inf
             yield block
 
     class Later:
         def __iter__(self):
             return blocks()
 
-    fault(Later(), "nan in column 1, row 693 ")
+    fault(Later(), "-inf in column 1, row 693 ")
     frame = pl.DataFrame(X, schema=list("abc")).with_columns(b=pl.lit(float("inf")))
     fault([frame], r"inf in column 1 \('b'\), row 0")
 

@@ -98,7 +98,8 @@ class MissingEngine:
         self._threads = n_threads if isinstance(n_threads, Threads) else Threads(n_threads)
         self._dtype = np.dtype(dtype or (np.float32 if X.dtype == np.float32 else np.float64))
         self._gaussian: Mixture | None = None
-        inside = np.nan_to_num((X - self._units.centre) / self._units.scale, copy=False)
+        inside = np.where(np.isnan(X), 0.0, (X - self._units.centre) / self._units.scale)
+        inside = np.ascontiguousarray(inside)  # so that no bit depends on the order of X
         self._rows = np.ascontiguousarray(inside @ self._view.basis.T, dtype=np.float64)
         patterns = find_patterns(np.isnan(X), self._view)
         shown = [pattern for pattern in patterns if len(pattern.hidden) < self.n_features]
@@ -154,9 +155,7 @@ class MissingEngine:
 
     def _with(self, **changes: Any) -> MissingEngine:
         parts = {"X": self._X, "weights": self._weights, "view": self._view} | changes
-        return MissingEngine(
-            units=self._units, n_threads=self._threads, dtype=self._dtype, **parts
-        )
+        return MissingEngine(units=self._units, n_threads=self._threads, dtype=self._dtype, **parts)
 
     def expect(self, mixture: Mixture, *, diagonal: bool = False) -> Moments:
         """Make one E-step: return the completed moments under the mixture's responsibilities."""
@@ -213,9 +212,9 @@ class MissingEngine:
         """
         stacks = stacked(find_patterns(np.isnan(self._X), self._view))
         rule = drawing(np.random.default_rng(0))
-        rows = fill(mixture or self._one_gaussian(), self._rows, stacks, rule)
+        rows = fill(mixture or self._one_gaussian(), self._rows, stacks, rule)[0]
         return MemoryEngine(
-            rows, weights=self._weights, n_threads=self._threads.n_threads, dtype=self._dtype
+            rows, weights=self._weights, n_threads=self._threads, dtype=self._dtype
         )
 
     def _one_gaussian(self) -> Mixture:
@@ -256,17 +255,16 @@ class _Part:
         shown = np.eye(size)
         if len(hidden):
             shown = np.linalg.qr(hidden.T, mode="complete")[0][:, len(hidden) :].T
-        self._hidden, self._view, self._threads = hidden, View(shown), threads
+        self._hidden, self._view = hidden, View(shown)
         self._engine = MemoryEngine(
             np.ascontiguousarray(rows @ shown.T),
             weights=weights,
-            n_threads=threads.n_threads,
+            n_threads=threads,
             dtype=dtype,
             background=background,
         )
 
     def expect(self, mixture: Mixture) -> Moments:
-        self._engine._pool = self._threads.pool
         moments = self._engine.expect(mixture.project(self._view))
         if not len(self._hidden):
             return moments
