@@ -14,15 +14,30 @@ if TYPE_CHECKING:
     from biglearn import records as records
     from biglearn import schedules as schedules
     from biglearn import views as views
+    from biglearn.anomaly import BigLearnAnomalyDetector
     from biglearn.estimator import BigLearnGaussianMixture
     from biglearn.mixture import Mixture
     from biglearn.records import Record
+    from biglearn.regression import BigLearnRegressor
 
-__all__ = ["BigLearnGaussianMixture", "Mixture", "Record", "__version__"]
+__all__ = [
+    "BigLearnAnomalyDetector",
+    "BigLearnGaussianMixture",
+    "BigLearnRegressor",
+    "Mixture",
+    "Record",
+    "__version__",
+]
 
 #: Where the public names live.  They are imported when they are first asked for,
 #: since scikit-learn takes seconds to load (PEP 562).
-_HOMES = {"BigLearnGaussianMixture": "estimator", "Mixture": "mixture", "Record": "records"}
+_HOMES = {
+    "BigLearnAnomalyDetector": "anomaly",
+    "BigLearnGaussianMixture": "estimator",
+    "BigLearnRegressor": "regression",
+    "Mixture": "mixture",
+    "Record": "records",
+}
 
 _MODULES = ("engines", "io", "methods", "moves", "plots", "records", "schedules", "views")
 

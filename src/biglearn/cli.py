@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import numpy as np
 import typer
@@ -260,7 +260,7 @@ def impute(
     if output is not None:
         check_output(output, data, model, table=True)
     mixture = load_model(model).mixture
-    table = read_data(data, columns, exclude, key, model=mixture)
+    table = cast("Table", read_data(data, columns, exclude, key, engine="memory", model=mixture))
     say(rows_and_columns(data, table), quiet=quiet)
     filled = mixture.impute(table.values, how=how, n=draws, rng=np.random.default_rng(seed))
     names = table.names or tuple(f"x{j}" for j in range(mixture.n_features))

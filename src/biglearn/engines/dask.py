@@ -18,8 +18,7 @@ from dask.delayed import delayed
 from biglearn._linalg import BoolArray, FloatArray
 from biglearn.engines import partitions
 from biglearn.engines.base import Header, Wishes
-from biglearn.engines.memory import MemoryEngine
-from biglearn.engines.over import over
+from biglearn.engines.over import Sample, over
 from biglearn.engines.threads import Threads
 from biglearn.inputs import check_weights, weight_exponent
 from biglearn.mixture import Mixture
@@ -280,7 +279,7 @@ class DaskEngine:
         )
         return moments
 
-    def subsample(self, limit: int, rng: np.random.Generator) -> MemoryEngine:
+    def subsample(self, limit: int, rng: np.random.Generator) -> Sample:
         """Return an engine in memory, here, over at most `limit` of the rows."""
         chosen = np.arange(self.n_rows)
         if self.n_rows > limit:

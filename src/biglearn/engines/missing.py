@@ -213,9 +213,7 @@ class MissingEngine:
         stacks = stacked(find_patterns(np.isnan(self._X), self._view))
         rule = drawing(np.random.default_rng(0))
         rows = fill(mixture or self._one_gaussian(), self._rows, stacks, rule)[0]
-        return MemoryEngine(
-            rows, weights=self._weights, n_threads=self._threads, dtype=self._dtype
-        )
+        return MemoryEngine(rows, weights=self._weights, n_threads=self._threads, dtype=self._dtype)
 
     def _one_gaussian(self) -> Mixture:
         """Fit one Gaussian by a few steps of EM."""

@@ -45,6 +45,4 @@ def over(
     3
     """
     engine = MissingEngine if np.isnan(rows).any() else MemoryEngine
-    return engine(
-        rows, weights=weights, units=units, view=view, n_threads=n_threads, dtype=dtype
-    )
+    return engine(rows, weights=weights, units=units, view=view, n_threads=n_threads, dtype=dtype)

@@ -12,7 +12,7 @@ import numpy as np
 
 from biglearn._linalg import Array, BoolArray, FloatArray, IntArray
 from biglearn.engines.over import over
-from biglearn.inputs import reject_non_finite
+from biglearn.inputs import reject_infinite
 from biglearn.mixture import Mixture
 from biglearn.moments import Moments
 from biglearn.summaries import Ask, Extent, pieces
@@ -50,11 +50,11 @@ def check(
     Raises
     ------
     ValueError
-        If a value is not finite, or the weights do not fit the rows.
+        If a value is infinite, or the weights do not fit the rows.
     """
     values = np.ascontiguousarray(rows, dtype=dtype)
     try:
-        reject_non_finite(values, names)
+        reject_infinite(values, names)
     except ValueError as error:
         raise ValueError(f"partition {number}: {error}") from None
     if weights is None:
@@ -97,5 +97,5 @@ def select(part: Partition, chosen: IntArray) -> tuple[FloatArray, Array | None]
 def answer(rows: Any, *, rule: Callable[[FloatArray], Any], precision: np.dtype[Any]) -> Any:
     """Return what a rule says of a block."""
     values = np.ascontiguousarray(rows, dtype=precision)
-    reject_non_finite(values)
+    reject_infinite(values)
     return rule(values)

@@ -1,0 +1,63 @@
+"""Gaussian mixture regression, and anomaly thresholds."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from biglearn import BigLearnAnomalyDetector, BigLearnRegressor
+
+
+@pytest.mark.filterwarnings("ignore")  # scikit-learn's checks warn on their own account
+@parametrize_with_checks([BigLearnRegressor(), BigLearnAnomalyDetector()])
+def test_scikit_learns_contract(estimator, check):
+    check(estimator)
+
+
+def test_one_component_is_linear_least_squares(rng):
+    X = rng.normal(size=(300, 3))
+    Y = X @ rng.normal(size=(3, 2)) + 5 + 0.3 * rng.normal(size=(300, 2))
+    model, linear = BigLearnRegressor(method="em").fit(X, Y), LinearRegression().fit(X, Y)
+    mean, std = model.predict(X, return_std=True)
+    np.testing.assert_allclose(mean, linear.predict(X), rtol=1e-8)
+    np.testing.assert_allclose(std[0], (Y - mean).std(axis=0), rtol=1e-8)
+    gap = (Y - mean).T @ (Y - mean) / 300
+    expected = -0.5 * (np.linalg.slogdet(2 * np.pi * gap)[1] + 2)  # of the fitted Gaussian
+    assert model.log_score(X, Y) == pytest.approx(expected)
+
+
+def test_the_prediction_is_the_mean_of_the_whole_distribution(rng):
+    X = rng.uniform(-2, 2, size=(300, 1))
+    y = np.where(rng.random(300) < 0.5, X[:, 0], -X[:, 0]) + 0.1 * rng.normal(size=300)
+    model = BigLearnRegressor(4, random_state=0, mixture_params={"tol": 1e-4}).fit(X, y)
+    distribution = model.predict_distribution([[1.5]])
+    axis = np.linspace(-6, 6, 4001)
+    joint = np.column_stack([np.full(4001, 1.5), axis])
+    density = np.exp(model.mixture_.log_density(joint))
+    density /= density.sum()
+    mean, std = model.predict([[1.5]], return_std=True)
+    assert mean[0] == pytest.approx(density @ axis)
+    assert std[0] == pytest.approx(np.sqrt(density @ (axis - mean[0]) ** 2))
+    assert std[0] > 1  # two humps
+    assert distribution.sample(0).shape == (1, 1)
+
+
+def test_alarms_on_new_rows_are_as_frequent_as_promised(rng):
+    # 40 parameters per 120 rows: from the fitted rows' own densities they would not be.
+    X, new = rng.normal(size=(120, 8)), rng.normal(size=(20_000, 8))
+    detector = BigLearnAnomalyDetector(alarm_rate=0.1, random_state=0).fit(X)
+    alarms = (detector.predict(new) == -1).mean()
+    own = np.quantile(detector.score_samples(X), 0.1)
+    naive = (detector.score_samples(new) < own).mean()
+    error = np.sqrt(0.1 * 0.9 / 120)  # of a quantile of 120 rows
+    assert abs(alarms - 0.1) < 3 * error
+    assert naive > alarms + 0.02
+    p = detector.p_values(new)
+    assert abs((p <= 0.2).mean() - 0.2) < 3 * np.sqrt(0.2 * 0.8 / 120)
+    new[0, :4] = np.nan
+    assert np.isfinite(detector.decision_function(new[:1])).all()
+
+
+def test_bad_rates_are_refused(rng):
+    with pytest.raises(ValueError, match=r"alarm_rate must be at most 0\.5, got 0\.7"):
+        BigLearnAnomalyDetector(alarm_rate=0.7).fit(rng.normal(size=(20, 2)))
