@@ -1,9 +1,10 @@
 """Study 3: Fashion-MNIST, ten components on 784 pixels, and on 50 principal components.
 
 Pixels between 0 and 1, floor 0.05, 70 outer steps, α = 1/K, N(0, I) start or k-means, as in the
-paper; no published figure exists. A joint EM step on all pixels of all rows takes about 3e12
-operations, and an outer step is five of them, so the pixels are run on a random part of the rows
-and in float32; the principal components on all rows in float64.
+paper; no published figure exists. With 784 features an outer step takes 16 s of one core on 1000
+rows, for the floors and lifts of ten matrices of 784 × 784 alone, and minutes on all rows. So the
+pixels are run on 1000 random rows in float32, the principal components on all rows in float64
+(1.3 s per outer step); the full profile takes about 25 minutes.
 """
 
 from __future__ import annotations
@@ -44,16 +45,17 @@ BOTH = ("fashion-pca50", "fashion_mnist")
 PROFILES = {
     "tiny": Plan(("digits",), METHODS, (0,), rows=300, settings={"steps": 6, "every": 2}),
     "short": Plan(
-        BOTH,
+        BOTH[:1],
         METHODS,
         (0,),
-        settings={"steps": 10, "every": 2, "seconds": 10.0, "rows": {"fashion_mnist": 1000}},
+        rows=20_000,
+        settings={"steps": 10, "every": 2, "seconds": 10.0},
     ),
     "full": Plan(
         BOTH,
         METHODS,
         (0,),
-        settings={"steps": 70, "every": 2, "seconds": 120.0, "rows": {"fashion_mnist": 4000}},
+        settings={"steps": 70, "every": 2, "seconds": 60.0, "rows": {"fashion_mnist": 1000}},
     ),
 }
 """``seconds`` is the most that `em` and `search` may take."""
@@ -87,6 +89,7 @@ def tasks(options: Options) -> list[Task]:
         for name in plan.problems
         for s in plan.seeds
         for m in plan.methods
+        if (name, m) != ("fashion_mnist", "paper-kmeans")  # another 20 minutes
     ]
 
 
