@@ -183,7 +183,7 @@ def table(cells: list[Cell]) -> str:
             good = [c for c in own if c["status"] == "finished"]
             if good:
                 note = f" ({good[0]['note']})" if good[0].get("note") else ""
-                lines.append(f"| {name}{note} | {_method(good[0])} | {_figures(good)} |")
+                lines.append(f"| {name}{note} | {_method(good)} | {_figures(good)} |")
             elif own:
                 lines.append(f"| {name} | {method} | {own[0]['message']} | | | | |")
             chains = [c for c in good if c.get("chain")]
@@ -197,9 +197,13 @@ def table(cells: list[Cell]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _method(cell: Cell) -> str:
-    steps = cell.get("chain_steps")
-    return f"paper, {steps} steps and polish" if cell["method"] == "paper" else cell["method"]
+def _method(cells: list[Cell]) -> str:
+    if cells[0]["method"] != "paper":
+        return str(cells[0]["method"])
+    # an unfinished rerun leaves seeds with chains of another length
+    counts = [c["chain_steps"] for c in cells]
+    parts = [f"{steps} steps ({counts.count(steps)} seeds)" for steps in sorted(set(counts))]
+    return f"paper, {', '.join(parts)}, and polish"
 
 
 def _mean(cells: list[Cell], name: str) -> str:
