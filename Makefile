@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .NOTPARALLEL:
-.PHONY: help demo test lint docs bench clean
+.PHONY: help demo test torch lint docs bench clean
 
 help:
 	@echo "make demo   plain EM against BigLearn-EM on two problems, results in demo-output/"
 	@echo "make test   all tests, the README's examples included"
+	@echo "make torch  add PyTorch, a large package, so that make test tests its engine too"
 	@echo "make lint   style (ruff) and types (mypy)"
 	@echo "make docs   the pages and pictures of docs/ that are made from the code"
 	@echo "make bench  the studies, in their short profile, results in bench-output/"
@@ -21,6 +22,9 @@ demo: $(VENV)/.installed-demo
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q
+
+torch: $(VENV)/.installed-dev
+	$(PIP) install --editable '.[torch]'
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
