@@ -28,6 +28,7 @@ PARTS: dict[str, dict[str, dict[str, Any]]] = {
     "search": {
         "search": {},
         "search, no split-merge": {"trials": 0},
+        "search, no tournaments": _without("tournament"),
         "search, no subspace starts": _without("subspace"),
         "search, no disturbance": _without("disturb", "jolt"),
         "search, disturbance by the block lift alone": _without("disturb"),
@@ -35,7 +36,7 @@ PARTS: dict[str, dict[str, dict[str, Any]]] = {
         "search, no views at all": _without("subspace", "disturb", "jolt"),
         "search, subspaces of one feature": {"sizes": [1]},
         "search, no acceleration": {"accelerate": False},
-        "search, restarts alone": {**_without("subspace", "disturb", "jolt"), "trials": 0},
+        "search, restarts alone": {"legs": ["restart"], "trials": 0},
     },
     "paper": {
         "paper": {},
