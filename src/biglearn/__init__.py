@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from biglearn import plots as plots
     from biglearn import records as records
     from biglearn import schedules as schedules
+    from biglearn import selection as selection
     from biglearn import views as views
     from biglearn.anomaly import BigLearnAnomalyDetector
     from biglearn.estimator import BigLearnGaussianMixture
     from biglearn.mixture import Mixture
     from biglearn.records import Record
     from biglearn.regression import BigLearnRegressor
+    from biglearn.selection import select_mixture
 
 __all__ = [
     "BigLearnAnomalyDetector",
@@ -27,6 +29,7 @@ __all__ = [
     "Mixture",
     "Record",
     "__version__",
+    "select_mixture",
 ]
 
 #: Where the public names live.  They are imported when they are first asked for,
@@ -37,9 +40,20 @@ _HOMES = {
     "BigLearnRegressor": "regression",
     "Mixture": "mixture",
     "Record": "records",
+    "select_mixture": "selection",
 }
 
-_MODULES = ("engines", "io", "methods", "moves", "plots", "records", "schedules", "views")
+_MODULES = (
+    "engines",
+    "io",
+    "methods",
+    "moves",
+    "plots",
+    "records",
+    "schedules",
+    "selection",
+    "views",
+)
 
 
 if not TYPE_CHECKING:  # for a type checker every name would exist

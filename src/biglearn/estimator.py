@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from biglearn import starts
 from biglearn._linalg import Array, FloatArray
 from biglearn.checkpoint import checkpointed, fingerprint
-from biglearn.engines import Source
+from biglearn.engines import Engine, Source
 from biglearn.inputs import check_choice, check_given, check_number, collapse_structure
 from biglearn.methods import resolve
 from biglearn.mixture import Mixture
@@ -250,9 +250,11 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         self._warn(run, method)
         return self
 
-    def _run(self, source: Source, units: Units, start: Start) -> Run:
+    def _run(
+        self, source: Source, units: Units, start: Start, engine: Engine | None = None
+    ) -> Run:
         return Run(
-            engine=source.engine(units),
+            engine=engine or source.engine(units),
             settings=self._settings(self._floor(source, units)),
             start=start,
             rng=self._generator(),

@@ -12,7 +12,9 @@ from biglearn.records import Record
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["ellipses", "likelihood"]
+    from biglearn.selection import Candidate
+
+__all__ = ["criterion", "ellipses", "likelihood"]
 
 _MOST_POINTS = 5000  # more than this only makes a picture slow and black
 
@@ -175,5 +177,59 @@ def likelihood(histories: Mapping[str, Iterable[Record]], ax: "Axes | None" = No
         end = [len(best) - 1] if len(best) else []
         axes.plot(seconds, best, drawstyle="steps-post", marker="o", markevery=end, label=name)
     axes.set(xlabel="seconds", ylabel="best log-likelihood per row", xscale="log")
+    axes.legend()
+    return axes
+
+
+def criterion(
+    candidates: "Iterable[Candidate]",
+    name: str = "bic",
+    *,
+    best: "Candidate | None" = None,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draw a criterion over the number of components, one line for each structure.
+
+    Parameters
+    ----------
+    candidates : iterable of Candidate
+        Those of a `Selection`.
+    name : {"bic", "icl", "aic", "heldout", "log_likelihood"}, default="bic"
+        What to draw.
+    best : Candidate, default=None
+        The one to mark.
+    ax : matplotlib Axes, default=None
+        Where to draw; None takes pyplot's current axes.
+
+    Returns
+    -------
+    matplotlib Axes
+        The lines come in the order of the structures, the mark last.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is needed and not installed.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> import numpy as np
+    >>> from biglearn import select_mixture
+    >>> X = np.random.default_rng(0).normal(size=(60, 1))
+    >>> ax = criterion(select_mixture(X, [1, 2]).candidates, ax=Figure().subplots())
+    >>> ax.lines[0].get_xdata().tolist()
+    [1, 2]
+    """
+    axes = _axes(ax)
+    lines: dict[str, list[tuple[int, float]]] = {}
+    for one in candidates:
+        lines.setdefault(one.covariance_type, []).append((one.n_components, getattr(one, name)))
+    for kind, points in lines.items():
+        across, up = zip(*points, strict=True)
+        axes.plot(across, up, marker="o", markersize=3, label=kind)
+    if best is not None:
+        axes.plot([best.n_components], [getattr(best, name)], "k*", markersize=12, label="chosen")
+    axes.set(xlabel="components K", ylabel=name.replace("_", " "))
     axes.legend()
     return axes

@@ -134,17 +134,7 @@ class RowsMixin:
 
     def _totals(self, X: ArrayLike, *, entropy: bool = False) -> Array:
         """Return N, the log-likelihood and (if asked) the entropy of the responsibilities."""
-        source, mixture = self._fitted(X)
-
-        def ask(rows: FloatArray, weights: Array | None) -> Array:
-            spread = 0.0
-            if entropy:
-                shares = mixture.responsibilities(rows)
-                spread = -float(np.sum(shares * np.log(np.maximum(shares, 1e-300))))
-            return np.array([len(rows), mixture.log_density(rows).sum(), spread])
-
-        totals: Array = source.total(ask)
-        return totals
+        return totals(*self._fitted(X), entropy=entropy)
 
     def bic(self, X: ArrayLike) -> float:
         """Return the Bayesian information criterion on X; lower is better."""
@@ -167,3 +157,21 @@ class RowsMixin:
     def _generator(self) -> np.random.Generator:
         state = check_random_state(self.random_state)
         return np.random.default_rng(state.randint(2**31, size=4))
+
+
+def totals(source: Source, mixture: Mixture, *, entropy: bool = False) -> Array:
+    """Return N, the log-likelihood and (if asked) the entropy of the responsibilities.
+
+    Where rows have weights, these are taken to sum to N.
+    """
+
+    def ask(rows: FloatArray, weights: Array | None) -> Array:
+        ours = np.ones(len(rows)) if weights is None else weights
+        spread = 0.0
+        if entropy:
+            shares = mixture.responsibilities(rows)
+            spread = -float(ours @ (shares * np.log(np.maximum(shares, 1e-300))).sum(axis=1))
+        return np.array([len(rows), ours.sum(), ours @ mixture.log_density(rows), spread])
+
+    n_rows, weight, log_likelihood, spread = source.total(ask)
+    return np.array([n_rows, log_likelihood * n_rows / weight, spread * n_rows / weight])

@@ -1,0 +1,372 @@
+"""Number of components and covariance structure, along one path of splits and merges."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import clone
+from sklearn.model_selection import train_test_split
+from sklearn.utils.parallel import Parallel, delayed
+
+from biglearn._linalg import Array
+from biglearn.columns import check_columns
+from biglearn.engines import Source
+from biglearn.estimator import COVARIANCE_TYPES, BigLearnGaussianMixture
+from biglearn.inputs import check_choice, check_number
+from biglearn.methods import resolve
+from biglearn.moves import Ascent, Restart, SplitMerge
+from biglearn.moves.resize import Neighbour
+from biglearn.scoring import totals
+from biglearn.search import Method, Move, Run, Start, search
+from biglearn.starts import GivenParameters, normal
+from biglearn.units import Units
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: The criteria; all but the last are better where they are lower.
+CRITERIA = ("bic", "icl", "aic", "heldout")
+
+#: A climb from a neighbour goes to this tolerance before surgery.
+_ROUGH = 1e-3
+
+#: Surgeries without success before a K is left on the way up.
+_TRIALS = 4
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One fitted mixture of the path.
+
+    Attributes
+    ----------
+    covariance_type : str
+    n_components : int
+        K.
+    log_likelihood : float
+        Mean per row, in the user's units.
+    n_parameters : int
+    bic, aic, icl : float
+        Of the rows fitted; lower is better.
+    heldout : float
+        Mean log-likelihood of the rows held out; NaN where none were.
+    converged : bool
+    passes : int
+        Over the rows, that this K cost.
+    """
+
+    covariance_type: str
+    n_components: int
+    log_likelihood: float
+    n_parameters: int
+    bic: float
+    aic: float
+    icl: float
+    heldout: float
+    converged: bool
+    passes: int
+
+    def loss(self, criterion: str) -> float:
+        """Return what the criterion makes small: itself, or minus `heldout`."""
+        value = float(getattr(self, criterion))
+        return -value if criterion == "heldout" else value
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What `select_mixture` found.
+
+    Attributes
+    ----------
+    criterion : str
+    candidates : tuple of Candidate
+        By covariance type, then K.
+    best : Candidate
+        The one that the criterion prefers.
+    best_estimator_ : BigLearnGaussianMixture
+        Fitted; with "heldout" again on all rows.
+    """
+
+    criterion: str
+    candidates: tuple[Candidate, ...]
+    best: Candidate
+    best_estimator_: BigLearnGaussianMixture = field(repr=False)
+
+    def table(self) -> dict[str, Array]:
+        """Return the candidates by column, as `pandas.DataFrame` takes them."""
+        return {
+            column.name: np.array([getattr(one, column.name) for one in self.candidates])
+            for column in fields(Candidate)
+        }
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the criterion over K; see `biglearn.plots.criterion`."""
+        from biglearn.plots import criterion
+
+        return criterion(self.candidates, self.criterion, best=self.best, ax=ax)
+
+
+def select_mixture(
+    X: ArrayLike,
+    n_components: Iterable[int] = range(1, 11),
+    *,
+    covariance_type: str | Sequence[str] = "full",
+    criterion: str = "bic",
+    sample_weight: ArrayLike | None = None,
+    heldout: float = 0.2,
+    patience: int | None = None,
+    n_jobs: int | None = None,
+    **parameters: Any,
+) -> Selection:
+    """Choose the number of components, and the structure of the covariances.
+
+    The smallest K is fitted by the estimator's method.  From there one path goes
+    up, each K from the last by the cuts that gain most, and down again by the
+    merges that cost least, each followed by EM; the better of the two is kept at
+    every K.  So K = 1..30 costs about what one search at K = 30 does.
+
+    Parameters
+    ----------
+    X : array-like of shape (N, D)
+        Or whatever else the estimator fits; "heldout" needs rows that can be split.
+    n_components : iterable of int, default=range(1, 11)
+        Values of K to try.
+    covariance_type : str or sequence of str, default="full"
+        Structures to try, each on a path of its own.
+    criterion : {"bic", "icl", "aic", "heldout"}, default="bic"
+        "icl" charges for overlap, so that it counts clusters rather than
+        Gaussians; "heldout" is the log-likelihood of rows that were kept back.
+    sample_weight : array-like of shape (N,), default=None
+        For the criteria the weights are taken to sum to the number of rows.
+    heldout : float, default=0.2
+        Share of the rows to keep back for "heldout".
+    patience : int, default=None
+        The way up ends after so many K in a row that did not improve the criterion.
+    n_jobs : int, default=None
+        Covariance types fitted at once, as in scikit-learn.
+    **parameters
+        Of `BigLearnGaussianMixture`: `reg_covar`, `random_state`, ...  `method`,
+        `n_init` and `init_params` rule the smallest K alone.
+
+    Returns
+    -------
+    Selection
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to try, a K is no positive whole number or exceeds the
+        number of rows, a name is unknown, or the estimator refuses X or a parameter.
+
+    References
+    ----------
+    G. Schwarz, "Estimating the dimension of a model", Ann. Statist. 6, 1978 (BIC).
+    C. Biernacki, G. Celeux and G. Govaert, IEEE PAMI 22, 2000 (ICL).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from biglearn import select_mixture
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.repeat([[0.0, 0.0], [8.0, 0.0], [0.0, 8.0]], 60, axis=0)
+    >>> found = select_mixture(X + rng.normal(size=X.shape), range(1, 6), random_state=0)
+    >>> found.best.n_components
+    3
+    >>> found.best_estimator_.means_.shape
+    (3, 2)
+    """
+    sizes = _check_sizes(n_components)
+    kinds = [covariance_type] if isinstance(covariance_type, str) else list(covariance_type)
+    if not kinds:
+        raise ValueError("covariance_type must name at least one structure, got none")
+    for kind in kinds:
+        check_choice("covariance_type", kind, COVARIANCE_TYPES)
+    check_choice("criterion", criterion, CRITERIA)
+    if patience is not None:
+        check_number("patience", patience, low=1, integer=True)
+    model = BigLearnGaussianMixture(sizes[0], **parameters)
+    fitted, kept = (X, sample_weight), None
+    if criterion == "heldout":
+        fitted, kept = _split(X, sample_weight, heldout, parameters.get("random_state"))
+    trails = Parallel(n_jobs=n_jobs)(
+        delayed(_follow)(
+            clone(model).set_params(covariance_type=kind),
+            fitted,
+            kept,
+            sizes=sizes,
+            criterion=criterion,
+            patience=patience,
+        )
+        for kind in kinds
+    )
+    found = [pair for trail in trails for pair in trail]
+    best, estimator = min(found, key=lambda pair: pair[0].loss(criterion))
+    if kept is not None:
+        estimator = _again(estimator, X, sample_weight)
+    return Selection(criterion, tuple(one for one, _ in found), best, estimator)
+
+
+def _check_sizes(n_components: Iterable[int]) -> list[int]:
+    sizes = list(n_components) if isinstance(n_components, Iterable) else [n_components]
+    for size in sizes:
+        check_number("n_components", size, low=1, integer=True)
+    if not sizes:
+        raise ValueError("n_components must hold at least one number, got none")
+    return sorted({int(size) for size in sizes})
+
+
+def _split(
+    X: Any, sample_weight: ArrayLike | None, share: float, random_state: Any
+) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    """Return the rows to fit and the rows to keep back, each with their weights."""
+    check_number("heldout", share, low=0, above=True)
+    if share >= 1:
+        raise ValueError(f"heldout must be below 1, got {share}")
+    if not (hasattr(X, "__getitem__") and hasattr(X, "__len__")) or isinstance(X, str):
+        raise ValueError(
+            f'criterion="heldout" needs rows that can be split, got {type(X).__name__}; '
+            'use criterion="bic", or an array'
+        )
+    weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight)
+    rows, kept, ours, theirs = train_test_split(
+        X, weights, test_size=share, random_state=random_state
+    )
+    if sample_weight is None:
+        return (rows, None), (kept, None)
+    return (rows, ours), (kept, theirs)
+
+
+@dataclass(frozen=True)
+class Climb:
+    """EM from the neighbour of another K, with some surgery.
+
+    Parameters
+    ----------
+    trials : int
+        Surgeries without success before the last climb; 0 for none.
+    goal : float
+        The climb is given up where it cannot reach this.
+    """
+
+    trials: int = 0
+    goal: float = -math.inf
+
+    @property
+    def keeps_best(self) -> bool:
+        """The best point is returned."""
+        return True
+
+    def schedule(self, run: Run) -> Iterator[Move]:
+        """Climb roughly, operate, and climb to the end."""
+        yield Restart()
+        yield Ascent("em", tol=max(_ROUGH, run.settings.tol), accelerate=True, goal=self.goal)
+        if self.trials and run.settings.n_components > 1:
+            yield SplitMerge(trials=self.trials)
+        yield Ascent("polish", accelerate=True, goal=self.goal)
+
+
+class _Path:
+    """Fits of one structure that share their rows, units and engine."""
+
+    def __init__(self, model: BigLearnGaussianMixture, rows: tuple[Any, Any]) -> None:
+        model._check_parameters()
+        if model.checkpoint is not None:
+            raise ValueError(
+                f"a path through K keeps no checkpoint, got checkpoint={model.checkpoint!r}; "
+                "leave it out"
+            )
+        self.model = model
+        self.source: Source = model._open(*rows, reset=True)
+        self.units = Units.measure(self.source, scaling=model.scaling)
+        self.runs: dict[int, Run] = {}
+        self.passes: dict[int, int] = {}
+        self._engine = self.source.engine(self.units)
+
+    def fit(self, size: int, method: Method, start: Start | None = None) -> None:
+        """Fit one K, from the model's own start if none is given; keep the better."""
+        model = self._estimator(size)
+        own = start or model._start(self.source, self.units)
+        run = model._run(self.source, self.units, own, self._engine)
+        for _ in model._follow(search(run, method)):
+            pass
+        self.passes[size] = self.passes.get(size, 0) + int(run.passes)
+        if size not in self.runs or run.log_likelihood > self.runs[size].log_likelihood:
+            self.runs[size] = run
+
+    def near(self, size: int) -> Start:
+        """Return the start from the best mixture of another K."""
+        return Neighbour(self.runs[size].mixture)
+
+    def candidate(
+        self, size: int, kept: tuple[Any, Any] | None
+    ) -> tuple[Candidate, BigLearnGaussianMixture]:
+        """Judge the fit at one K, and hand it over."""
+        run, model = self.runs[size], self._estimator(size)
+        model._keep(run, self.units, self.source.dtype)
+        n_rows, log_likelihood, entropy = totals(self.source, model.mixture_, entropy=True)
+        n_parameters = model._n_parameters()
+        bic = n_parameters * math.log(n_rows) - 2 * log_likelihood
+        unseen = math.nan
+        if kept is not None:
+            n_kept, unseen, _ = totals(model._open(*kept), model.mixture_)
+            unseen = float(unseen / n_kept)
+        return Candidate(
+            covariance_type=model.covariance_type,
+            n_components=size,
+            log_likelihood=float(log_likelihood / n_rows),
+            n_parameters=n_parameters,
+            bic=float(bic),
+            aic=float(2 * n_parameters - 2 * log_likelihood),
+            icl=float(bic + 2 * entropy),
+            heldout=unseen,
+            converged=run.converged,
+            passes=self.passes[size],
+        ), model
+
+    def _estimator(self, size: int) -> BigLearnGaussianMixture:
+        model: BigLearnGaussianMixture = clone(self.model).set_params(n_components=size)
+        check_columns(model, self.source.header, reset=True)
+        return model
+
+
+def _follow(
+    model: BigLearnGaussianMixture,
+    rows: tuple[Any, Any],
+    kept: tuple[Any, Any] | None,
+    *,
+    sizes: list[int],
+    criterion: str,
+    patience: int | None,
+) -> list[tuple[Candidate, BigLearnGaussianMixture]]:
+    """Go up through K and down again; return what is kept at every K."""
+    path = _Path(model, rows)
+    clone(model).set_params(n_components=sizes[-1])._check_size(path.source.extent.n_rows)
+    lowest, misses = math.inf, 0
+    path.fit(sizes[0], resolve(model.method))
+    for near, size in zip(sizes, sizes[1:], strict=False):
+        path.fit(size, Climb(trials=_TRIALS), path.near(near))
+        if patience is not None:
+            loss = path.candidate(size, kept)[0].loss(criterion)
+            lowest, misses = min(lowest, loss), 0 if loss < lowest else misses + 1
+            if misses >= patience:
+                break
+    reached = sorted(path.runs, reverse=True)
+    for near, size in zip(reached, reached[1:], strict=False):
+        path.fit(size, Climb(goal=path.runs[size].log_likelihood), path.near(near))
+    return [path.candidate(size, kept) for size in sorted(path.runs)]
+
+
+def _again(
+    chosen: BigLearnGaussianMixture, X: Any, sample_weight: ArrayLike | None
+) -> BigLearnGaussianMixture:
+    """Fit the chosen mixture to all rows, from where it is."""
+    path = _Path(chosen, (X, sample_weight))
+    last, size = path.units.inward(chosen.mixture_), chosen.n_components
+    start = GivenParameters(normal, last.weights, last.means, last.covariances)
+    path.fit(size, Climb(), start)
+    return path.candidate(size, None)[1]
