@@ -48,8 +48,9 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
 
     Parameters
     ----------
-    n_components : int, default=1
-        Number of components K.
+    n_components : int or "auto", default=1
+        Number of components K; "auto" takes the K ≤ 30 of lowest BIC, on one path
+        that ends when five more components did not lower it (see `select_mixture`).
     covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
         Structure of the covariances.
     method : {"search", "paper", "em"} or a method, default="search"
@@ -158,7 +159,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_components: int = 1,
+        n_components: Any = 1,
         *,
         covariance_type: str = "full",
         method: str | Method = "search",
@@ -228,6 +229,8 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         KeyboardInterrupt
             After Ctrl-C; the best model so far is kept, and ready to use.
         """
+        if self._automatic:
+            return self._choose(X, sample_weight)
         self._check_parameters()
         method = resolve(self.method)
         source = self._open(X, sample_weight, reset=True)
@@ -250,9 +253,19 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         self._warn(run, method)
         return self
 
-    def _run(
-        self, source: Source, units: Units, start: Start, engine: Engine | None = None
-    ) -> Run:
+    @property
+    def _automatic(self) -> bool:
+        return isinstance(self.n_components, str) and self.n_components == "auto"
+
+    def _choose(self, X: ArrayLike, sample_weight: ArrayLike | None) -> Self:
+        """Take over the fit of the best K."""
+        from biglearn.selection import choose_size  # it is built on this class
+
+        chosen = vars(choose_size(self, X, sample_weight))
+        self.__dict__.update({k: v for k, v in chosen.items() if k not in self.get_params()})
+        return self
+
+    def _run(self, source: Source, units: Units, start: Start, engine: Engine | None = None) -> Run:
         return Run(
             engine=engine or source.engine(units),
             settings=self._settings(self._floor(source, units)),
@@ -344,7 +357,8 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
             yield record
 
     def _check_parameters(self) -> None:
-        check_number("n_components", self.n_components, low=1, integer=True)
+        if not self._automatic:
+            check_number("n_components", self.n_components, low=1, integer=True)
         check_choice("covariance_type", self.covariance_type, COVARIANCE_TYPES)
         check_choice("scaling", self.scaling, SCALINGS)
         check_number("tol", self.tol, low=0)
@@ -394,7 +408,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
 
     def _settings(self, floor: float) -> Settings:
         return Settings(
-            n_components=self.n_components,
+            n_components=len(self.weights_) if self._automatic else int(self.n_components),
             covariance_type=self.covariance_type,
             floor=floor,
             tol=float(self.tol),

@@ -50,9 +50,7 @@ def _grow(run: Run, mixture: Mixture, rows: Rows, most: int) -> Mixture:
         halves = [_halves_of(mixture, cut) for cut in cuts]
         return _replace(run, mixture, {cut.parent for cut in cuts}, halves)
     # No component has rows enough to show where: a new one takes half of the heaviest.
-    nothing = Mixture.trusted(
-        np.zeros(1), mixture.means[:1].copy(), mixture.covariances[:1].copy()
-    )
+    nothing = Mixture.trusted(np.zeros(1), mixture.means[:1].copy(), mixture.covariances[:1].copy())
     grown = _replace(run, mixture, set(), [nothing])
     return reseed(run, grown, grown.weights == 0)
 
@@ -86,8 +84,6 @@ def _replace(run: Run, mixture: Mixture, lost: set[int], new: list[Mixture]) -> 
     kept = [k for k in range(mixture.n_components) if k not in lost]
     weights = np.concatenate([mixture.weights[kept], *(part.weights for part in new)])
     means = np.concatenate([mixture.means[kept], *(part.means for part in new)])
-    covariances = np.concatenate(
-        [mixture.covariances[kept], *(part.covariances for part in new)]
-    )
+    covariances = np.concatenate([mixture.covariances[kept], *(part.covariances for part in new)])
     weights = weights / weights.sum()
     return run.regularise(weights, means, covariances, weights)
