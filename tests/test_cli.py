@@ -73,6 +73,23 @@ def test_fit_saves_a_model_that_finds_the_clusters(folder, run, mixture):
     assert info["log_likelihood"] == pytest.approx(mean, abs=1e-9)
 
 
+def test_select_prints_every_k_and_saves_the_best(folder, run):
+    arguments = ("--components", "1-3,5", "--covariance-type", "full,diag", "--exclude", "kind")
+    code, out, err = run("select", "data.csv", *arguments, "-o", "chosen.npz")
+    assert code == 0
+    head, *lines = [line.split(",") for line in out.splitlines()]
+    rows = [dict(zip(head, line, strict=True)) for line in lines]
+    assert [(row["covariance_type"], row["n_components"]) for row in rows] == [
+        (kind, k) for kind in ("full", "diag") for k in ("1", "2", "3", "5")
+    ]
+    best = min(rows, key=lambda row: float(row["bic"]))
+    assert f"bic chooses {best['n_components']} components, {best['covariance_type']}" in err
+    chosen = load_model("chosen.npz")
+    assert chosen.mixture.n_components == int(best["n_components"])
+    assert chosen.mixture.feature_names == ("a", "b", "c")
+    assert_one_error(run("select", "data.csv", "-k", "1-x"), 2, "like 1-12 or 2,4,8, got '1-x'")
+
+
 def test_fit_is_repeatable_and_quiet(folder, run):
     assert run(*FIT, "--quiet", "--seed", 4) == (0, "", "")
     first = load_model("fit.npz").mixture

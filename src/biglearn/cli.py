@@ -16,7 +16,15 @@ from typer.exceptions import TyperException
 from biglearn import cli_options as options
 from biglearn._linalg import Array, FloatArray
 from biglearn._version import __version__
-from biglearn.cli_inputs import paper_options, read_data, rows_and_columns, rows_of, source_of
+from biglearn.cli_inputs import (
+    paper_options,
+    read_data,
+    rows_and_columns,
+    rows_of,
+    sizes,
+    source_of,
+    split,
+)
 from biglearn.cli_messages import explain, say, short_warnings
 from biglearn.cli_progress import FitProgress
 from biglearn.cli_show import as_json, contest_report, describe, model_report
@@ -179,6 +187,54 @@ def _write(output: Path | None, columns: dict[str, ArrayLike], *, quiet: bool) -
     write_table(output, columns)
     n_rows = len(np.asarray(next(iter(columns.values()))))
     say(f"{output}: {n_rows} rows, columns {', '.join(columns)}", quiet=quiet)
+
+
+@app.command()
+def select(
+    data: options.Data,
+    components: options.Sizes = "1-10",
+    output: options.Chosen = None,
+    covariance_type: options.Structures = None,
+    criterion: options.Criterion = "bic",
+    tol: options.Tol = 1e-5,
+    reg_covar: options.RegCovar = 1e-6,
+    seed: options.Seed = 0,
+    scaling: options.Scaling = "standard",
+    threads: options.Threads = None,
+    jobs: options.Jobs = None,
+    columns: options.Columns = None,
+    exclude: options.Exclude = None,
+    weights: options.Weights = None,
+    key: options.Key = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Choose the number of components: print the criteria of every K, and save the best."""
+    from biglearn.selection import select_mixture
+
+    if output is not None:
+        check_output(output, data)
+    tried = sizes(components)
+    table = read_data(data, columns, exclude, key, weights=weights)
+    X, sample_weight = rows_of(table)
+    found = select_mixture(
+        X,
+        tried,
+        covariance_type=split(covariance_type) or "full",
+        criterion=criterion,
+        sample_weight=sample_weight,
+        n_jobs=jobs,
+        tol=tol,
+        reg_covar=reg_covar,
+        random_state=seed,
+        scaling=scaling,
+        n_threads=threads,
+    )
+    _write(None, {**found.table()}, quiet=quiet)
+    best = found.best
+    say(f"{criterion} chooses {best.n_components} components, {best.covariance_type}", quiet=quiet)
+    if output is not None:
+        known = {"method": "select", "criterion": criterion, "seed": seed, "data": data.name}
+        _save(output, found.best_estimator_, table, known, quiet=quiet)
 
 
 @app.command()

@@ -23,6 +23,23 @@ def split(references: Sequence[str] | None) -> list[str] | None:
     return [part.strip() for reference in references for part in reference.split(",") if part]
 
 
+def sizes(text: str) -> list[int]:
+    """Read numbers of components: single ones and ranges, separated by commas.
+
+    Examples
+    --------
+    >>> sizes("1-3,8")
+    [1, 2, 3, 8]
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise typer.BadParameter(f"--components must be like 1-12 or 2,4,8, got {text!r}")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
 def read_data(
     data: Path,
     columns: Sequence[str] | None,

@@ -41,6 +41,19 @@ Table = Annotated[
 Components = Annotated[
     int, typer.Option("--components", "-k", min=1, help="Number of components K.")
 ]
+Sizes = Annotated[
+    str,
+    typer.Option("--components", "-k", help="Values of K to try, such as 1-12 or 2,4,8."),
+]
+Structures = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--covariance-type", help="Structures to try, separated by commas (default full)."
+    ),
+]
+Criterion = Annotated[Literal["bic", "icl", "aic", "heldout"], typer.Option(help="What decides.")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Structures to fit at once.")]
+Chosen = Annotated[Path | None, typer.Option("--output", "-o", help="File for the chosen model.")]
 Output = Annotated[
     Path, typer.Option("--output", "-o", help="Model file to write, such as model.npz.")
 ]

@@ -20,7 +20,7 @@ from biglearn.engines import Source
 from biglearn.estimator import COVARIANCE_TYPES, BigLearnGaussianMixture
 from biglearn.inputs import check_choice, check_number
 from biglearn.methods import resolve
-from biglearn.moves import Ascent, Restart, SplitMerge
+from biglearn.moves import Ascent, Restart
 from biglearn.moves.resize import Neighbour
 from biglearn.records import Record
 from biglearn.scoring import totals
@@ -33,12 +33,6 @@ if TYPE_CHECKING:
 
 #: The criteria; all but the last are better where they are lower.
 CRITERIA = ("bic", "icl", "aic", "heldout")
-
-#: A climb from a neighbour goes to this tolerance before surgery.
-_ROUGH = 1e-3
-
-#: Surgeries without success before a K is left on the way up.
-_TRIALS = 4
 
 #: Up to this K, where it costs next to nothing, the model's own method searches too.
 _SEARCHED = 5
@@ -136,10 +130,12 @@ def select_mixture(
 ) -> Selection:
     """Choose the number of components, and the structure of the covariances.
 
-    The smallest K, and those up to 5, are fitted by the estimator's method.  One path
-    goes up, each K from the last by the cuts that gain most, and down again by the
-    merges that cost least, each followed by EM; the best is kept at every K.  So
-    K = 1..30 costs a few times what one fit at K = 30 does, not thirty times.
+    The smallest and the largest K, and those up to 5, are fitted by the estimator's
+    method.  One path goes up, each K from the last by the cuts that gain most, and
+    down again by the merges that cost least, each followed by EM; the best is kept
+    at every K.  So K = 1..30 costs a few times what one fit at K = 30 does, not
+    thirty times.  On few rows raise `reg_covar`: BIC rewards a component that
+    collapses on a handful of rows down to the floor.
 
     Parameters
     ----------
@@ -162,7 +158,8 @@ def select_mixture(
         Covariance types fitted at once, as in scikit-learn.
     **parameters
         Of `BigLearnGaussianMixture`: `reg_covar`, `random_state`, ...  `method`,
-        `n_init` and `init_params` rule the small K alone, and `max_time` each fit.
+        `n_init` and `init_params` rule those K alone that the method fits, and
+        `max_time` bounds each fit.
 
     Returns
     -------
@@ -254,17 +251,14 @@ def _split(
 
 @dataclass(frozen=True)
 class Climb:
-    """EM from the neighbour of another K, with some surgery.
+    """Accelerated EM from the run's start.
 
     Parameters
     ----------
-    trials : int
-        Surgeries without success before the last climb; 0 for none.
     goal : float
         The climb is given up where it cannot reach this.
     """
 
-    trials: int = 0
     goal: float = -math.inf
 
     @property
@@ -273,12 +267,9 @@ class Climb:
         return True
 
     def schedule(self, run: Run) -> Iterator[Move]:
-        """Climb roughly, operate, and climb to the end."""
+        """Climb, while the goal can be reached."""
         yield Restart()
-        yield Ascent("em", tol=max(_ROUGH, run.settings.tol), accelerate=True, goal=self.goal)
-        if self.trials and run.settings.n_components > 1:
-            yield SplitMerge(trials=self.trials)
-        yield Ascent("polish", accelerate=True, goal=self.goal)
+        yield Ascent("em", accelerate=True, goal=self.goal)
 
 
 class _Path:
@@ -312,7 +303,7 @@ class _Path:
         lowest, misses = math.inf, 0
         self.fit(sizes[0], resolve(self.model.method))
         for near, size in pairwise(sizes):
-            self.fit(size, Climb(trials=_TRIALS), self.near(near))
+            self.fit(size, Climb(), self.near(near))
             if size <= _SEARCHED:
                 self.fit(size, resolve(self.model.method))
             if patience is not None:
@@ -320,6 +311,8 @@ class _Path:
                 lowest, misses = min(lowest, loss), 0 if loss < lowest else misses + 1
                 if misses >= patience:
                     break
+        if len(self.runs) > 1 and max(self.runs) > _SEARCHED:
+            self.fit(max(self.runs), resolve(self.model.method))
         for near, size in pairwise(sorted(self.runs, reverse=True)):
             self.fit(size, Climb(goal=self.runs[size].log_likelihood), self.near(near))
         return [self.candidate(size, kept) for size in sorted(self.runs)]
