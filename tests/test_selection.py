@@ -205,8 +205,12 @@ for (name in names(sets)) {
 """
 
 
-#: Many cheap starts at every small K.
-STARTS = {"method": "em", "n_init": 5, "init_params": "normal", "tol": 1e-6}
+#: Where one search misses mclust's optimum (thyroid: VVI, K = 2, by 50 in BIC; banknote:
+#: VVV, K = 3, by 2), several scattered starts of plain EM find it.
+SCATTERED = {
+    "thyroid": {"method": "em", "n_init": 5, "init_params": "normal"},
+    "banknote": {"method": "em", "n_init": 10, "init_params": "random_from_data"},
+}
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +251,8 @@ def test_mclust_is_reproduced_or_bettered_at_the_same_structure(mclust, name):
         range(1, 4),
         covariance_type=list(models),
         random_state=0,
-        **STARTS,
+        tol=1e-6,
+        **SCATTERED.get(name, {}),
     )
     for one in found.candidates:
         theirs = answers[models[one.covariance_type]][one.n_components - 1]
@@ -258,7 +263,7 @@ def test_mclust_spherical_needs_the_users_own_units(mclust):
     """VII is not invariant to the units of the columns, the others are."""
     X, answers = mclust["iris"]
     found = select_mixture(
-        X, range(1, 4), covariance_type="spherical", scaling="none", random_state=0, **STARTS
+        X, range(1, 4), covariance_type="spherical", scaling="none", random_state=0, tol=1e-6
     )
     for one, theirs in zip(found.candidates, answers["VII"], strict=True):
         assert one.bic < theirs + 0.1, one
