@@ -122,8 +122,8 @@ def test_blocks_must_have_the_columns_of_the_first(rng):
     frame = pd.DataFrame(X, columns=["a", "b", "c"])
     with pytest.raises(ValueError, match="feature names"):
         streamed([frame, frame[["b", "a", "c"]]])
-    with pytest.raises(ValueError, match="nan in column 1, row 4"):
-        streamed([X, np.where(np.arange(270).reshape(90, 3) == 13, np.nan, X)])
+    with pytest.raises(ValueError, match="inf in column 1, row 4"):
+        streamed([X, np.where(np.arange(270).reshape(90, 3) == 13, np.inf, X)])
     with pytest.raises(ValueError, match=r"n_components=3 .*n_samples=2"):
         streamed([X[:2]])
     assert streamed([X, X[:1]]).n_iter_ > 1

@@ -299,7 +299,7 @@ class _Path:
         patience: int | None = None,
     ) -> list[Judged]:
         """Go up through K and down again; return what is kept at every K."""
-        self.model_of(sizes[-1])._check_size(self.source.extent.n_rows)
+        self.model_of(sizes[-1])._check_size(self.source.extent)
         lowest, misses = math.inf, 0
         self.fit(sizes[0], resolve(self.model.method))
         for near, size in pairwise(sizes):
