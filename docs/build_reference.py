@@ -35,6 +35,14 @@ PAGES: dict[str, tuple[str, str, dict[str, list[str]]]] = {
             "biglearn.mixture": ["KLEstimate"],
         },
     ),
+    "uses": (
+        "Regression, anomalies and the number of components",
+        "What conditionals, densities and criteria are used for.",
+        {
+            "biglearn": ["BigLearnRegressor", "BigLearnAnomalyDetector"],
+            "biglearn.selection": [],
+        },
+    ),
     "methods": (
         "Methods and schedules",
         "Rules that name the next move. [Which one to choose](../how-to/choose-a-method.md).",

@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 import biglearn
 from pages import ROOT, blocks, read, run_console, run_python
@@ -17,13 +16,33 @@ def test_the_readme_has_examples_of_both_kinds():
     assert blocks(README, "console")
 
 
-@pytest.mark.parametrize("code", [code for _, code in blocks(README, "python")])
-def test_python_examples_run_in_about_fifteen_lines(code):
+def example(number):
+    """Run one of the README's Python examples and return its names."""
+    _, code = blocks(README, "python")[number]
     assert len(code.strip().splitlines()) <= 16
     names: dict[str, object] = {}
     run_python(code, names, Path("README.md"))
+    return names
+
+
+def test_every_python_example_is_tested_below():
+    assert len(blocks(README, "python")) == 2
+
+
+def test_the_first_example_finds_the_corners():
+    names = example(0)
     assert names["given"].n_features == 1
     assert names["model"].predict([[0, 0]]) != names["model"].predict([[4, 4]])
+
+
+def test_the_second_example_fills_gaps_predicts_and_chooses_two_components():
+    names = example(1)
+    hidden = np.isnan(names["gaps"])
+    assert np.isfinite(names["filled"]).all()
+    np.testing.assert_array_equal(names["filled"][~hidden], names["X"][~hidden])
+    assert 0.5 < names["deviation"] < 2
+    assert abs(names["value"]) < 1
+    assert len(names["chosen"].weights_) == 2
 
 
 def test_console_examples_run_one_after_the_other(tmp_path, monkeypatch, rng):
