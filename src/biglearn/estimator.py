@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +16,13 @@ from biglearn import starts
 from biglearn._linalg import Array, FloatArray
 from biglearn.checkpoint import checkpointed, fingerprint
 from biglearn.engines import Engine, Source
-from biglearn.inputs import check_choice, check_given, check_number, collapse_structure
+from biglearn.inputs import (
+    check_choice,
+    check_given,
+    check_number,
+    check_structure,
+    collapse_structure,
+)
 from biglearn.methods import resolve
 from biglearn.mixture import Mixture
 from biglearn.records import Record
@@ -203,6 +209,69 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         self.engine = engine
         self.checkpoint = checkpoint
         self.callback = callback
+
+    @classmethod
+    def from_parameters(
+        cls,
+        weights: ArrayLike,
+        means: ArrayLike,
+        covariances: ArrayLike,
+        *,
+        covariance_type: str = "full",
+        feature_names: Sequence[str] | None = None,
+        **params: Any,
+    ) -> Self:
+        """Return an estimator with known parameters, ready for everything but `partial_fit`.
+
+        What only a fit can know, such as `lower_bound_` and `history_`, it has not.  With
+        ``warm_start=True`` among the parameters, `fit` starts from the given mixture.
+
+        Parameters
+        ----------
+        weights : array-like of shape (K,)
+        means : array-like of shape (K, D)
+        covariances : array-like
+            Of shape (K, D, D), (D, D), (K, D) or (K,) by covariance type.
+        covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
+        feature_names : sequence of D str, default=None
+            Names that data frames have to have.
+        **params
+            Further parameters of the estimator.
+
+        Returns
+        -------
+        BigLearnGaussianMixture
+
+        Raises
+        ------
+        ValueError
+            If shapes do not agree, or the parameters are not those of a Gaussian mixture.
+
+        Examples
+        --------
+        >>> from biglearn import BigLearnGaussianMixture
+        >>> model = BigLearnGaussianMixture.from_parameters(
+        ...     [0.5, 0.5], [[0.0], [4.0]], [1.0, 1.0], covariance_type="spherical"
+        ... )
+        >>> model.predict([[-1.0], [5.0]]).tolist()
+        [0, 1]
+        """
+        check_choice("covariance_type", covariance_type, COVARIANCE_TYPES)
+        centres = np.array(means, dtype=np.float64)
+        if centres.ndim != 2:
+            raise ValueError(f"means must have shape (K, D), got {centres.shape}")
+        n_components, n_features = shape = centres.shape
+        matrices = check_structure("covariances", covariances, covariance_type, shape)
+        model = cls(n_components, covariance_type=covariance_type, **params)
+        model._check_parameters()
+        names = None if feature_names is None else tuple(feature_names)
+        mixture = Mixture(weights, centres, matrices, feature_names=names)
+        model.n_features_in_ = n_features
+        if names is not None:
+            model.feature_names_in_ = np.array(names, dtype=object)
+        own_units = Units(np.zeros(n_features), np.ones(n_features))
+        model._keep_parameters(mixture, own_units, np.dtype(np.float64))
+        return model
 
     def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the mixture.

@@ -135,8 +135,7 @@ def check_given(
     Precisions come in scikit-learn's shape for the covariance type and leave
     as covariances of shape (K, D, D).
     """
-    n_components, n_features = shape
-    given_weights = _shaped("weights_init", weights, (n_components,))
+    given_weights = _shaped("weights_init", weights, (shape[0],))
     if given_weights is not None and (
         (given_weights < 0).any() or abs(given_weights.sum() - 1) > 1e-6
     ):
@@ -144,16 +143,9 @@ def check_given(
             f"weights_init must be at least 0 and sum to 1, got sum {given_weights.sum()}"
         )
     given_means = _shaped("means_init", means, shape)
-    expected = {
-        "full": (n_components, n_features, n_features),
-        "tied": (n_features, n_features),
-        "diag": (n_components, n_features),
-        "spherical": (n_components,),
-    }[covariance_type]
-    given_precisions = _shaped("precisions_init", precisions, expected)
-    if given_precisions is None:
+    if precisions is None:
         return given_weights, given_means, None
-    matrices = expand_structure(given_precisions, covariance_type, shape)
+    matrices = check_structure("precisions_init", precisions, covariance_type, shape)
     lowest = np.linalg.eigvalsh(matrices)[:, 0]
     skew = np.abs(matrices - np.swapaxes(matrices, 1, 2)).max()
     if (lowest <= 0).any() or skew > 1e-6 * np.abs(matrices).max():
@@ -162,6 +154,22 @@ def check_given(
             f"got a smallest eigenvalue of {lowest.min():.3g}"
         )
     return given_weights, given_means, symmetrise(np.asarray(np.linalg.inv(matrices)))
+
+
+def check_structure(
+    name: str, values: ArrayLike, covariance_type: str, shape: tuple[int, int]
+) -> Array:
+    """Check covariances or precisions in scikit-learn's shape; return shape (K, D, D)."""
+    n_components, n_features = shape
+    expected: tuple[int, ...] = {
+        "full": (n_components, n_features, n_features),
+        "tied": (n_features, n_features),
+        "diag": (n_components, n_features),
+        "spherical": (n_components,),
+    }[covariance_type]
+    array = _shaped(name, values, expected)
+    assert array is not None
+    return expand_structure(array, covariance_type, shape)
 
 
 def expand_structure(values: Array, covariance_type: str, shape: tuple[int, int]) -> Array:
