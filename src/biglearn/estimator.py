@@ -269,8 +269,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         model.n_features_in_ = n_features
         if names is not None:
             model.feature_names_in_ = np.array(names, dtype=object)
-        own_units = Units(np.zeros(n_features), np.ones(n_features))
-        model._keep_parameters(mixture, own_units, np.dtype(np.float64))
+        model._keep_parameters(mixture, Units.identity(n_features), np.dtype(np.float64))
         return model
 
     def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
