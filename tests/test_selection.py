@@ -274,3 +274,21 @@ def test_the_textbook_answer_on_iris():
     found = select_mixture(load_iris().data, range(1, 6), reg_covar=1e-3, random_state=0)
     assert found.best.n_components == 2
     assert found.best.bic == pytest.approx(574.018, abs=0.02)
+
+
+def test_a_component_on_a_handful_of_rows_is_not_chosen():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    found = select_mixture(X, range(1, 8), random_state=0)
+    lowest = min(found.candidates, key=lambda one: one.bic)
+    assert lowest.n_components > 1
+    assert not lowest.supported  # the floor alone decides how low it is
+    assert found.best.n_components == 1
+    chosen = BigLearnGaussianMixture("auto", random_state=0).fit(X)
+    assert len(chosen.weights_) == 1
+
+
+def test_where_no_fit_has_enough_rows_the_smallest_is_chosen():
+    X = np.random.default_rng(0).normal(size=(6, 9))
+    found = select_mixture(X, [2, 1, 3], random_state=0)
+    assert not any(one.supported for one in found.candidates)
+    assert found.best.n_components == 1

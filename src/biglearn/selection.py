@@ -60,6 +60,10 @@ class Candidate:
     converged : bool
     passes : int
         Over the rows, that this K cost.
+    supported : bool
+        Whether every component answers for enough rows to have a covariance of its
+        own: D + 1 if it is full, 2 if it is diagonal or spherical.  One with fewer
+        collapses to the floor, which then decides its likelihood.
     """
 
     covariance_type: str
@@ -72,9 +76,15 @@ class Candidate:
     heldout: float
     converged: bool
     passes: int
+    supported: bool
 
     def loss(self, criterion: str) -> float:
-        """Return what the criterion makes small: itself, or minus `heldout`."""
+        """Return what the criterion makes small: itself, or minus `heldout`.
+
+        It is infinite where the fit is not `supported`.
+        """
+        if not self.supported:
+            return math.inf
         value = float(getattr(self, criterion))
         return -value if criterion == "heldout" else value
 
@@ -134,8 +144,9 @@ def select_mixture(
     method.  One path goes up, each K from the last by the cuts that gain most, and
     down again by the merges that cost least, each followed by EM; the best is kept
     at every K.  So K = 1..30 costs a few times what one fit at K = 30 does, not
-    thirty times.  On few rows raise `reg_covar`: BIC rewards a component that
-    collapses on a handful of rows down to the floor.
+    thirty times.  A fit is passed over where a component has too few rows for its
+    covariance (`Candidate.supported`), since the floor alone decides its likelihood;
+    on few rows raise `reg_covar`, so that the search does not come to such fits.
 
     Parameters
     ----------
@@ -213,7 +224,7 @@ def select_mixture(
         for kind in kinds
     )
     found = [pair for trail in trails for pair in trail]
-    best, estimator = min(found, key=lambda pair: pair[0].loss(criterion))
+    best, estimator = _preferred(found, criterion)
     if kept is not None:
         estimator = _again(estimator, X, sample_weight)
     return Selection(criterion, tuple(one for one, _ in found), best, estimator)
@@ -354,7 +365,13 @@ class _Path:
             heldout=unseen,
             converged=run.converged,
             passes=self.passes[size],
+            supported=bool(model.weights_.min() * n_rows > self._needed() - 0.5),
         ), model
+
+    def _needed(self) -> int:
+        """Return how many rows a covariance of a component's own needs."""
+        needed = {"full": int(self.model.n_features_in_) + 1, "tied": 1, "diag": 2, "spherical": 2}
+        return needed[self.model.covariance_type]
 
     def model_of(self, size: int) -> BigLearnGaussianMixture:
         """Return the model with another K, not fitted yet."""
@@ -375,7 +392,12 @@ def choose_size(
     path = _Path(clone(model).set_params(n_components=1), (X, sample_weight))
     sizes = range(1, min(_LARGEST, path.source.extent.n_rows) + 1)
     trail = path.follow(sizes, patience=_PATIENCE)
-    return min(trail, key=lambda pair: pair[0].bic)[1]
+    return _preferred(trail, "bic")[1]
+
+
+def _preferred(found: list[Judged], criterion: str) -> Judged:
+    """Return the best supported fit, or the smallest model where none is."""
+    return min(found, key=lambda pair: (pair[0].loss(criterion), pair[0].n_parameters))
 
 
 def _again(
