@@ -42,6 +42,34 @@ def test_the_prediction_is_the_mean_of_the_whole_distribution(rng):
     assert distribution.sample(0).shape == (1, 1)
 
 
+def test_rows_with_gaps_are_predicted_from_what_they_show(rng):
+    X = rng.normal(size=(400, 3)) + 4 * rng.integers(2, size=(400, 1))
+    y = X[:, 0] * np.sign(X[:, 1] - 2) + 0.1 * rng.normal(size=400)
+    model = BigLearnRegressor(3, random_state=0).fit(X, y)
+    seen = X[:6].copy()
+    seen[0, 1] = seen[2, [0, 2]] = seen[3] = seen[5, 1] = np.nan
+    mean, std = model.predict(seen, return_std=True)
+    joint, scores = model.mixture_, []
+    for row, target, m, s in zip(seen, y, mean, std, strict=False):
+        known = {i: value for i, value in enumerate(row) if np.isfinite(value)}
+        rest = joint.conditional(known) if known else joint
+        alone = rest.marginal([rest.n_features - 1])
+        assert m == pytest.approx(alone.mean[0])
+        assert s == pytest.approx(np.sqrt(alone.covariance[0, 0]))
+        scores.append(alone.log_density([[target]])[0])
+    assert model.log_score(seen, y[:6]) == pytest.approx(np.mean(scores))
+    with pytest.raises(ValueError, match="NaN"):
+        model.predict_distribution(seen)
+
+
+def test_gaps_in_the_fitted_rows_cost_little(rng):
+    X = rng.normal(size=(2000, 2))
+    y = X @ [2.0, -1.0] + 0.1 * rng.normal(size=2000)
+    X[rng.random(X.shape) < 0.2] = np.nan
+    model = BigLearnRegressor(method="em").fit(X, y)
+    np.testing.assert_allclose(model.predict(np.eye(2)), [2.0, -1.0], atol=0.05)
+
+
 def test_alarms_on_new_rows_are_as_frequent_as_promised(rng):
     # 40 parameters per 120 rows: from the fitted rows' own densities they would not be.
     X, new = rng.normal(size=(120, 8)), rng.normal(size=(20_000, 8))

@@ -53,7 +53,11 @@ class ConditionalMixture:
                 f"in row {row}, column {column}"
             )
         self._mixture = mixture
-        marginal = mixture.marginal(given.tolist())
+        marginal = type(mixture).trusted(
+            mixture.weights,
+            mixture.means[:, given],
+            mixture.covariances[:, given[:, None], given],
+        )
         # With the given features first, the factor L of Σ holds everything:
         # Σ_rg Σ_gg⁻¹ = L_rg L_gg⁻¹, and Σ_rr - Σ_rg Σ_gg⁻¹ Σ_gr = L_rr L_rrᵀ,
         # which unlike the difference cannot lose its definiteness.

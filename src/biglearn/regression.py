@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -9,10 +10,12 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from biglearn._linalg import Array
+from biglearn._linalg import Array, IntArray
 from biglearn.conditional import ConditionalMixture
 from biglearn.estimator import BigLearnGaussianMixture
+from biglearn.missing import find_patterns
 from biglearn.mixture import Mixture
+from biglearn.views import View
 
 
 class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
@@ -94,7 +97,7 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (N, D)
-            Without missing values: impute them first.
+            NaN is a value missing at random.
         y : array-like of shape (N,) or (N, n_outputs)
         sample_weight : array-like of shape (N,), default=None
 
@@ -109,6 +112,7 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
             dtype=np.float64,
             multi_output=True,
             y_numeric=True,
+            ensure_all_finite="allow-nan",
         )
         targets = np.asarray(y, dtype=np.float64).reshape(len(rows), -1)
         self._single, self.n_outputs_ = np.ndim(y) == 1, targets.shape[1]
@@ -126,7 +130,8 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (N, D)
-            Without missing values: impute them first.
+            Without missing values: what is missing decides the covariances, which
+            all rows share here; `predict` and `log_score` take rows with gaps.
 
         Returns
         -------
@@ -137,12 +142,24 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         rows = validate_data(self, X, dtype=np.float64, reset=False)
         return ConditionalMixture(self.mixture_, np.arange(self.n_features_in_), rows)
 
+    def _patterns(self, X: ArrayLike) -> Iterator[tuple[IntArray, ConditionalMixture]]:
+        """Yield p(y | what is seen of x) for the rows of each pattern of gaps."""
+        check_is_fitted(self)
+        rows = validate_data(self, X, dtype=np.float64, reset=False, ensure_all_finite="allow-nan")
+        targets = np.arange(self.n_features_in_, self.mixture_.n_features)
+        for pattern in find_patterns(np.isnan(rows), View.joint(self.n_features_in_)):
+            seen = np.flatnonzero(~np.isnan(rows[pattern.rows[0]]))
+            known = rows[pattern.rows[:, None], seen]
+            joint = self.mixture_.marginal([*seen.tolist(), *targets.tolist()])
+            yield pattern.rows, ConditionalMixture(joint, np.arange(len(seen)), known)
+
     def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
         """Predict E(y | x), and if asked the deviation of y about it.
 
         Parameters
         ----------
         X : array-like of shape (N, D)
+            With NaN where a value is missing: the rest of the row predicts.
         return_std : bool, default=False
 
         Returns
@@ -151,12 +168,14 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         std : array of the same shape
             Only with `return_std`.
         """
-        distribution = self.predict_distribution(X)
-        mean = self._shaped(distribution.mean)
+        parts = list(self._patterns(X))
+        order = np.argsort(np.concatenate([rows for rows, _ in parts]))
+        means = np.concatenate([distribution.mean for _, distribution in parts])[order]
         if not return_std:
-            return mean
-        variances = np.diagonal(distribution.covariance, axis1=1, axis2=2)
-        return mean, self._shaped(np.sqrt(variances))
+            return self._shaped(means)
+        covariances = np.concatenate([distribution.covariance for _, distribution in parts])
+        variances = np.diagonal(covariances[order], axis1=1, axis2=2)
+        return self._shaped(means), self._shaped(np.sqrt(variances))
 
     def log_score(self, X: ArrayLike, y: ArrayLike) -> float:
         """Return the mean of log p(y_n | x_n), in nats; higher is better.
@@ -166,15 +185,17 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         X : array-like of shape (N, D)
         y : array-like of shape (N,) or (N, n_outputs)
         """
-        distribution = self.predict_distribution(X)
-        targets = np.asarray(y, dtype=np.float64).reshape(len(distribution), -1)
-        return float(distribution.log_density(targets).mean())
+        parts = list(self._patterns(X))
+        n_rows = sum(len(rows) for rows, _ in parts)
+        targets = np.asarray(y, dtype=np.float64).reshape(n_rows, -1)
+        return sum(float(p.log_density(targets[rows]).sum()) for rows, p in parts) / n_rows
 
     def _shaped(self, values: Array) -> Array:
         return values[:, 0] if self._single else values
 
     def __sklearn_tags__(self) -> Any:
-        """Say that there may be several targets."""
+        """Say that there may be several targets, and that NaN is welcome."""
         tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
         tags.target_tags.multi_output = True
         return tags
