@@ -95,8 +95,9 @@ class MemoryEngine:
         self._background = None if background is None else background.astype(self._dtype)
         self._total = float(len(X)) if weights is None else float(weights.sum())
         self._count = len(X) if weights is None else int((weights > 0).sum())
-        cached = self._view.size * len(X) * self._dtype.itemsize <= _CACHE_BYTES
-        self._rows: FloatArray | None = self._project(slice(None)) if cached else None
+        self._keeps = self._view.size * len(X) * self._dtype.itemsize <= _CACHE_BYTES
+        self._passes = 0
+        self._rows: FloatArray | None = None
         self._features: dict[tuple[bool, int, int], FloatArray] = {}
 
     @property
@@ -207,6 +208,9 @@ class MemoryEngine:
         featured: bool,
     ) -> Moments:
         """Sum the features over all rows, weighted by a rule's responsibilities."""
+        if self._keeps and self._passes == 1:  # rows that are asked once are not worth a copy
+            self._rows = self._project(slice(None))
+        self._passes += 1
         width = pairs.n_features if featured else self.n_features * n_components
         size = int(np.clip(_BLOCK_BYTES // (width * self._dtype.itemsize), 256, 2048))
         keep = pairs.n_features * len(self._X) * self._dtype.itemsize <= _FEATURE_BYTES
