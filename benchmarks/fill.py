@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import out_of_core
+
 from biglearn.studies import equal_time, tables
 from biglearn.studies.store import load
 
@@ -16,6 +18,9 @@ def main(arguments):
             text = old = path.read_text()
             for source in sorted(RESULTS.glob("*.json")):
                 if f"<!-- results:{source.stem} -->" in text:
+                    if source.stem == "out-of-core":  # not of a study
+                        text = tables.fill(text, source.stem, out_of_core.table(source))
+                        continue
                     elsewhere = path.resolve().parent != RESULTS.resolve().parent
                     front = source.stem == equal_time.NAME and elsewhere
                     table = tables.equal_time(load(source)) if front else tables.report(source)

@@ -161,6 +161,29 @@ def run(options: argparse.Namespace) -> dict[str, object]:
     }
 
 
+def table(path: Path) -> str:
+    """Return a result file as Markdown."""
+    result = json.loads(path.read_text())
+    rates = {(r["engine"], r["n_rows"]): r["ns_per_row_and_pass"] for r in result["results"]}
+    lines = [
+        "| engine | rows | seconds per pass | ns per row | of memory's | peak MiB | file MiB |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for r in result["results"]:
+        own = rates.get(("memory", r["n_rows"]))
+        ratio = "–" if own is None else f"{r['ns_per_row_and_pass'] / own:.2f}"
+        lines.append(
+            f"| {r['engine']} | {r['n_rows']} | {r['seconds_per_pass']:.2f} | "
+            f"{r['ns_per_row_and_pass']:.0f} | {ratio} | {r['peak_mib']:.0f} | {r['file_mib']:.0f} |"
+        )
+    note = (
+        f"EM over float64 rows of {result['n_features']} features with K = "
+        f"{result['n_components']}, {result['threads']} threads on {result['machine']['cores']} "
+        f"processors; load {result['machine']['load']:.1f} at the end."
+    )
+    return "\n".join([*lines, "", note, ""])
+
+
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
