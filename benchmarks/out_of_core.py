@@ -174,7 +174,8 @@ def table(path: Path) -> str:
         ratio = "–" if own is None else f"{r['ns_per_row_and_pass'] / own:.2f}"
         lines.append(
             f"| {r['engine']} | {r['n_rows']} | {r['seconds_per_pass']:.2f} | "
-            f"{r['ns_per_row_and_pass']:.0f} | {ratio} | {r['peak_mib']:.0f} | {r['file_mib']:.0f} |"
+            f"{r['ns_per_row_and_pass']:.0f} | {ratio} | "
+            f"{r['peak_mib']:.0f} | {r['file_mib']:.0f} |"
         )
     note = (
         f"EM over float64 rows of {result['n_features']} features with K = "
