@@ -7,7 +7,10 @@ Pictures are committed, so that pages show them on a code host.
 
 from __future__ import annotations
 
+import contextlib
+import re
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +36,21 @@ def first_mixture() -> Figure:
     axes = figure.subplots()
     ellipses(model.mixture_, X, axes, features=("flavanoids", "color_intensity"))
     return figure
+
+
+def of_tutorial(name: str) -> Callable[[], Figure]:
+    """Return how to draw the `figure` of a tutorial: by running its examples."""
+
+    def draw() -> Figure:
+        text = (FOLDER.parent / "tutorials" / f"{name}.md").read_text(encoding="utf-8")
+        names: dict[str, object] = {}
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+            for code in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+                exec(code, names)
+        assert isinstance(names["figure"], Figure)
+        return names["figure"]
+
+    return draw
 
 
 def views() -> Figure:
@@ -89,6 +107,10 @@ def history() -> Figure:
 
 PICTURES: dict[str, Callable[[], Figure]] = {
     "first-mixture": first_mixture,
+    "imputation": of_tutorial("imputation"),
+    "anomalies": of_tutorial("anomalies"),
+    "regression": of_tutorial("regression"),
+    "choosing-k": of_tutorial("choosing-k"),
     "views": views,
     "history": history,
 }
