@@ -4,11 +4,15 @@ import sys
 from pathlib import Path
 
 import out_of_core
+import uses
 
 from biglearn.studies import equal_time, tables
 from biglearn.studies.store import load
 
 RESULTS = Path(__file__).parent / "results"
+
+#: The tables of results that are not of a study.
+OTHERS = {"out-of-core": out_of_core.table, **dict.fromkeys(uses.PARTS, uses.table)}
 
 
 def main(arguments):
@@ -18,8 +22,8 @@ def main(arguments):
             text = old = path.read_text()
             for source in sorted(RESULTS.glob("*.json")):
                 if f"<!-- results:{source.stem} -->" in text:
-                    if source.stem == "out-of-core":  # not of a study
-                        text = tables.fill(text, source.stem, out_of_core.table(source))
+                    if source.stem in OTHERS:
+                        text = tables.fill(text, source.stem, OTHERS[source.stem](source))
                         continue
                     elsewhere = path.resolve().parent != RESULTS.resolve().parent
                     front = source.stem == equal_time.NAME and elsewhere
