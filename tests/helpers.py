@@ -8,7 +8,9 @@ from scipy.stats import multivariate_normal
 
 from biglearn.mixture import Mixture
 
-COVARIANCE_TYPES = ["full", "tied", "diag", "spherical"]
+#: The structures that scikit-learn has too, and all.
+SHARED_TYPES = ["full", "tied", "diag", "spherical"]
+COVARIANCE_TYPES = [*SHARED_TYPES, "factor"]
 
 
 def random_covariances(rng, n_components, n_features):

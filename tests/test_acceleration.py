@@ -9,6 +9,7 @@ from biglearn.engines import MemoryEngine
 from biglearn.mixture import Mixture
 from biglearn.moves.ascent import climb, extrapolate
 from biglearn.search import Run, Settings
+from biglearn.structures import structure_of
 from helpers import COVARIANCE_TYPES, blobs, random_covariances, random_mixture
 
 
@@ -42,7 +43,7 @@ def slow(rng):
 def test_the_likelihood_never_falls(rng, kind, floor):
     X = np.vstack([blobs(rng, 150, 3, spread=1.0), rng.normal(size=(5, 3)) * 10])
     start = random_mixture(rng, 4, 3)
-    run = run_on(X, 4, covariance_type=kind, floor=floor)
+    run = run_on(X, 4, structure=structure_of(kind), floor=floor)
     start = run.regularise(start.weights, start.means, start.covariances, start.weights)
     points = list(islice(climb(run, start, accelerate=True), 120))
     assert np.diff([point.log_likelihood for point in points]).min() > -1e-10

@@ -6,6 +6,7 @@ import pytest
 from biglearn.engines import MemoryEngine, Wishes, open_source
 from biglearn.search import Run, Settings
 from biglearn.starts import STARTS, GivenResponsibilities, from_user, one_hot
+from biglearn.structures import structure_of
 from biglearn.units import Units
 from helpers import COVARIANCE_TYPES, blobs, direct_moments
 
@@ -16,7 +17,7 @@ def users_start(form, X, K):
 
 def run_on(X, K=4, kind="full", weights=None, seed=0):
     engine = MemoryEngine(X, weights=weights)
-    settings = Settings(K, covariance_type=kind, floor=1e-3)
+    settings = Settings(K, structure_of(kind), floor=1e-3)
     return Run(engine, settings, STARTS["normal"], np.random.default_rng(seed))
 
 

@@ -12,6 +12,7 @@ from biglearn.moves import Ascent, SplitMerge
 from biglearn.moves.ascent import climb
 from biglearn.moves.surgery import Rows, find_cuts, merge, merge_costs, operate, plans, removals
 from biglearn.search import Run, Settings
+from biglearn.structures import structure_of
 from helpers import COVARIANCE_TYPES, scipy_log_joint
 
 
@@ -97,7 +98,7 @@ def test_the_gain_of_a_cut_is_jensens_bound(stuck):
 @pytest.mark.parametrize("kind", COVARIANCE_TYPES)
 def test_the_likelihood_rises_by_at_least_the_gain(rng, kind):
     X = clusters(rng, [(0, 0), (0, 12), (12, 0), (12, 4)])
-    run, mixture, rows = settle(X, [(0, 0), (0, 12), (12, 2)], covariance_type=kind)
+    run, mixture, rows = settle(X, [(0, 0), (0, 12), (12, 2)], structure=structure_of(kind))
     before = mean_log_density(parameters(mixture), X)
     cuts = all_cuts(run, mixture, rows)
     assert [cut.parent for cut in cuts] == [0, 1, 2]

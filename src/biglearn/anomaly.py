@@ -35,7 +35,7 @@ class BigLearnAnomalyDetector(OutlierMixin, BaseEstimator):
         scikit-learn's `contamination` is the share of the fitted rows themselves.
     n_folds : int, default=5
         Folds of the calibration; fewer where a fold would leave too few rows to fit.
-    covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
+    covariance_type : {"full", "tied", "diag", "spherical", "factor"}, default="full"
     method : {"search", "paper", "em"} or a method, default="em"
     reg_covar : float, default=1e-3
         All as in `BigLearnGaussianMixture`; the floor is higher, because a spike on a few

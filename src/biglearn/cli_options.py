@@ -62,7 +62,11 @@ Method = Annotated[
     typer.Option(help="Our search, the published algorithm, or plain EM."),
 ]
 CovarianceType = Annotated[
-    Literal["full", "tied", "diag", "spherical"], typer.Option(help="Structure of the covariances.")
+    Literal["full", "tied", "diag", "spherical", "factor"],
+    typer.Option(help="Structure of the covariances."),
+]
+Factors = Annotated[
+    int, typer.Option("--factors", min=1, help="Common factors, for covariance type factor.")
 ]
 MaxTime = Annotated[
     float | None,

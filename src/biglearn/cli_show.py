@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _MOST_FEATURES = 6
 _SETTINGS = (
     "covariance_type",
+    "n_factors",
     "scaling",
     "init_params",
     "n_init",

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
 
 from biglearn import starts
 from biglearn._linalg import Array, FloatArray
@@ -21,7 +22,6 @@ from biglearn.inputs import (
     check_given,
     check_number,
     check_structure,
-    collapse_structure,
 )
 from biglearn.methods import resolve
 from biglearn.mixture import Mixture
@@ -29,6 +29,7 @@ from biglearn.records import Record
 from biglearn.scoring import RowsMixin
 from biglearn.search import Method, Run, Settings, Start, search
 from biglearn.streaming import Stream
+from biglearn.structures import COVARIANCE_TYPES, Factor, Factors, Structure, structure_of
 from biglearn.summaries import Extent, mean_and_deviation
 from biglearn.units import Units
 
@@ -38,7 +39,6 @@ _SMALLEST_VARIANCE = 1e-306
 #: Variances below this share of the data's drown in the rounding of the moments.
 _RESOLUTION = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
 
-COVARIANCE_TYPES = ("full", "tied", "diag", "spherical")
 SCALINGS = ("standard", "minmax", "none")
 
 
@@ -57,8 +57,10 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
     n_components : int or "auto", default=1
         Number of components K; "auto" takes the K ≤ 30 of lowest BIC, on one path
         that ends when five more components did not lower it (see `select_mixture`).
-    covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
-        Structure of the covariances.
+    covariance_type : {"full", "tied", "diag", "spherical", "factor"}, default="full"
+        Structure of the covariances; "factor" is low rank plus diagonal, for wide data.
+    n_factors : int, default=1
+        Common factors of each component, for "factor".
     method : {"search", "paper", "em"} or a method, default="search"
         "em" is plain EM from `n_init` starts, "paper" big-learning EM as
         published, "search" the library's own search.  A `biglearn.methods`
@@ -118,6 +120,8 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
     means_ : array of shape (K, D)
     covariances_, precisions_, precisions_cholesky_ : array
         Of shape (K, D, D), (D, D), (K, D) or (K,) by covariance type.
+    factors_ : tuple of array of shape (K, D, n_factors) and (K, D)
+        `loadings` and `noise` variances, of covariance type "factor" alone.
     mixture_ : Mixture
         The fitted distribution.
     converged_ : bool
@@ -168,6 +172,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         n_components: Any = 1,
         *,
         covariance_type: str = "full",
+        n_factors: int = 1,
         method: str | Method = "search",
         tol: float = 1e-5,
         reg_covar: float = 1e-6,
@@ -190,6 +195,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
+        self.n_factors = n_factors
         self.method = method
         self.tol = tol
         self.reg_covar = reg_covar
@@ -232,7 +238,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         means : array-like of shape (K, D)
         covariances : array-like
             Of shape (K, D, D), (D, D), (K, D) or (K,) by covariance type.
-        covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
+        covariance_type : {"full", "tied", "diag", "spherical", "factor"}, default="full"
         feature_names : sequence of D str, default=None
             Names that data frames have to have.
         **params
@@ -256,14 +262,13 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         >>> model.predict([[-1.0], [5.0]]).tolist()
         [0, 1]
         """
-        check_choice("covariance_type", covariance_type, COVARIANCE_TYPES)
         centres = np.array(means, dtype=np.float64)
         if centres.ndim != 2:
             raise ValueError(f"means must have shape (K, D), got {centres.shape}")
         n_components, n_features = shape = centres.shape
-        matrices = check_structure("covariances", covariances, covariance_type, shape)
         model = cls(n_components, covariance_type=covariance_type, **params)
         model._check_parameters()
+        matrices = check_structure("covariances", covariances, model._structure, shape)
         names = None if feature_names is None else tuple(feature_names)
         mixture = Mixture(weights, centres, matrices, feature_names=names)
         model.n_features_in_ = n_features
@@ -320,6 +325,21 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         self._keep(run, units, source.dtype)
         self._warn(run, method)
         return self
+
+    @property
+    def _structure(self) -> Structure:
+        return structure_of(self.covariance_type, int(self.n_factors))
+
+    @property
+    def factors_(self) -> Factors:
+        """Loadings and noise variances of every component; of covariance type "factor" alone."""
+        structure = self._structure
+        if not isinstance(structure, Factor):
+            raise AttributeError(
+                f'factors_ are those of covariance_type="factor", got {self.covariance_type!r}'
+            )
+        check_is_fitted(self)
+        return structure.factors(self.mixture_.covariances)
 
     @property
     def _automatic(self) -> bool:
@@ -428,6 +448,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         if not self._automatic:
             check_number("n_components", self.n_components, low=1, integer=True)
         check_choice("covariance_type", self.covariance_type, COVARIANCE_TYPES)
+        check_number("n_factors", self.n_factors, low=1, integer=True)
         check_choice("scaling", self.scaling, SCALINGS)
         check_number("tol", self.tol, low=0)
         check_number("reg_covar", self.reg_covar, low=0)
@@ -477,7 +498,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
     def _settings(self, floor: float) -> Settings:
         return Settings(
             n_components=len(self.weights_) if self._automatic else int(self.n_components),
-            covariance_type=self.covariance_type,
+            structure=self._structure,
             floor=floor,
             tol=float(self.tol),
             max_iter=int(self.max_iter),
@@ -498,7 +519,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         base = starts.from_user(self.init_params, source, units, self.n_components)
         shape = (self.n_components, self.n_features_in_)
         weights, means, covariances = check_given(
-            self.weights_init, self.means_init, self.precisions_init, self.covariance_type, shape
+            self.weights_init, self.means_init, self.precisions_init, self._structure, shape
         )
         if weights is None and means is None and covariances is None:
             return base
@@ -528,15 +549,15 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
             mixture, None if names is None else tuple(str(name) for name in names)
         )
         self._dtype = dtype
-        kind, precisions = self.covariance_type, mixture.precisions
+        collapse, precisions = self._structure.collapse, mixture.precisions
         outside = _narrow if dtype == np.float32 and _fits(mixture, precisions) else np.array
         self.weights_ = outside(mixture.weights)
         self.means_ = outside(mixture.means)
-        self.covariances_ = outside(collapse_structure(mixture.covariances, kind))
-        self.precisions_ = outside(collapse_structure(precisions, kind))
+        self.covariances_ = outside(collapse(mixture.covariances))
+        self.precisions_ = outside(collapse(precisions))
         # scikit-learn's factor U is upper triangular with U Uᵀ = Σ⁻¹.
         factors = np.swapaxes(mixture.whitening, 1, 2)
-        self.precisions_cholesky_ = outside(collapse_structure(factors, kind))
+        self.precisions_cholesky_ = outside(collapse(factors))
 
     def _warn(self, run: Run, method: Method) -> None:
         """Say what the user should know of the fit."""

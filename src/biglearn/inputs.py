@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from biglearn._linalg import Array, FloatArray, symmetrise
+from biglearn.structures import Structure
 
 #: A larger weight is no number of copies of a row.
 _MOST_COPIES = 1e6
@@ -127,12 +128,12 @@ def check_given(
     weights: ArrayLike | None,
     means: ArrayLike | None,
     precisions: ArrayLike | None,
-    covariance_type: str,
+    structure: Structure,
     shape: tuple[int, int],
 ) -> tuple[Array | None, Array | None, Array | None]:
     """Check given starting parameters; return weights, means and covariances.
 
-    Precisions come in scikit-learn's shape for the covariance type and leave
+    Precisions come in scikit-learn's shape for the structure and leave
     as covariances of shape (K, D, D).
     """
     given_weights = _shaped("weights_init", weights, (shape[0],))
@@ -145,7 +146,7 @@ def check_given(
     given_means = _shaped("means_init", means, shape)
     if precisions is None:
         return given_weights, given_means, None
-    matrices = check_structure("precisions_init", precisions, covariance_type, shape)
+    matrices = check_structure("precisions_init", precisions, structure, shape)
     lowest = np.linalg.eigvalsh(matrices)[:, 0]
     skew = np.abs(matrices - np.swapaxes(matrices, 1, 2)).max()
     if (lowest <= 0).any() or skew > 1e-6 * np.abs(matrices).max():
@@ -157,40 +158,12 @@ def check_given(
 
 
 def check_structure(
-    name: str, values: ArrayLike, covariance_type: str, shape: tuple[int, int]
+    name: str, values: ArrayLike, structure: Structure, shape: tuple[int, int]
 ) -> Array:
     """Check covariances or precisions in scikit-learn's shape; return shape (K, D, D)."""
-    n_components, n_features = shape
-    expected: tuple[int, ...] = {
-        "full": (n_components, n_features, n_features),
-        "tied": (n_features, n_features),
-        "diag": (n_components, n_features),
-        "spherical": (n_components,),
-    }[covariance_type]
-    array = _shaped(name, values, expected)
+    array = _shaped(name, values, structure.shape(*shape))
     assert array is not None
-    return expand_structure(array, covariance_type, shape)
-
-
-def expand_structure(values: Array, covariance_type: str, shape: tuple[int, int]) -> Array:
-    """Turn scikit-learn's arrays of a covariance type into shape (K, D, D)."""
-    n_components, n_features = shape
-    if covariance_type == "full":
-        return values
-    if covariance_type == "tied":
-        return np.tile(values, (n_components, 1, 1))
-    columns = values[:, None] if covariance_type == "spherical" else values
-    return np.asarray(np.broadcast_to(columns, shape)[:, :, None] * np.eye(n_features))
-
-
-def collapse_structure(matrices: Array, covariance_type: str) -> Array:
-    """Turn matrices of shape (K, D, D) into scikit-learn's arrays of a type."""
-    if covariance_type == "full":
-        return matrices
-    if covariance_type == "tied":
-        return np.asarray(matrices[0])
-    diagonal = np.diagonal(matrices, axis1=1, axis2=2)
-    return np.asarray(diagonal if covariance_type == "diag" else diagonal.mean(axis=1))
+    return structure.expand(array, *shape)
 
 
 def _shaped(name: str, value: ArrayLike | None, shape: tuple[int, ...]) -> Array | None:

@@ -122,21 +122,3 @@ def map_weights(counts: Array, total: float, pseudo_count: float = 0.0) -> Array
     """MAP estimate of the weights under a Dirichlet prior, π ∝ n_k/N + α."""
     weights = np.maximum(counts, 0.0) / total + pseudo_count
     return np.asarray(weights / weights.sum())
-
-
-def constrain(covariances: Array, weights: Array, covariance_type: str) -> Array:
-    """Project covariances, shape (K, D, D), on a structure.
-
-    Each is the maximiser of the expected log-likelihood within the structure:
-    the weighted average ("tied"), the diagonal ("diag"), its mean ("spherical").
-    """
-    if covariance_type == "full":
-        return covariances
-    n_features = covariances.shape[-1]
-    if covariance_type == "tied":
-        shared = np.einsum("k,kij->ij", weights, covariances)
-        return np.broadcast_to(shared, covariances.shape).copy()
-    variances = np.diagonal(covariances, axis1=1, axis2=2)
-    if covariance_type == "spherical":
-        variances = np.repeat(variances.mean(axis=1, keepdims=True), n_features, axis=1)
-    return np.asarray(variances[:, :, None] * np.eye(n_features))

@@ -29,7 +29,7 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
     ----------
     n_components : int, default=1
         Number of components K.
-    covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
+    covariance_type : {"full", "tied", "diag", "spherical", "factor"}, default="full"
     method : {"search", "paper", "em"} or a method, default="search"
     reg_covar : float, default=1e-6
     n_init : int, default=1

@@ -14,6 +14,7 @@ from biglearn.columns import check_columns
 from biglearn.engines import Source, Wishes, open_source
 from biglearn.inputs import check_number
 from biglearn.mixture import Mixture
+from biglearn.structures import Structure
 
 
 class RowsMixin:
@@ -23,7 +24,6 @@ class RowsMixin:
     n_threads: int | None
     verbose: int
     random_state: Any
-    covariance_type: str
     mixture_: Mixture
     _dtype: np.dtype[Any]
 
@@ -121,15 +121,13 @@ class RowsMixin:
         order = np.argsort(labels, kind="stable")
         return rows[order].astype(self._dtype), labels[order]
 
+    @property
+    def _structure(self) -> Structure:
+        raise NotImplementedError
+
     def _n_parameters(self) -> int:
         n_components, n_features = self.mixture_.n_components, self.mixture_.n_features
-        per_matrix: int = n_features * (n_features + 1) // 2
-        covariances = {
-            "full": n_components * per_matrix,
-            "tied": per_matrix,
-            "diag": n_components * n_features,
-            "spherical": n_components,
-        }[self.covariance_type]
+        covariances = self._structure.n_parameters(n_components, n_features)
         return covariances + n_components * n_features + n_components - 1
 
     def _totals(self, X: ArrayLike, *, entropy: bool = False) -> Array:

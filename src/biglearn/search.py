@@ -10,11 +10,12 @@ from typing import Protocol
 
 import numpy as np
 
-from biglearn._linalg import Array, floor_eigenvalues
+from biglearn._linalg import Array
 from biglearn.engines.base import Engine
 from biglearn.mixture import Mixture
-from biglearn.moments import Moments, constrain
+from biglearn.moments import Moments
 from biglearn.records import Record
+from biglearn.structures import FULL, Structure
 
 #: A start: rows and a source of randomness to a first mixture.
 Start = Callable[["Run"], Mixture]
@@ -31,7 +32,8 @@ class Settings:
     Parameters
     ----------
     n_components : int
-    covariance_type : {"full", "tied", "diag", "spherical"}
+    structure : Structure
+        Of the covariances.
     floor : float
         Smallest eigenvalue of a covariance, in the engine's units.
     tol : float
@@ -46,7 +48,7 @@ class Settings:
     """
 
     n_components: int
-    covariance_type: str = "full"
+    structure: Structure = FULL
     floor: float = 1e-6
     tol: float = 1e-5
     max_iter: int = 1000
@@ -149,7 +151,7 @@ class Run:
 
     def expect(self, mixture: Mixture, engine: Engine | None = None) -> Moments:
         """Make one E-step on all rows (or on a projection or sample of them)."""
-        diagonal = engine is None and self.settings.covariance_type in ("diag", "spherical")
+        diagonal = engine is None and self.settings.structure.is_diagonal
         moments = (engine or self.engine).expect(mixture, diagonal=diagonal)
         self.passes += 1
         if engine is None:
@@ -186,10 +188,10 @@ class Run:
         `shares` are the components' shares of the rows, by which a tied
         covariance averages.
         """
-        structured = constrain(covariances, shares, self.settings.covariance_type)
-        floored, n_raised = floor_eigenvalues(structured, self.settings.floor)
+        settings = self.settings
+        fitted, n_raised = settings.structure.fit(covariances, shares, settings.floor)
         self.raised += n_raised
-        return Mixture.trusted(weights, means, floored)
+        return Mixture.trusted(weights, means, fitted)
 
     def record(
         self, move: str, *, log_likelihood: float | None = None, accepted: bool = True

@@ -17,7 +17,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from biglearn._linalg import Array
 from biglearn.columns import check_columns
 from biglearn.engines import Source
-from biglearn.estimator import COVARIANCE_TYPES, BigLearnGaussianMixture
+from biglearn.estimator import BigLearnGaussianMixture
 from biglearn.inputs import check_choice, check_number
 from biglearn.methods import resolve
 from biglearn.moves import Ascent, Restart
@@ -26,6 +26,7 @@ from biglearn.records import Record
 from biglearn.scoring import totals
 from biglearn.search import Method, Move, Run, Start, search
 from biglearn.starts import GivenParameters, normal
+from biglearn.structures import COVARIANCE_TYPES
 from biglearn.units import Units
 
 if TYPE_CHECKING:
@@ -369,9 +370,8 @@ class _Path:
         ), model
 
     def _needed(self) -> int:
-        """Return how many rows a covariance of a component's own needs."""
-        needed = {"full": int(self.model.n_features_in_) + 1, "tied": 1, "diag": 2, "spherical": 2}
-        return needed[self.model.covariance_type]
+        """Return how many rows a component needs for its covariance."""
+        return self.model._structure.rows_needed(self.model.n_features_in_)
 
     def model_of(self, size: int) -> BigLearnGaussianMixture:
         """Return the model with another K, not fitted yet."""

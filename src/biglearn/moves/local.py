@@ -82,7 +82,7 @@ def try_plan(
     engine = rows.engine.select(members, background=elsewhere - np.log(weight))
     inner = Run(
         engine=engine,
-        settings=Settings(len(active), run.settings.covariance_type, run.settings.floor),
+        settings=Settings(len(active), run.settings.structure, run.settings.floor),
         start=run.start,
         rng=run.rng,
     )

@@ -15,11 +15,10 @@ from functools import cached_property
 
 import numpy as np
 
-from biglearn._linalg import Array, IntArray, floor_eigenvalues
+from biglearn._linalg import Array, IntArray
 from biglearn.densities import log_normaliser, normalise
 from biglearn.engines.memory import MemoryEngine
 from biglearn.mixture import Mixture
-from biglearn.moments import constrain
 from biglearn.search import Run
 
 #: EM steps inside a component that look for its best cut.
@@ -203,7 +202,7 @@ def _settle(
     steps *= np.sqrt(2 / np.pi)
     means = np.stack([steps, -steps], axis=1)
     covariances = np.repeat(mixture.covariances[:, None], 2, axis=1)
-    if run.settings.covariance_type != "tied":
+    if not run.settings.structure.is_shared:
         covariances = covariances - (steps[:, :, None] * steps[:, None, :])[:, None]
     weights = np.full((n_components, 2), 0.5)
     halves = _structured(run, weights, means, covariances)
@@ -214,7 +213,7 @@ def _settle(
         counts = np.maximum(shares.sum(axis=2), _TINY)
         means = shares @ members.values / counts[:, :, None]
         covariances = halves.covariances.reshape(n_components, 2, size, size)
-        if run.settings.covariance_type != "tied":
+        if not run.settings.structure.is_shared:
             gaps = members.values[:, None] - means[:, :, None]
             heavy = np.swapaxes(gaps * shares[:, :, :, None], 2, 3)
             covariances = heavy @ gaps / counts[:, :, None, None]
@@ -229,10 +228,9 @@ def _structured(run: Run, weights: Array, means: Array, covariances: Array) -> M
     """Put halves, (K, 2, ...), under structure and floor, as 2K components."""
     size = means.shape[-1]
     flat = covariances.reshape(-1, size, size)
-    if run.settings.covariance_type != "tied":
-        flat = constrain(flat, weights.ravel(), run.settings.covariance_type)
-    floored, _ = floor_eigenvalues(flat, run.settings.floor)
-    return Mixture.trusted(weights.ravel(), means.reshape(-1, size), floored)
+    if not run.settings.structure.is_shared:
+        flat, _ = run.settings.structure.fit(flat, weights.ravel(), run.settings.floor)
+    return Mixture.trusted(weights.ravel(), means.reshape(-1, size), flat)
 
 
 def _shares_of_halves(halves: Mixture, values: Array) -> tuple[Array, Array]:
