@@ -80,7 +80,7 @@ def checkpointed(
     del fit["max_time"]  # a fit may be given more time
     if seeded:
         fit["random_state"] = state
-    fit = json.loads(json.dumps(fit))
+    fit = json.loads(json.dumps(fit, default=fingerprint))
     with Path(path).open("a+b") as stream:
         journal = Journal(stream, {"fit": fit, "generator": state})
         run.rng.bit_generator.state = journal.header["generator"]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -16,10 +17,12 @@ from sklearn.utils.validation import check_is_fitted
 from biglearn import starts
 from biglearn._linalg import Array, FloatArray
 from biglearn.checkpoint import checkpointed, fingerprint
-from biglearn.engines import Engine, Source
+from biglearn.engines import Engine, LabelledEngine, Source
 from biglearn.inputs import (
     check_choice,
+    check_fixed,
     check_given,
+    check_labels,
     check_number,
     check_structure,
 )
@@ -89,6 +92,10 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         Starting means, in the user's units.
     precisions_init : array-like, default=None
         Starting precisions, in the shape of `precisions_`.
+    fixed : dict, default=None
+        Parameters that stay as given: "weights" of shape (K,), "means" (K, D) and
+        "covariances" in the shape of `covariances_`.  NaN, for all of a component,
+        stands for what is to be estimated.
     random_state : int, RandomState instance or None, default=None
         The same value, data and parameters give the same model, whatever the
         number of threads (without `max_time`).
@@ -183,6 +190,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         weights_init: ArrayLike | None = None,
         means_init: ArrayLike | None = None,
         precisions_init: ArrayLike | None = None,
+        fixed: Mapping[str, ArrayLike] | None = None,
         random_state: Any = None,
         warm_start: bool = False,
         verbose: int = 0,
@@ -206,6 +214,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         self.weights_init = weights_init
         self.means_init = means_init
         self.precisions_init = precisions_init
+        self.fixed = fixed
         self.random_state = random_state
         self.warm_start = warm_start
         self.verbose = verbose
@@ -277,7 +286,14 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         model._keep_parameters(mixture, Units.identity(n_features), np.dtype(np.float64))
         return model
 
-    def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: Any = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        labels: ArrayLike | None = None,
+    ) -> Self:
         """Fit the mixture.
 
         Parameters
@@ -289,6 +305,10 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         sample_weight : array-like of shape (N,), default=None
             0 is an absent row, an integer a repeated one.  Weights that are all
             below 1, such as those that sum to 1, count by their ratios.
+        labels : array-like of shape (N,), default=None
+            Component of each row where it is known, from 0 to K - 1, and -1 where it
+            is not.  A row with a label belongs to that component alone, and counts by
+            log π_k N(x; μ_k, Σ_k) in the likelihood.  For rows in memory.
 
         Returns
         -------
@@ -302,15 +322,20 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         KeyboardInterrupt
             After Ctrl-C; the best model so far is kept, and ready to use.
         """
-        if self._automatic:
-            return self._choose(X, sample_weight)
         self._check_parameters()
+        if self._automatic:
+            if labels is not None:
+                raise ValueError('labels name components: give their number instead of "auto"')
+            return self._choose(X, sample_weight)
         method = resolve(self.method)
-        source = self._open(X, sample_weight, reset=True)
+        source = self._open(X, sample_weight, labels=labels, reset=True)
+        check_labels(labels, source.n_given, self.n_components)
         self._check_size(source.extent)
         units = Units.measure(source, scaling=self.scaling)
         run = self._run(source, units, self._start(source, units))
         about = {"n_rows": source.extent.n_rows, "units": fingerprint(units.centre, units.scale)}
+        if labels is not None:
+            about["labels"] = fingerprint(np.asarray(labels))
         seeded = self.random_state is not None
         records: Any = search(run, method)
         self.history_: list[Record] = []
@@ -354,13 +379,19 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         return self
 
     def _run(self, source: Source, units: Units, start: Start, engine: Engine | None = None) -> Run:
-        return Run(
-            engine=engine or source.engine(units),
-            settings=self._settings(self._floor(source, units)),
+        engine = engine or source.engine(units)
+        settings = self._settings(self._floor(source, units), units)
+        run = Run(
+            engine=engine,
+            settings=settings,
             start=start,
             rng=self._generator(),
             offset=units.mean_log_volume(source),
         )
+        if isinstance(engine, LabelledEngine):
+            held = None if settings.fixed is None else settings.fixed.components
+            run.align = partial(engine.align, held=held)
+        return run
 
     def partial_fit(
         self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
@@ -447,6 +478,8 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
     def _check_parameters(self) -> None:
         if not self._automatic:
             check_number("n_components", self.n_components, low=1, integer=True)
+        elif self.fixed is not None:
+            raise ValueError('fixed names components: give their number instead of "auto"')
         check_choice("covariance_type", self.covariance_type, COVARIANCE_TYPES)
         check_number("n_factors", self.n_factors, low=1, integer=True)
         check_choice("scaling", self.scaling, SCALINGS)
@@ -495,15 +528,21 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
             )
         return floor
 
-    def _settings(self, floor: float) -> Settings:
+    def _settings(self, floor: float, units: Units) -> Settings:
+        shape = (
+            len(self.weights_) if self._automatic else int(self.n_components),
+            len(units.scale),
+        )
+        fixed = check_fixed(self.fixed, self._structure, shape)
         return Settings(
-            n_components=len(self.weights_) if self._automatic else int(self.n_components),
+            n_components=shape[0],
             structure=self._structure,
             floor=floor,
             tol=float(self.tol),
             max_iter=int(self.max_iter),
             max_time=self.max_time,
             n_init=1 if self._goes_on() else int(self.n_init),
+            fixed=None if fixed is None else fixed.inward(units.centre, units.scale),
         )
 
     def _goes_on(self) -> bool:

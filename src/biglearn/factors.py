@@ -8,6 +8,7 @@ of the D noise variances, with the gradient 1 - diag(S - ΛΛᵀ) / Ψ in their 
 from __future__ import annotations
 
 import numpy as np
+
 from biglearn._linalg import Array
 
 #: Ridge for the first guess at the noise, in units of the variances.

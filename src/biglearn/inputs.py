@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from biglearn._linalg import Array, FloatArray, symmetrise
+from biglearn._linalg import Array, FloatArray, IntArray, symmetrise
+from biglearn.fixed import Fixed
 from biglearn.structures import Structure
 
 #: A larger weight is no number of copies of a row.
@@ -99,6 +101,81 @@ def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> Array | None:
     largest = float(weights.max())
     weights = np.ldexp(weights, weight_exponent(largest))
     return None if (weights == weights[0]).all() and weights[0] <= 1.0 else weights
+
+
+def check_labels(
+    labels: ArrayLike | None, n_rows: int, n_components: int | None = None
+) -> IntArray | None:
+    """Return the known component of each row, shape (N,), with -1 for unknown, or None."""
+    if labels is None:
+        return None
+    array = np.asarray(labels)
+    if array.shape != (n_rows,):
+        raise ValueError(f"labels must have shape ({n_rows},), one for each row, got {array.shape}")
+    whole = array.dtype.kind in "iu" or (array.dtype.kind == "f" and (array % 1 == 0).all())
+    if not whole:
+        raise ValueError(
+            f"labels must be whole numbers, -1 where the component is not known, got {array.dtype}"
+            " values such as " + repr(array.ravel()[:3].tolist())
+        )
+    if array.min() < -1 or (n_components is not None and array.max() >= n_components):
+        most = "K - 1" if n_components is None else n_components - 1
+        raise ValueError(
+            f"labels must be from 0 to {most}, or -1 where the component is not known, "
+            f"got {array.min()} to {array.max()}"
+        )
+    return array.astype(np.intp)
+
+
+def check_fixed(fixed: Any, structure: Structure, shape: tuple[int, int]) -> Fixed | None:
+    """Check the parameters that are to stay; NaN stands for what is estimated."""
+    if fixed is None:
+        return None
+    known = ("weights", "means", "covariances")
+    if not isinstance(fixed, Mapping) or not fixed or not set(fixed) <= set(known):
+        raise ValueError(
+            f"fixed must be a dictionary with some of {list(known)}, got "
+            + (f"the keys {list(fixed)}" if isinstance(fixed, Mapping) else repr(fixed))
+        )
+    weights = _partly("weights", fixed, shape[:1])
+    free, sum_of_given = np.isnan(weights), float(np.nansum(weights))
+    if (
+        (weights[~free] < 0).any()
+        or sum_of_given > 1 + 1e-6
+        or (not free.any() and sum_of_given < 1 - 1e-6)
+    ):
+        raise ValueError(
+            "fixed['weights'] must be at least 0 and sum to 1, or to less where some are NaN, "
+            f"got sum {sum_of_given}"
+        )
+    means = _partly("means", fixed, shape)
+    given = _partly("covariances", fixed, structure.shape(*shape), whole=structure.is_shared)
+    covariances = structure.expand(given, *shape)
+    held = covariances[~np.isnan(covariances[:, 0, 0])]
+    skew = np.abs(held - np.swapaxes(held, 1, 2)).max(initial=0.0)
+    if len(held) and (
+        skew > 1e-6 * np.abs(held).max() or np.linalg.eigvalsh(held)[:, 0].min() <= 0
+    ):
+        raise ValueError(
+            "fixed['covariances'] must be symmetric and positive definite where they are not NaN"
+        )
+    return Fixed(weights, means, covariances)
+
+
+def _partly(
+    name: str, fixed: Mapping[str, Any], shape: tuple[int, ...], *, whole: bool = False
+) -> Array:
+    """Return an array of which whole components may be NaN, and are if it is left out."""
+    array = np.array(fixed.get(name, np.full(shape, np.nan)), dtype=np.float64)
+    if array.shape != shape:
+        raise ValueError(f"fixed[{name!r}] must have shape {shape}, got {array.shape}")
+    missing = np.isnan(array.reshape(1 if whole else shape[0], -1))
+    if np.isinf(array).any() or (missing.any(axis=1) & ~missing.all(axis=1)).any():
+        raise ValueError(
+            f"fixed[{name!r}] must hold finite numbers, or NaN for all of a component that is to "
+            "be estimated"
+        )
+    return array
 
 
 def weight_exponent(largest: float) -> int:

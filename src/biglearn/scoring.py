@@ -28,13 +28,19 @@ class RowsMixin:
     _dtype: np.dtype[Any]
 
     def _open(
-        self, X: Any, sample_weight: ArrayLike | None = None, *, reset: bool = False
+        self,
+        X: Any,
+        sample_weight: ArrayLike | None = None,
+        *,
+        labels: ArrayLike | None = None,
+        reset: bool = False,
     ) -> Source:
         """Return checked rows and the engine for them."""
         names = None if reset else getattr(self, "feature_names_in_", None)
         wishes = Wishes(
             engine=self.engine,
             sample_weight=sample_weight,
+            labels=labels,
             features=None if names is None else tuple(names),
             n_threads=self.n_threads,
         )

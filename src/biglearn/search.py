@@ -12,6 +12,7 @@ import numpy as np
 
 from biglearn._linalg import Array
 from biglearn.engines.base import Engine
+from biglearn.fixed import Fixed
 from biglearn.mixture import Mixture
 from biglearn.moments import Moments
 from biglearn.records import Record
@@ -45,6 +46,8 @@ class Settings:
         Seconds after which the best so far is returned.
     n_init : int
         Number of independent runs.
+    fixed : Fixed or None
+        Parameters that stay as they are, in the engine's units.
     """
 
     n_components: int
@@ -54,6 +57,7 @@ class Settings:
     max_iter: int = 1000
     max_time: float | None = None
     n_init: int = 1
+    fixed: Fixed | None = None
 
 
 class Move(Protocol):
@@ -105,13 +109,18 @@ class Trace:
         return [*self.log_likelihoods] if reached else [*self.log_likelihoods, best]
 
 
+def _as_it_is(mixture: Mixture) -> Mixture:
+    return mixture
+
+
 @dataclass
 class Run:
     """State of one fit, and the only way for a move to reach the rows.
 
     Moves read and set `mixture`; `expect` counts every pass, keeps the best
     mixture whose joint log-likelihood it learns, and ends the run when the
-    budget is spent.
+    budget is spent.  `align` puts the components of a new mixture in the order that
+    labels ask for.
     """
 
     engine: Engine
@@ -132,6 +141,7 @@ class Run:
     raised: int = 0
     reseeded: int = 0
     offset: float = 0.0
+    align: Callable[[Mixture], Mixture] = _as_it_is
     clock: Callable[[], float] = time.perf_counter
 
     def __post_init__(self) -> None:
@@ -177,19 +187,23 @@ class Run:
 
     def begin_leg(self, mixture: Mixture) -> None:
         """Go on from another mixture; `leg` is the best one seen since."""
-        self.mixture, self.log_likelihood = mixture, -math.inf
+        self.mixture, self.log_likelihood = self.align(mixture), -math.inf
         self.leg, self.leg_log_likelihood = None, -math.inf
 
     def regularise(
         self, weights: Array, means: Array, covariances: Array, shares: Array
     ) -> Mixture:
-        """Put parameters under the structure and the floor.
+        """Put parameters under the structure, the floor and what is fixed.
 
         `shares` are the components' shares of the rows, by which a tied
         covariance averages.
         """
-        settings = self.settings
+        settings, fixed = self.settings, self.settings.fixed
+        if fixed is not None:
+            weights, means, covariances = fixed.before(weights, means, covariances)
         fitted, n_raised = settings.structure.fit(covariances, shares, settings.floor)
+        if fixed is not None:
+            fitted = fixed.after(fitted)
         self.raised += n_raised
         return Mixture.trusted(weights, means, fitted)
 

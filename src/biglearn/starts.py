@@ -76,6 +76,8 @@ class CentreStart:
         sample = _sample(run)
         rows = sample.rows()
         centres = self.centres(rows, sample.weights, n_components, run.rng)
+        if run.settings.fixed is not None:
+            centres = run.settings.fixed.near(centres)
         nearest = pairwise_distances_argmin(rows, centres)
         moments = sample.moments_of(one_hot(nearest, n_components))
         return estimate(run, moments, centres)

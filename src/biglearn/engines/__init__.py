@@ -4,6 +4,7 @@ from biglearn.engines.arrays import ArraySource
 from biglearn.engines.base import Engine, Header, Source, Wishes
 from biglearn.engines.choose import open_source
 from biglearn.engines.chunked import Chunked
+from biglearn.engines.labelled import LabelledEngine
 from biglearn.engines.memory import MemoryEngine
 from biglearn.engines.over import Sample, over
 
@@ -12,6 +13,7 @@ __all__ = [
     "Chunked",
     "Engine",
     "Header",
+    "LabelledEngine",
     "MemoryEngine",
     "Sample",
     "Source",

@@ -12,9 +12,10 @@ import numpy as np
 
 from biglearn._linalg import BoolArray, FloatArray
 from biglearn.engines.base import Engine, Header, Wishes
+from biglearn.engines.labelled import LabelledEngine
 from biglearn.engines.over import over
 from biglearn.engines.threads import default_threads
-from biglearn.inputs import check_weights, reject_infinite, reject_text
+from biglearn.inputs import check_labels, check_weights, reject_infinite, reject_text
 from biglearn.summaries import ArrayRows, Ask, Extent
 from biglearn.tables import read_table
 from biglearn.units import Units
@@ -67,6 +68,10 @@ class ArraySource:
         if weights is not None and not weights.all():
             self.present = weights > 0
             rows, weights = rows[self.present], weights[self.present]
+        labels = check_labels(wishes.labels, self.n_given)
+        if labels is not None and self.present is not None:
+            labels = labels[self.present]
+        self._labels = labels
         self._rows = ArrayRows(rows, weights)
         self._factory, self._deliver = factory, deliver
         self._threads = wishes.n_threads or default_threads()
@@ -95,7 +100,24 @@ class ArraySource:
                 stacklevel=2,
             )
             factory = over
-        return factory(rows.rows, weights=rows.weights, units=units, n_threads=self._threads)
+        how: dict[str, Any] = {"units": units, "n_threads": self._threads}
+        whole = factory(rows.rows, weights=rows.weights, **how)
+        if self._labels is None:
+            return whole
+
+        def over_those(chosen: BoolArray) -> Engine:
+            weights = None if rows.weights is None else rows.weights[chosen]
+            return factory(rows.rows[chosen], weights=weights, **how)
+
+        known = np.unique(self._labels[self._labels >= 0]).tolist()
+        if not known:
+            return whole
+        unknown = self._labels < 0
+        return LabelledEngine(
+            whole,
+            over_those(unknown) if unknown.any() else None,
+            {k: over_those(self._labels == k) for k in known},
+        )
 
 
 def open_source(

@@ -140,6 +140,8 @@ class Wishes:
     engine : str, callable or object
         As given to the estimator.
     sample_weight : array-like, optional
+    labels : array-like, optional
+        Component of each row, -1 where it is not known.
     features : tuple of str, optional
         Names of the columns that a fitted model needs, where rows can be chosen
         by name.
@@ -148,5 +150,6 @@ class Wishes:
 
     engine: Any = "auto"
     sample_weight: ArrayLike | None = None
+    labels: ArrayLike | None = None
     features: tuple[str, ...] | None = None
     n_threads: int | None = None

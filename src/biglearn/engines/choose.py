@@ -64,6 +64,11 @@ def open_source(X: Any, wishes: Wishes) -> Source:
         return arrays.open_source(X, wishes, factory=engine, label=label)
     opener = engine if hasattr(engine, "open_source") else _module(choose(X, engine))
     source: Source = opener.open_source(X, wishes)
+    if wishes.labels is not None and not isinstance(source, arrays.ArraySource):
+        raise ValueError(
+            f"labels need rows in memory, and these are opened by {source.label}; give an array, "
+            "or leave labels out"
+        )
     return source
 
 

@@ -193,6 +193,8 @@ class Ascent:
         tol = run.settings.tol if self.tol is None else self.tol
         limit = run.settings.max_iter if self.max_iter is None else self.max_iter
         trace = run.ascent = Trace()
+        fixed = run.settings.fixed
+        free = True if fixed is None else ~fixed.components  # a given one may well stay empty
         points = climb(run, run.mixture, accelerate=self.accelerate)
         try:
             while trace.points <= limit:
@@ -201,7 +203,7 @@ class Ascent:
                 trace.log_likelihoods.append(point.log_likelihood)
                 trace.points += 1
                 yield run.record(self.name)
-                dead = ~point.moments.alive
+                dead = ~point.moments.alive & free
                 if dead.any() and len(trace.reseeded) < run.settings.n_components:
                     trace.reseeded += np.flatnonzero(dead).tolist()
                     trace = run.ascent = Trace(reseeded=trace.reseeded, points=trace.points)

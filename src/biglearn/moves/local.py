@@ -80,9 +80,15 @@ def try_plan(
     with np.errstate(divide="ignore"):  # a row of these components alone has no background
         elsewhere = np.log(np.maximum(1.0 - share[members], 0.0)) + rows.log_density[members]
     engine = rows.engine.select(members, background=elsewhere - np.log(weight))
+    fixed = run.settings.fixed
     inner = Run(
         engine=engine,
-        settings=Settings(len(active), run.settings.structure, run.settings.floor),
+        settings=Settings(
+            len(active),
+            run.settings.structure,
+            run.settings.floor,
+            fixed=None if fixed is None else fixed.part(active, weight),
+        ),
         start=run.start,
         rng=run.rng,
     )

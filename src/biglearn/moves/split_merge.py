@@ -50,10 +50,11 @@ class SplitMerge:
         """Operate; the run goes on from the last success, or from where it was."""
         failed = Failures()
         cuts: dict[int, Cut] = {}
+        held = _held(run)
         while True:
             mixture, before = run.mixture, run.log_likelihood
             rows = Rows.of(run, mixture, _SAMPLE)
-            fresh = np.array([k for k in range(mixture.n_components) if k not in cuts])
+            fresh = np.array([k for k in range(mixture.n_components) if k not in cuts | held])
             cuts.update((cut.parent, cut) for cut in find_cuts(run, mixture, rows, fresh))
             paid: list[Trial] = []
             for trial in self._trials(run, mixture, rows, list(cuts.values()), failed):
@@ -79,7 +80,9 @@ class SplitMerge:
         """Yield trials that do not get into each other's way."""
         busy: set[int] = set()
         misses = 0
-        for plan in plans(removals(mixture, rows), cuts):
+        held = set(_held(run))
+        possible = [r for r in removals(mixture, rows) if not r.touched & held]
+        for plan in plans(possible, cuts):
             active = set(neighbourhood(rows, plan).tolist())
             if busy & active or failed.knows(plan):
                 continue
@@ -96,7 +99,7 @@ class SplitMerge:
     def _join(self, run: Run, mixture: Mixture, before: float) -> Iterator[Record]:
         """Let EM of all components settle what the surgeries left; undo what did not pay."""
         old = run.mixture
-        for step, point in enumerate(climb(run, mixture, accelerate=True)):
+        for step, point in enumerate(climb(run, run.align(mixture), accelerate=True)):
             run.mixture = point.mixture
             if step >= _SETTLE or point.left <= self.tol:
                 break
@@ -104,6 +107,12 @@ class SplitMerge:
         yield run.record("split-merge", accepted=accepted)
         if not accepted:
             run.mixture, run.log_likelihood = old, before
+
+
+def _held(run: Run) -> dict[int, None]:
+    """Return the components that have given parts, which no surgery may touch."""
+    fixed = run.settings.fixed
+    return {} if fixed is None else dict.fromkeys(np.flatnonzero(fixed.components).tolist())
 
 
 @dataclass

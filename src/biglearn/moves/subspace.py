@@ -100,6 +100,9 @@ class SubspaceStart:
             rng=run.rng,
         )
         *_, point = islice(climb(inner, inner.start(inner), accelerate=True), self.passes)
-        moments = sample.moments_of(point.mixture.responsibilities(seen.rows()))
+        shares = point.mixture.responsibilities(seen.rows())
+        moments = sample.moments_of(shares)
+        if run.settings.fixed is not None:
+            moments = sample.moments_of(shares[:, run.settings.fixed.order(moments.means)])
         run.begin_leg(estimate(run, moments, moments.means))
         yield run.record("subspace", log_likelihood=float("nan"))
