@@ -33,6 +33,8 @@ PAGES: dict[str, tuple[str, str, dict[str, list[str]]]] = {
             "biglearn": ["Mixture"],
             "biglearn.conditional": ["ConditionalMixture"],
             "biglearn.mixture": ["KLEstimate"],
+            "biglearn.noise": ["Noise"],
+            "biglearn.structures": ["Factors"],
         },
     ),
     "uses": (

@@ -46,7 +46,8 @@ def test_the_likelihood_never_falls(rng, kind, floor):
     run = run_on(X, 4, structure=structure_of(kind), floor=floor)
     start = run.regularise(start.weights, start.means, start.covariances, start.weights)
     points = list(islice(climb(run, start, accelerate=True), 120))
-    assert np.diff([point.log_likelihood for point in points]).min() > -1e-10
+    slack = 1e-9 if kind == "factor" else 1e-10  # factors are found by iteration
+    assert np.diff([point.log_likelihood for point in points]).min() > -slack
     for point in points:
         assert point.log_likelihood == pytest.approx(
             point.mixture.log_density(X).mean(), rel=1e-9

@@ -6,7 +6,8 @@ from scipy.special import logsumexp
 from sklearn.metrics import accuracy_score
 
 from biglearn import BigLearnGaussianMixture
-from biglearn.engines import ArraySource, Header, LabelledEngine, Wishes
+from biglearn.engines import ArraySource, Header, Wishes
+from biglearn.engines.labelled import LabelledEngine
 from biglearn.methods import Paper, Search
 from biglearn.units import Units
 from biglearn.views import View
@@ -149,5 +150,5 @@ def test_labels_need_rows_in_memory_and_a_number_of_components(rng):
     X, labels = blobs(rng, 50, 2), np.zeros(50, dtype=int)
     with pytest.raises(ValueError, match=r"labels need rows in memory.*chunked"):
         BigLearnGaussianMixture(2, engine="chunked").fit(X, labels=labels)
-    with pytest.raises(ValueError, match='give their number instead of "auto"'):
+    with pytest.raises(ValueError, match="labels need a number of components"):
         BigLearnGaussianMixture("auto").fit(X, labels=labels)

@@ -17,7 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 from biglearn import starts
 from biglearn._linalg import Array, FloatArray
 from biglearn.checkpoint import checkpointed, fingerprint
-from biglearn.engines import Engine, LabelledEngine, Source
+from biglearn.engines import ArraySource, Engine, Source
+from biglearn.engines.labelled import LabelledEngine
 from biglearn.inputs import (
     check_choice,
     check_fixed,
@@ -28,6 +29,7 @@ from biglearn.inputs import (
 )
 from biglearn.methods import resolve
 from biglearn.mixture import Mixture
+from biglearn.noise import Noise
 from biglearn.records import Record
 from biglearn.scoring import RowsMixin
 from biglearn.search import Method, Run, Settings, Start, search
@@ -96,6 +98,11 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         Parameters that stay as given: "weights" of shape (K,), "means" (K, D) and
         "covariances" in the shape of `covariances_`.  NaN, for all of a component,
         stands for what is to be estimated.
+    noise : bool, default=False
+        Whether there is a further component, of constant density over the box that
+        holds the rows, for those that belong to no cluster (Banfield and Raftery,
+        Biometrics 49, 1993).  `predict` calls them -1, `predict_proba` has a last
+        column for them.  For rows in memory.
     random_state : int, RandomState instance or None, default=None
         The same value, data and parameters give the same model, whatever the
         number of threads (without `max_time`).
@@ -124,13 +131,16 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
     Attributes
     ----------
     weights_ : array of shape (K,)
+        They sum to 1, or with `noise` to what this leaves.
     means_ : array of shape (K, D)
     covariances_, precisions_, precisions_cholesky_ : array
         Of shape (K, D, D), (D, D), (K, D) or (K,) by covariance type.
     factors_ : tuple of array of shape (K, D, n_factors) and (K, D)
         `loadings` and `noise` variances, of covariance type "factor" alone.
     mixture_ : Mixture
-        The fitted distribution.
+        The fitted distribution; with `noise`, that of the rows which are none.
+    noise_ : Noise
+        With `noise` alone: its `weight`, and the sides `low` and `high` of its box.
     converged_ : bool
         Whether the EM run that reached or confirmed the model converged.
     n_iter_ : int
@@ -191,6 +201,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         means_init: ArrayLike | None = None,
         precisions_init: ArrayLike | None = None,
         fixed: Mapping[str, ArrayLike] | None = None,
+        noise: bool = False,
         random_state: Any = None,
         warm_start: bool = False,
         verbose: int = 0,
@@ -215,6 +226,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         self.means_init = means_init
         self.precisions_init = precisions_init
         self.fixed = fixed
+        self.noise = noise
         self.random_state = random_state
         self.warm_start = warm_start
         self.verbose = verbose
@@ -325,7 +337,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         self._check_parameters()
         if self._automatic:
             if labels is not None:
-                raise ValueError('labels name components: give their number instead of "auto"')
+                raise ValueError('labels need a number of components, got n_components="auto"')
             return self._choose(X, sample_weight)
         method = resolve(self.method)
         source = self._open(X, sample_weight, labels=labels, reset=True)
@@ -380,7 +392,10 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
 
     def _run(self, source: Source, units: Units, start: Start, engine: Engine | None = None) -> Run:
         engine = engine or source.engine(units)
-        settings = self._settings(self._floor(source, units), units)
+        noise = source.noise(units) if self.noise and isinstance(source, ArraySource) else None
+        settings = self._settings(self._floor(source, units), units, noise)
+        if noise is not None:
+            start = starts.NoisyStart(start, noise)
         run = Run(
             engine=engine,
             settings=settings,
@@ -433,6 +448,8 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         [0.0, 9.0]
         """
         stream = getattr(self, "_stream", None)
+        if self.noise:
+            raise ValueError("partial_fit() knows no noise; leave it out, or use fit()")
         if stream is None:
             return self.fit(X, y, sample_weight)
         self._check_parameters()
@@ -478,8 +495,9 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
     def _check_parameters(self) -> None:
         if not self._automatic:
             check_number("n_components", self.n_components, low=1, integer=True)
-        elif self.fixed is not None:
-            raise ValueError('fixed names components: give their number instead of "auto"')
+        elif self.fixed is not None or self.noise:
+            name = "noise" if self.fixed is None else "fixed"
+            raise ValueError(f'{name} needs a number of components, got n_components="auto"')
         check_choice("covariance_type", self.covariance_type, COVARIANCE_TYPES)
         check_number("n_factors", self.n_factors, low=1, integer=True)
         check_choice("scaling", self.scaling, SCALINGS)
@@ -528,21 +546,26 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
             )
         return floor
 
-    def _settings(self, floor: float, units: Units) -> Settings:
+    def _settings(self, floor: float, units: Units, noise: Noise | None) -> Settings:
         shape = (
             len(self.weights_) if self._automatic else int(self.n_components),
             len(units.scale),
         )
         fixed = check_fixed(self.fixed, self._structure, shape)
+        if fixed is not None:
+            fixed = fixed.inward(units.centre, units.scale)
+        if noise is not None:
+            component = noise.component(shape[0])
+            fixed = component if fixed is None else fixed.joined(component)
         return Settings(
-            n_components=shape[0],
+            n_components=shape[0] if noise is None else shape[0] + 1,
             structure=self._structure,
             floor=floor,
             tol=float(self.tol),
             max_iter=int(self.max_iter),
             max_time=self.max_time,
             n_init=1 if self._goes_on() else int(self.n_init),
-            fixed=None if fixed is None else fixed.inward(units.centre, units.scale),
+            fixed=fixed,
         )
 
     def _goes_on(self) -> bool:
@@ -570,9 +593,14 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
 
     def _keep(self, run: Run, units: Units, dtype: np.dtype[Any]) -> None:
         """Take over the run's result, in the user's units."""
-        self._keep_parameters(run.mixture, units, dtype)
+        mixture, noise = run.mixture, None
+        if self.noise:
+            mixture, noise = Noise.split(run.mixture)
+        self._keep_parameters(mixture, units, dtype, noise)
         self.n_samples_seen_ = run.engine.n_rows
-        self._stream = Stream.after(units, run.mixture, run.log_likelihood, self.n_samples_seen_)
+        self._stream = None
+        if noise is None:
+            self._stream = Stream.after(units, mixture, run.log_likelihood, self.n_samples_seen_)
         self.lower_bound_ = run.log_likelihood - run.offset
         trace = run.best_ascent
         self.lower_bounds_ = [value - run.offset for value in trace.up_to(run.log_likelihood)]
@@ -581,8 +609,15 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         self.n_reseeded_ = run.reseeded
         self.n_raised_ = run.raised
 
-    def _keep_parameters(self, mixture: Mixture, units: Units, dtype: np.dtype[Any]) -> None:
-        """Take over a mixture in units, in the user's."""
+    def _keep_parameters(
+        self, mixture: Mixture, units: Units, dtype: np.dtype[Any], noise: Noise | None = None
+    ) -> None:
+        """Take over a mixture in units, in the user's, and noise."""
+        self.__dict__.pop("noise_", None)
+        share = 1.0
+        if noise is not None:
+            self.noise_ = noise.outward(units.centre, units.scale)
+            share -= noise.weight
         names = getattr(self, "feature_names_in_", None)
         self.mixture_ = mixture = units.outward(
             mixture, None if names is None else tuple(str(name) for name in names)
@@ -590,7 +625,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         self._dtype = dtype
         collapse, precisions = self._structure.collapse, mixture.precisions
         outside = _narrow if dtype == np.float32 and _fits(mixture, precisions) else np.array
-        self.weights_ = outside(mixture.weights)
+        self.weights_ = outside(share * mixture.weights)
         self.means_ = outside(mixture.means)
         self.covariances_ = outside(collapse(mixture.covariances))
         self.precisions_ = outside(collapse(precisions))

@@ -66,6 +66,12 @@ class Fixed:
             means = np.where(held[:, None], self.means, means)
         return weights, means, samples
 
+    def shares(self, shares: Array) -> Array:
+        """Return the shares of the rows with which components form a common covariance."""
+        free = np.where(self.has_covariance, 0.0, shares)
+        total = free.sum()
+        return free / total if total > 0 else shares
+
     def after(self, covariances: Array) -> Array:
         """Put given covariances in."""
         return np.where(self.has_covariance[:, None, None], self.covariances, covariances)
@@ -73,6 +79,15 @@ class Fixed:
     def part(self, active: IntArray, weight: float) -> Fixed:
         """Return what is given of some components, whose weights sum to `weight`."""
         return Fixed(self.weights[active] / weight, self.means[active], self.covariances[active])
+
+    def joined(self, other: Fixed) -> Fixed:
+        """Return what is given here of the first components, and there of the last."""
+        rest = slice(len(self.weights), None)
+        return Fixed(
+            np.concatenate([self.weights, other.weights[rest]]),
+            np.concatenate([self.means, other.means[rest]]),
+            np.concatenate([self.covariances, other.covariances[rest]]),
+        )
 
     def order(self, means: Array) -> IntArray:
         """Return the order of components, of means (K, D), that brings them near the given ones.

@@ -198,6 +198,10 @@ class Mixture:
         normalise(log_joint.T)
         return log_joint
 
+    def labels(self, X: ArrayLike) -> IntArray:
+        """Return the component of largest responsibility of each row, shape (N,)."""
+        return np.asarray(self.log_joint(X).argmax(axis=1))
+
     def impute(
         self,
         X: ArrayLike,

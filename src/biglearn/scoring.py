@@ -14,6 +14,7 @@ from biglearn.columns import check_columns
 from biglearn.engines import Source, Wishes, open_source
 from biglearn.inputs import check_number
 from biglearn.mixture import Mixture
+from biglearn.noise import Noise, NoisyMixture
 from biglearn.structures import Structure
 
 
@@ -25,6 +26,8 @@ class RowsMixin:
     verbose: int
     random_state: Any
     mixture_: Mixture
+    noise: bool
+    noise_: Noise
     _dtype: np.dtype[Any]
 
     def _open(
@@ -41,6 +44,7 @@ class RowsMixin:
             engine=self.engine,
             sample_weight=sample_weight,
             labels=labels,
+            noise=self.noise,
             features=None if names is None else tuple(names),
             n_threads=self.n_threads,
         )
@@ -50,10 +54,16 @@ class RowsMixin:
             print(f"engine: {source.label}")
         return source
 
-    def _fitted(self, X: ArrayLike) -> tuple[Source, Mixture]:
-        """Return checked rows and the mixture, or say that there is none yet."""
+    def _fitted(self, X: ArrayLike) -> tuple[Source, Mixture | NoisyMixture]:
+        """Return checked rows and the distribution, or say that there is none yet."""
         check_is_fitted(self)
-        return self._open(X), self.mixture_
+        return self._open(X), self._distribution
+
+    @property
+    def _distribution(self) -> Mixture | NoisyMixture:
+        """The mixture, with its noise if it has any."""
+        noise = getattr(self, "noise_", None)
+        return self.mixture_ if noise is None else NoisyMixture(self.mixture_, noise)
 
     def score_samples(self, X: ArrayLike) -> Any:
         """Return the log-density of each row, shape (N,)."""
@@ -72,12 +82,15 @@ class RowsMixin:
         return float(log_likelihood / n_rows)
 
     def predict(self, X: ArrayLike) -> Any:
-        """Return the component of largest responsibility of each row, shape (N,)."""
+        """Return the component of largest responsibility of each row, shape (N,).
+
+        It is -1 for a row that is more likely noise.
+        """
         source, mixture = self._fitted(X)
-        return source.map(lambda rows: mixture.log_joint(rows).argmax(axis=1))
+        return source.map(lambda rows: mixture.labels(rows))
 
     def predict_proba(self, X: ArrayLike) -> Any:
-        """Return the responsibilities, shape (N, K)."""
+        """Return the responsibilities, shape (N, K), or (N, K + 1) with the noise last."""
         source, mixture = self._fitted(X)
         dtype = source.dtype
         return source.map(lambda rows: mixture.responsibilities(rows).astype(dtype))
@@ -101,7 +114,8 @@ class RowsMixin:
         -------
         array of shape (N, D), or (n, N, D) for draws
         """
-        source, mixture = self._fitted(X)
+        source, _ = self._fitted(X)
+        mixture = self.mixture_  # what is missing of noise, nothing can tell
         state = self.random_state if random_state is None else random_state
         rng = np.random.default_rng(check_random_state(state).randint(2**31, size=4))
 
@@ -119,11 +133,11 @@ class RowsMixin:
         -------
         X : array of shape (n_samples, D)
         y : array of shape (n_samples,)
-            Component of each row.
+            Component of each row, -1 for noise.
         """
         check_is_fitted(self)
         check_number("n_samples", n_samples, low=1, integer=True)
-        rows, labels = self.mixture_.sample(int(n_samples), self._generator())
+        rows, labels = self._distribution.sample(int(n_samples), self._generator())
         order = np.argsort(labels, kind="stable")
         return rows[order].astype(self._dtype), labels[order]
 
@@ -134,7 +148,8 @@ class RowsMixin:
     def _n_parameters(self) -> int:
         n_components, n_features = self.mixture_.n_components, self.mixture_.n_features
         covariances = self._structure.n_parameters(n_components, n_features)
-        return covariances + n_components * n_features + n_components - 1
+        n_weights = n_components - 1 + bool(self.noise)
+        return covariances + n_components * n_features + n_weights
 
     def _totals(self, X: ArrayLike, *, entropy: bool = False) -> Array:
         """Return N, the log-likelihood and (if asked) the entropy of the responsibilities."""
@@ -163,7 +178,7 @@ class RowsMixin:
         return np.random.default_rng(state.randint(2**31, size=4))
 
 
-def totals(source: Source, mixture: Mixture, *, entropy: bool = False) -> Array:
+def totals(source: Source, mixture: Mixture | NoisyMixture, *, entropy: bool = False) -> Array:
     """Return N, the log-likelihood and (if asked) the entropy of the responsibilities.
 
     Where rows have weights, these are taken to sum to N.

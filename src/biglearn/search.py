@@ -201,6 +201,7 @@ class Run:
         settings, fixed = self.settings, self.settings.fixed
         if fixed is not None:
             weights, means, covariances = fixed.before(weights, means, covariances)
+            shares = fixed.shares(shares)
         fitted, n_raised = settings.structure.fit(covariances, shares, settings.floor)
         if fixed is not None:
             fitted = fixed.after(fitted)

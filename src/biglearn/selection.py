@@ -289,6 +289,8 @@ class _Path:
 
     def __init__(self, model: BigLearnGaussianMixture, rows: tuple[Any, Any]) -> None:
         model._check_parameters()
+        if model.noise:
+            raise ValueError("a path through K knows no noise; leave noise out")
         if model.checkpoint is not None:
             raise ValueError(
                 f"a path through K keeps no checkpoint, got checkpoint={model.checkpoint!r}; "

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances_argmin
+from sklearn.neighbors import NearestNeighbors
 
 from biglearn._linalg import Array
-from biglearn.engines import MemoryEngine, Source
+from biglearn.engines import Engine, MemoryEngine, Source
 from biglearn.mixture import Mixture
 from biglearn.moments import Moments
-from biglearn.search import Run
+from biglearn.noise import Noise
+from biglearn.search import Run, Start
 from biglearn.units import Units
 
 #: Starts look at this many rows, or this many for each component, at most.
 _SAMPLE, _SAMPLE_PER_COMPONENT = 20_000, 200
+
+#: Rows that the search for lone ones looks at, their neighbours, and its rounds of EM.
+_LOOKED_AT, _NEIGHBOURS, _ROUNDS = 5000, 12, 50
 
 #: Chooses K centres, shape (K, D): (rows, weights, K, rng).
 Centres = Callable[[Array, Array | None, int, np.random.Generator], Array]
@@ -157,6 +163,67 @@ class GivenParameters:
             return self.base
         centres = self.means
         return CentreStart(lambda *_: centres)
+
+
+def lone_rows(rows: Array) -> Array:
+    """Return how likely each row is no part of any cluster, shape (N,).
+
+    Rows of a uniform density have volumes to their k-th neighbour, d^D, that are Gamma
+    distributed; so a mixture of two such distributions, of dense and of sparse rows,
+    tells them apart (Byers and Raftery, JASA 93, 1998).
+    """
+    k = min(_NEIGHBOURS, len(rows) - 1)
+    if k < 1:
+        return np.zeros(len(rows))
+    distances = NearestNeighbors(n_neighbors=k).fit(rows).kneighbors()[0][:, -1]
+    logs = rows.shape[1] * np.log(np.maximum(distances, np.finfo(float).tiny))
+    volumes = np.exp(np.clip(logs - np.median(logs), -100.0, 100.0))
+    lone = (volumes > np.quantile(volumes, 0.9)).astype(np.float64)
+    for _ in range(_ROUNDS):
+        share = np.clip([1 - lone.mean(), lone.mean()], 1e-9, 1.0)
+        sums = np.array([(1 - lone) @ volumes, lone @ volumes])
+        rates = k * len(rows) * share / np.maximum(sums, 1e-300)
+        gap = np.log(share[1] / share[0]) + k * np.log(rates[1] / rates[0])
+        lone = expit(gap - (rates[1] - rates[0]) * volumes)
+    return np.asarray(lone)
+
+
+@dataclass(frozen=True)
+class NoisyStart:
+    """Begin with K components by another start, from rows that are not alone, and with noise.
+
+    Parameters
+    ----------
+    base : Start
+        Of the K components.
+    noise : Noise
+    """
+
+    base: Start
+    noise: Noise
+
+    def __call__(self, run: Run) -> Mixture:
+        """Return a first mixture of K + 1 components."""
+        fixed = run.settings.fixed
+        n_components = run.settings.n_components - 1
+        settings = replace(
+            run.settings,
+            n_components=n_components,
+            fixed=None if fixed is None else fixed.part(np.arange(n_components), 1.0),
+        )
+        sample = run.engine.subsample(_LOOKED_AT, run.rng).filled()
+        together = np.flatnonzero(lone_rows(sample.rows()) < 0.5)
+        share = 1 - len(together) / sample.n_rows
+        engine: Engine = run.engine
+        # a start that is given for every row keeps them all
+        if len(together) > 2 * n_components and not isinstance(self.base, GivenResponsibilities):
+            engine = sample.select(together)
+        first = self.base(Run(engine, settings, self.base, run.rng))
+        last, share = self.noise.component(0), float(np.clip(share, 0.01, 0.5))
+        weights = np.append((1 - share) * first.weights, share)
+        means = np.concatenate([first.means, last.means])
+        covariances = np.concatenate([first.covariances, last.covariances])
+        return run.regularise(weights, means, covariances, weights)
 
 
 #: Every start by name.

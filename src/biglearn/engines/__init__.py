@@ -4,7 +4,6 @@ from biglearn.engines.arrays import ArraySource
 from biglearn.engines.base import Engine, Header, Source, Wishes
 from biglearn.engines.choose import open_source
 from biglearn.engines.chunked import Chunked
-from biglearn.engines.labelled import LabelledEngine
 from biglearn.engines.memory import MemoryEngine
 from biglearn.engines.over import Sample, over
 
@@ -13,7 +12,6 @@ __all__ = [
     "Chunked",
     "Engine",
     "Header",
-    "LabelledEngine",
     "MemoryEngine",
     "Sample",
     "Source",

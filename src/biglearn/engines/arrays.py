@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,11 @@ import numpy as np
 from biglearn._linalg import BoolArray, FloatArray
 from biglearn.engines.base import Engine, Header, Wishes
 from biglearn.engines.labelled import LabelledEngine
+from biglearn.engines.noisy import NoisyEngine
 from biglearn.engines.over import over
 from biglearn.engines.threads import default_threads
 from biglearn.inputs import check_labels, check_weights, reject_infinite, reject_text
+from biglearn.noise import Noise
 from biglearn.summaries import ArrayRows, Ask, Extent
 from biglearn.tables import read_table
 from biglearn.units import Units
@@ -71,7 +73,9 @@ class ArraySource:
         labels = check_labels(wishes.labels, self.n_given)
         if labels is not None and self.present is not None:
             labels = labels[self.present]
-        self._labels = labels
+        self._labels, self._noisy = labels, wishes.noise
+        if wishes.noise and factory is not over:
+            raise ValueError(f'noise needs engine="memory", and these rows are for {label}')
         self._rows = ArrayRows(rows, weights)
         self._factory, self._deliver = factory, deliver
         self._threads = wishes.n_threads or default_threads()
@@ -100,24 +104,34 @@ class ArraySource:
                 stacklevel=2,
             )
             factory = over
-        how: dict[str, Any] = {"units": units, "n_threads": self._threads}
-        whole = factory(rows.rows, weights=rows.weights, **how)
-        if self._labels is None:
-            return whole
+        noise = self.noise(units) if self._noisy else None
 
-        def over_those(chosen: BoolArray) -> Engine:
-            weights = None if rows.weights is None else rows.weights[chosen]
-            return factory(rows.rows[chosen], weights=weights, **how)
+        def over_those(chosen: BoolArray | None = None, noise: Noise | None = noise) -> Engine:
+            """Open the engine over all rows, or some of them, and beside noise if there is any."""
+            given, weights = rows.rows, rows.weights
+            if chosen is not None:
+                given, weights = given[chosen], None if weights is None else weights[chosen]
+            open_one = partial(
+                factory, given, weights=weights, units=units, n_threads=self._threads
+            )
+            if noise is None:
+                return open_one()
+            return NoisyEngine(open_one(), open_one(background=noise.log_density(given)))
 
-        known = np.unique(self._labels[self._labels >= 0]).tolist()
-        if not known:
-            return whole
-        unknown = self._labels < 0
+        labels = self._labels
+        if labels is None or (labels < 0).all():
+            return over_those()
+        known = np.unique(labels[labels >= 0]).tolist()
         return LabelledEngine(
-            whole,
-            over_those(unknown) if unknown.any() else None,
-            {k: over_those(self._labels == k) for k in known},
+            over_those(noise=None),
+            over_those(labels < 0) if (labels < 0).any() else None,
+            {k: over_those(labels == k, noise=None) for k in known},
         )
+
+    def noise(self, units: Units) -> Noise:
+        """Return the uniform component over the box that holds the rows, in units."""
+        sides = (self.extent.low, self.extent.high)
+        return Noise.around(*((side - units.centre) / units.scale for side in sides))
 
 
 def open_source(

@@ -142,6 +142,8 @@ class Wishes:
     sample_weight : array-like, optional
     labels : array-like, optional
         Component of each row, -1 where it is not known.
+    noise : bool
+        Whether there is a uniform component beside the Gaussians.
     features : tuple of str, optional
         Names of the columns that a fitted model needs, where rows can be chosen
         by name.
@@ -151,5 +153,6 @@ class Wishes:
     engine: Any = "auto"
     sample_weight: ArrayLike | None = None
     labels: ArrayLike | None = None
+    noise: bool = False
     features: tuple[str, ...] | None = None
     n_threads: int | None = None

@@ -64,11 +64,12 @@ def open_source(X: Any, wishes: Wishes) -> Source:
         return arrays.open_source(X, wishes, factory=engine, label=label)
     opener = engine if hasattr(engine, "open_source") else _module(choose(X, engine))
     source: Source = opener.open_source(X, wishes)
-    if wishes.labels is not None and not isinstance(source, arrays.ArraySource):
-        raise ValueError(
-            f"labels need rows in memory, and these are opened by {source.label}; give an array, "
-            "or leave labels out"
-        )
+    for name, wanted in (("labels", wishes.labels is not None), ("noise", wishes.noise)):
+        if wanted and not isinstance(source, arrays.ArraySource):
+            raise ValueError(
+                f"{name} need rows in memory, and these are opened by {source.label}; give an "
+                f"array, or leave {name} out"
+            )
     return source
 
 

@@ -25,6 +25,7 @@ def over(
     view: View | None = None,
     n_threads: int | Threads = 1,
     dtype: np.dtype[Any] | None = None,
+    background: Array | None = None,
 ) -> Sample:
     """Return the engine that fits these rows.
 
@@ -34,7 +35,7 @@ def over(
         In the user's units, float64 or float32; NaN is missing.
     weights : array of shape (N,), optional
         Positive.
-    units, view, n_threads, dtype
+    units, view, n_threads, dtype, background
         As in `MemoryEngine`.
 
     Examples
@@ -45,4 +46,12 @@ def over(
     3
     """
     engine = MissingEngine if np.isnan(rows).any() else MemoryEngine
-    return engine(rows, weights=weights, units=units, view=view, n_threads=n_threads, dtype=dtype)
+    return engine(
+        rows,
+        weights=weights,
+        units=units,
+        view=view,
+        n_threads=n_threads,
+        dtype=dtype,
+        background=background,
+    )

@@ -22,6 +22,9 @@ from biglearn.views import View
 #: Rows that a start in a view looks at, at most.
 _SAMPLE = 10_000
 
+#: Variances below this are zero; its square is not.
+_TINY = 1e-150
+
 
 def flatness(rows: Array, weights: Array | None = None) -> Array:
     """Return 3 - kurtosis of every column, shape (D,): positive where it has humps.
@@ -31,7 +34,7 @@ def flatness(rows: Array, weights: Array | None = None) -> Array:
     """
     shares = np.full(len(rows), 1.0 / len(rows)) if weights is None else weights / weights.sum()
     centred = rows - shares @ rows
-    variance = np.maximum(shares @ centred**2, np.finfo(float).tiny)
+    variance = np.maximum(shares @ centred**2, _TINY)
     return np.asarray(3.0 - (shares @ centred**4) / variance**2)
 
 

@@ -1,0 +1,77 @@
+"""Rows of which some are noise: a uniform component beside the Gaussians."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from biglearn.engines.base import Engine
+from biglearn.mixture import Mixture
+from biglearn.moments import Moments
+from biglearn.views import View
+
+if TYPE_CHECKING:
+    from biglearn.engines.over import Sample
+
+
+class NoisyEngine:
+    """An engine for which the last component of every mixture is uniform.
+
+    With its weight π_0 and density c, p(x) = π_0 (c + Σ_k (π_k / π_0) N(x; μ_k, Σ_k)):
+    what is in brackets is a pass of an ordinary engine with log c as the background of
+    every row.
+
+    Parameters
+    ----------
+    plain : Engine
+        Over the rows.  Views of them, and samples, see the Gaussian that stands for the
+        noise.
+    seen : Engine
+        Over the same rows with log c as background.
+    """
+
+    def __init__(self, plain: Engine, seen: Engine) -> None:
+        self._plain, self._seen = plain, seen
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows N with a positive weight."""
+        return self._plain.n_rows
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of the rows as seen here."""
+        return self._plain.n_features
+
+    def project(self, view: View) -> Engine:
+        """Return an engine over the same rows seen through a view of this one."""
+        return self if view.is_joint else self._plain.project(view)
+
+    def expect(self, mixture: Mixture, *, diagonal: bool = False) -> Moments:
+        """Make one E-step: return the moments, the last component's as if it were Gaussian."""
+        share = max(float(mixture.weights[-1]), float(np.finfo(float).tiny))
+        gaussians = Mixture.trusted(
+            mixture.weights[:-1] / share, mixture.means[:-1], mixture.covariances[:-1]
+        )
+        moments = self._seen.expect(gaussians, diagonal=diagonal)
+        count = max(moments.total - float(moments.counts.sum()), 0.0)
+        mean = mixture.means[-1] - moments.reference
+        square = mixture.covariances[-1] + np.outer(mean, mean)
+        return replace(
+            moments,
+            counts=np.append(moments.counts, count),
+            first=np.concatenate([moments.first, count * mean[None]]),
+            second=np.concatenate([moments.second, count * square[None]]),
+            log_likelihood=moments.log_likelihood + moments.total * float(np.log(share)),
+        )
+
+    def subsample(self, limit: int, rng: np.random.Generator) -> Sample:
+        """Return an engine in memory over at most `limit` of the rows, without noise."""
+        return self._plain.subsample(limit, rng)
+
+    def running(self) -> AbstractContextManager[None]:
+        """Hold what passes need while a fit runs."""
+        return self._seen.running()
