@@ -196,7 +196,8 @@ class Journal:
 
 def _packed(moments: Moments) -> dict[str, Array]:
     """Return the fields of moments; of symmetric matrices only a triangle."""
-    arrays = {f.name: np.asarray(getattr(moments, f.name)) for f in fields(moments)}
+    known = {f.name: getattr(moments, f.name) for f in fields(moments)}
+    arrays = {name: np.asarray(value) for name, value in known.items() if value is not None}
     second = arrays["second"]
     if np.array_equal(second, np.swapaxes(second, 1, 2)):
         arrays["second"] = second[:, *np.triu_indices(second.shape[1])]
@@ -204,7 +205,9 @@ def _packed(moments: Moments) -> dict[str, Array]:
 
 
 def _unpacked(archive: Archive) -> Moments:
-    arrays: dict[str, Any] = {f.name: archive[f.name] for f in fields(Moments)}
+    arrays: dict[str, Any] = {
+        f.name: archive[f.name] for f in fields(Moments) if f.name in archive.names
+    }
     if arrays["second"].ndim == 2:
         size = arrays["first"].shape[1]
         upper, second = np.triu_indices(size), np.empty((*arrays["first"].shape, size))
@@ -244,7 +247,9 @@ class JournalledEngine:
 
     def expect(self, mixture: Mixture, *, diagonal: bool = False) -> Moments:
         """Make one E-step, or remember it."""
-        parameters = (mixture.weights, mixture.means, mixture.covariances)
+        parameters = [mixture.weights, mixture.means, mixture.covariances]
+        if mixture.dof is not None:
+            parameters.append(mixture.dof)
         query = _digest(self._view, bytes([diagonal]), *parameters)
         moments = self._journal.recall(query)
         if moments is None:

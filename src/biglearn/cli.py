@@ -80,6 +80,7 @@ def fit(
     method: options.Method = "search",
     covariance_type: options.CovarianceType = "full",
     factors: options.Factors = 1,
+    family: options.Family = "gaussian",
     max_time: options.MaxTime = None,
     tol: options.Tol = 1e-5,
     reg_covar: options.RegCovar = 1e-6,
@@ -113,6 +114,7 @@ def fit(
         method=paper or method,
         covariance_type=covariance_type,
         n_factors=factors,
+        family=family,
         max_time=max_time,
         tol=tol,
         reg_covar=reg_covar,
@@ -172,7 +174,13 @@ def _save(
 ) -> None:
     info = describe(estimator, **known, n_rows=estimator.n_samples_seen_)
     fitted = estimator.mixture_
-    mixture = Mixture(fitted.weights, fitted.means, fitted.covariances, feature_names=table.names)
+    mixture = Mixture(
+        fitted.weights,
+        fitted.means,
+        fitted.covariances,
+        feature_names=table.names,
+        dof=fitted.dof,
+    )
     save_model(output, mixture, info=info)
     say(
         f"{output}: {mixture.n_components} components, log-likelihood "

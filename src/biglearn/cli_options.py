@@ -68,6 +68,10 @@ CovarianceType = Annotated[
 Factors = Annotated[
     int, typer.Option("--factors", min=1, help="Common factors, for covariance type factor.")
 ]
+Family = Annotated[
+    Literal["gaussian", "student"],
+    typer.Option(help="Gaussian components, or Student-t ones with heavy tails."),
+]
 MaxTime = Annotated[
     float | None,
     typer.Option(metavar="SECONDS", help="Stop after this time with the best model so far."),

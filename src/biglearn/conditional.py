@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from biglearn._linalg import Array, IntArray, symmetrise
 from biglearn.densities import normalise
+from biglearn.student import scales, spread, tails
 
 if TYPE_CHECKING:
     from biglearn.mixture import Mixture
@@ -20,7 +21,7 @@ class ConditionalMixture:
 
     Each component conditions like a Gaussian, its weight becomes its
     responsibility for the given values; the covariances do not depend on the
-    values, so N conditionals share them.
+    values but for a factor, so N conditionals share them.
 
     Parameters
     ----------
@@ -36,6 +37,11 @@ class ConditionalMixture:
     weights : array of shape (N, K)
     means : array of shape (N, K, D - d)
     covariances : array of shape (K, D - d, D - d)
+    factors : array of shape (N, K)
+        By which the covariances of a row are multiplied: 1 for Gaussians, and
+        (ν + δ) / (ν + d) for Student-t components at distance δ from what is given.
+    dof : array of shape (K,) or None
+        ν + d.
     feature_names : tuple of str or None
         Of the features that remain.
     """
@@ -57,6 +63,7 @@ class ConditionalMixture:
             mixture.weights,
             mixture.means[:, given],
             mixture.covariances[:, given[:, None], given],
+            dof=mixture.dof,
         )
         # With the given features first, the factor L of Σ holds everything:
         # Σ_rg Σ_gg⁻¹ = L_rg L_gg⁻¹, and Σ_rr - Σ_rg Σ_gg⁻¹ Σ_gr = L_rr L_rrᵀ,
@@ -69,6 +76,12 @@ class ConditionalMixture:
         shift = values[:, None, :] - marginal.means
         self.means: Array = mixture.means[:, rest] + np.einsum("kij,nkj->nki", gain, shift)
         self.covariances: Array = symmetrise(within @ np.swapaxes(within, 1, 2))
+        self.dof: Array | None = None
+        self.factors: Array = np.ones(self.weights.shape)
+        if mixture.dof is not None:
+            self.dof = mixture.dof + size
+            apart = np.einsum("kij,nkj->nki", marginal.whitening, shift)
+            self.factors = (mixture.dof + (apart**2).sum(axis=2)) / self.dof
         names = mixture.feature_names
         self.feature_names = None if names is None else tuple(names[i] for i in rest)
 
@@ -80,8 +93,9 @@ class ConditionalMixture:
         return type(self._mixture).trusted(
             self.weights[row].copy(),
             self.means[row].copy(),
-            self.covariances.copy(),
+            self.factors[row, :, None, None] * self.covariances,
             self.feature_names,
+            None if self.dof is None else self.dof.copy(),
         )
 
     @property
@@ -93,7 +107,8 @@ class ConditionalMixture:
     def covariance(self) -> Array:
         """Conditional covariances, shape (N, D - d, D - d)."""
         centred = self.means - self.mean[:, None, :]
-        within = np.einsum("nk,kij->nij", self.weights, self.covariances)
+        shares = self.weights * self.factors * spread(self.dof)
+        within = np.einsum("nk,kij->nij", shares, self.covariances)
         return np.asarray(within + np.einsum("nk,nki,nkj->nij", self.weights, centred, centred))
 
     @cached_property
@@ -116,8 +131,12 @@ class ConditionalMixture:
             "kij,nkj->nki", self._centred.whitening, values[:, None, :] - self.means
         )
         with np.errstate(divide="ignore"):
-            log_joint = np.log(self.weights) - 0.5 * (whitened**2).sum(axis=2)
-        log_joint += self._centred.half_log_det - 0.5 * values.shape[1] * np.log(2 * np.pi)
+            top = np.log(self.weights) + self._centred.half_log_det
+        size = values.shape[1]
+        top -= 0.5 * size * np.log(2 * np.pi * self.factors)
+        log_joint = top - 0.5 * (whitened**2).sum(axis=2) / self.factors
+        if self.dof is not None:
+            tails(log_joint.T, top.T, self.dof, size)
         return np.asarray(normalise(log_joint.T))
 
     def sample(self, rng: np.random.Generator | int | None = None) -> Array:
@@ -127,6 +146,11 @@ class ConditionalMixture:
         draws = rng.random((len(self), 1)) * cumulative[:, -1:]
         labels = (cumulative < draws).sum(axis=1)
         factors = np.linalg.cholesky(self.covariances)[labels]
+        everyone = np.arange(len(self))
         noise = rng.standard_normal((len(self), self.means.shape[2]))
-        means = self.means[np.arange(len(self)), labels]
+        stretch = self.factors[everyone, labels]
+        if self.dof is not None:
+            stretch = stretch / scales(self.dof[labels], (len(self),), rng)
+        noise *= np.sqrt(stretch)[:, None]
+        means = self.means[everyone, labels]
         return np.asarray(means + np.einsum("nij,nj->ni", factors, noise))

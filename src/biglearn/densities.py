@@ -47,6 +47,11 @@ class Parameters(Protocol):
         ...
 
     @property
+    def dof(self) -> Array | None:
+        """Degrees of freedom of Student-t components, shape (K,); None for Gaussians."""
+        ...
+
+    @property
     def half_log_det(self) -> Array:
         """½ log|Σ_k⁻¹|, shape (K,)."""
         ...

@@ -35,6 +35,7 @@ from biglearn.scoring import RowsMixin
 from biglearn.search import Method, Run, Settings, Start, search
 from biglearn.streaming import Stream
 from biglearn.structures import COVARIANCE_TYPES, Factor, Factors, Structure, structure_of
+from biglearn.student import START
 from biglearn.summaries import Extent, mean_and_deviation
 from biglearn.units import Units
 
@@ -45,6 +46,7 @@ _SMALLEST_VARIANCE = 1e-306
 _RESOLUTION = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
 
 SCALINGS = ("standard", "minmax", "none")
+FAMILIES = ("gaussian", "student")
 
 
 class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
@@ -66,6 +68,9 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         Structure of the covariances; "factor" is low rank plus diagonal, for wide data.
     n_factors : int, default=1
         Common factors of each component, for "factor".
+    family : {"gaussian", "student"}, default="gaussian"
+        Of the components; "student" has heavy tails, with degrees of freedom that are
+        estimated for each, and `covariances_` are its scale matrices.
     method : {"search", "paper", "em"} or a method, default="search"
         "em" is plain EM from `n_init` starts, "paper" big-learning EM as
         published, "search" the library's own search.  A `biglearn.methods`
@@ -135,6 +140,8 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
     means_ : array of shape (K, D)
     covariances_, precisions_, precisions_cholesky_ : array
         Of shape (K, D, D), (D, D), (K, D) or (K,) by covariance type.
+    dof_ : array of shape (K,)
+        Degrees of freedom, of family "student" alone.
     factors_ : tuple of array of shape (K, D, n_factors) and (K, D)
         `loadings` and `noise` variances, of covariance type "factor" alone.
     mixture_ : Mixture
@@ -190,6 +197,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         *,
         covariance_type: str = "full",
         n_factors: int = 1,
+        family: str = "gaussian",
         method: str | Method = "search",
         tol: float = 1e-5,
         reg_covar: float = 1e-6,
@@ -215,6 +223,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         self.n_components = n_components
         self.covariance_type = covariance_type
         self.n_factors = n_factors
+        self.family = family
         self.method = method
         self.tol = tol
         self.reg_covar = reg_covar
@@ -245,6 +254,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         covariances: ArrayLike,
         *,
         covariance_type: str = "full",
+        dof: ArrayLike | None = None,
         feature_names: Sequence[str] | None = None,
         **params: Any,
     ) -> Self:
@@ -260,6 +270,8 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         covariances : array-like
             Of shape (K, D, D), (D, D), (K, D) or (K,) by covariance type.
         covariance_type : {"full", "tied", "diag", "spherical", "factor"}, default="full"
+        dof : array-like of shape (K,), default=None
+            Degrees of freedom of Student-t components; Gaussians if left out.
         feature_names : sequence of D str, default=None
             Names that data frames have to have.
         **params
@@ -287,11 +299,12 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         if centres.ndim != 2:
             raise ValueError(f"means must have shape (K, D), got {centres.shape}")
         n_components, n_features = shape = centres.shape
-        model = cls(n_components, covariance_type=covariance_type, **params)
+        family = "gaussian" if dof is None else "student"
+        model = cls(n_components, covariance_type=covariance_type, family=family, **params)
         model._check_parameters()
         matrices = check_structure("covariances", covariances, model._structure, shape)
         names = None if feature_names is None else tuple(feature_names)
-        mixture = Mixture(weights, centres, matrices, feature_names=names)
+        mixture = Mixture(weights, centres, matrices, feature_names=names, dof=dof)
         model.n_features_in_ = n_features
         if names is not None:
             model.feature_names_in_ = np.array(names, dtype=object)
@@ -396,6 +409,8 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         settings = self._settings(self._floor(source, units), units, noise)
         if noise is not None:
             start = starts.NoisyStart(start, noise)
+        elif settings.dof is not None:
+            start = starts.ClearedStart(start)
         run = Run(
             engine=engine,
             settings=settings,
@@ -448,8 +463,9 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         [0.0, 9.0]
         """
         stream = getattr(self, "_stream", None)
-        if self.noise:
-            raise ValueError("partial_fit() knows no noise; leave it out, or use fit()")
+        if self.noise or self.family != "gaussian":
+            what = "noise" if self.noise else f"family {self.family!r}"
+            raise ValueError(f"partial_fit() knows no {what}; leave it out, or use fit()")
         if stream is None:
             return self.fit(X, y, sample_weight)
         self._check_parameters()
@@ -499,6 +515,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
             name = "noise" if self.fixed is None else "fixed"
             raise ValueError(f'{name} needs a number of components, got n_components="auto"')
         check_choice("covariance_type", self.covariance_type, COVARIANCE_TYPES)
+        check_choice("family", self.family, FAMILIES)
         check_number("n_factors", self.n_factors, low=1, integer=True)
         check_choice("scaling", self.scaling, SCALINGS)
         check_number("tol", self.tol, low=0)
@@ -560,6 +577,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         return Settings(
             n_components=shape[0] if noise is None else shape[0] + 1,
             structure=self._structure,
+            dof=START if self.family == "student" else None,
             floor=floor,
             tol=float(self.tol),
             max_iter=int(self.max_iter),
@@ -577,7 +595,9 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
     def _start(self, source: Source, units: Units) -> Start:
         if self._goes_on():
             last = units.inward(self.mixture_)
-            return starts.GivenParameters(starts.normal, last.weights, last.means, last.covariances)
+            return starts.GivenParameters(
+                starts.normal, last.weights, last.means, last.covariances, last.dof
+            )
         base = starts.from_user(self.init_params, source, units, self.n_components)
         shape = (self.n_components, self.n_features_in_)
         weights, means, covariances = check_given(
@@ -599,7 +619,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         self._keep_parameters(mixture, units, dtype, noise)
         self.n_samples_seen_ = run.engine.n_rows
         self._stream = None
-        if noise is None:
+        if noise is None and mixture.dof is None:
             self._stream = Stream.after(units, mixture, run.log_likelihood, self.n_samples_seen_)
         self.lower_bound_ = run.log_likelihood - run.offset
         trace = run.best_ascent
@@ -613,7 +633,8 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         self, mixture: Mixture, units: Units, dtype: np.dtype[Any], noise: Noise | None = None
     ) -> None:
         """Take over a mixture in units, in the user's, and noise."""
-        self.__dict__.pop("noise_", None)
+        for name in ("noise_", "dof_"):
+            self.__dict__.pop(name, None)
         share = 1.0
         if noise is not None:
             self.noise_ = noise.outward(units.centre, units.scale)
@@ -623,6 +644,8 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
             mixture, None if names is None else tuple(str(name) for name in names)
         )
         self._dtype = dtype
+        if mixture.dof is not None:
+            self.dof_ = np.array(mixture.dof)
         collapse, precisions = self._structure.collapse, mixture.precisions
         outside = _narrow if dtype == np.float32 and _fits(mixture, precisions) else np.array
         self.weights_ = outside(share * mixture.weights)

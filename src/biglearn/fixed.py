@@ -46,11 +46,14 @@ class Fixed:
         means = (self.means - centre) / scale
         return Fixed(self.weights, means, self.covariances / scale[:, None] / scale)
 
-    def before(self, weights: Array, means: Array, samples: Array) -> tuple[Array, Array, Array]:
+    def before(
+        self, weights: Array, means: Array, samples: Array, pull: Array | float = 1.0
+    ) -> tuple[Array, Array, Array]:
         """Put given weights and means in, and return sample covariances about these.
 
         The free weights share what the given ones leave, by their ratios; both are the
-        maximisers of the expected log-likelihood under what is given.
+        maximisers of the expected log-likelihood under what is given.  `pull` is how much
+        a row counts in the covariances, see `Moments`.
         """
         free = np.isnan(self.weights)
         if not free.all():
@@ -62,7 +65,8 @@ class Fixed:
         held = self.has_mean
         if held.any():
             gaps = np.where(held[:, None], means - self.means, 0.0)
-            samples = samples + gaps[:, :, None] * gaps[:, None, :]
+            weight = np.broadcast_to(pull, held.shape)[:, None, None]
+            samples = samples + weight * gaps[:, :, None] * gaps[:, None, :]
             means = np.where(held[:, None], self.means, means)
         return weights, means, samples
 

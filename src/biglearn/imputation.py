@@ -32,7 +32,9 @@ def impute(
         raise ValueError(f"how={how!r} has one answer, got n={n}; draw several with how='sample'")
     gaps = np.isnan(X)
     centre = mixture.mean  # differences first, so that an offset costs no digits
-    centred = type(mixture).trusted(mixture.weights, mixture.means - centre, mixture.covariances)
+    centred = type(mixture).trusted(
+        mixture.weights, mixture.means - centre, mixture.covariances, dof=mixture.dof
+    )
     rows = np.where(gaps, 0.0, X - centre)
     patterns = missing.find_patterns(gaps, View.joint(mixture.n_features))
     stacks = missing.stacked(pattern for pattern in patterns if len(pattern.hidden))

@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 FORMAT = "biglearn-mixture"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 class ModelFileError(ValueError):
@@ -113,12 +113,14 @@ def save_model(
         raise ValueError(f"info must hold only what JSON can: {error}") from error
     arrays: dict[str, NDArray[Any]] = {
         "format": np.array(FORMAT),
-        "format_version": np.array(FORMAT_VERSION),
+        "format_version": np.array(1),
         "weights": np.asarray(mixture.weights),
         "means": np.asarray(mixture.means),
         "covariances": np.asarray(mixture.covariances),
         "info": np.array(text),
     }
+    if mixture.dof is not None:
+        arrays |= {"format_version": np.array(FORMAT_VERSION), "dof": np.asarray(mixture.dof)}
     if mixture.feature_names is not None:
         arrays["feature_names"] = np.array(list(mixture.feature_names), dtype=np.str_)
     with replacing(Path(path)) as stream:
@@ -203,6 +205,7 @@ def _mixture(archive: Archive) -> Mixture:
         _floats(archive, "means", (n_components, n_features)),
         _floats(archive, "covariances", (n_components, n_features, n_features)),
         feature_names=names,
+        dof=_floats(archive, "dof", (n_components,)) if "dof" in archive.names else None,
     )
 
 

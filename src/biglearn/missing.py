@@ -23,6 +23,8 @@ import numpy as np
 
 from biglearn._linalg import Array, BoolArray, IntArray, inverse_cholesky
 from biglearn.densities import Parameters, log_normaliser, normalise
+from biglearn.student import scales as draw_scales
+from biglearn.student import tails
 from biglearn.views import View
 
 #: Floats of the largest buffer while stacks are worked on: it should stay in the cache.
@@ -159,12 +161,18 @@ class Completed:
         log π_k p(what is seen of the row | k).
     roots : array of shape (K, P, m, d)
         J with JᵀJ = T, the conditional covariance of the hidden directions.
+    scales : array of shape (K, n) or None
+        E(u | what is seen, k) of Student-t components; T is to be divided by it.
+    dof : array of shape (K,) or None
+        Their degrees of freedom, given what is seen.
     """
 
     rows: IntArray
     deviations: Array
     log_joint: Array
     roots: Array
+    scales: Array | None = None
+    dof: Array | None = None
 
     @property
     def owners(self) -> IntArray:
@@ -226,8 +234,15 @@ def complete(parameters: Parameters, rows: Array, stack: Stack) -> Completed:
     else:
         constant = (log_normaliser(parameters) + 0.5 * n_hidden * _LOG_2PI)[:, None]
         constant = constant + half_log_det
-    log_joint = np.repeat(constant, stack.rows.shape[1], axis=1) - 0.5 * distances
-    return Completed(stack.rows.ravel(), deviations, log_joint, roots)
+    top = np.repeat(constant, stack.rows.shape[1], axis=1)
+    log_joint = top - 0.5 * distances
+    seen = size - n_hidden
+    if parameters.dof is None:
+        return Completed(stack.rows.ravel(), deviations, log_joint, roots)
+    scales = np.asarray(tails(log_joint, top, parameters.dof, seen), dtype=np.float64)
+    return Completed(
+        stack.rows.ravel(), deviations, log_joint, roots, scales, parameters.dof + seen
+    )
 
 
 def completions(
@@ -291,6 +306,10 @@ def drawing(rng: np.random.Generator) -> Rule:
         chosen = (cumulative < thresholds).sum(axis=0)
         roots = done.roots[chosen, done.owners]
         noise = rng.standard_normal(roots.shape[:2])
+        if done.dof is not None and done.scales is not None:
+            stretch = done.scales[chosen, np.arange(len(chosen))]
+            stretch = stretch * draw_scales(done.dof[chosen], (len(chosen),), rng)
+            noise /= np.sqrt(stretch)[:, None]
         spread = np.einsum("nm,nmd->nd", noise, roots)
         return np.asarray(_under(parameters, done, chosen) + spread)
 

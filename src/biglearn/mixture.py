@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike
 
 from biglearn._linalg import Array, IntArray, inverse_cholesky, symmetrise
 from biglearn.conditional import ConditionalMixture
-from biglearn.densities import WhitenedDensity, normalise
+from biglearn.densities import WhitenedDensity, log_normaliser, normalise
 from biglearn.imputation import impute
 from biglearn.missing import log_joint
+from biglearn.student import scales, spread, tails
 from biglearn.views import View
 
 #: Rows per block of a density; bounds the memory of every method.
@@ -30,7 +31,7 @@ class KLEstimate(NamedTuple):
 
 
 class Mixture:
-    """A mixture of K Gaussians over D features.
+    """A mixture of K Gaussians, or Student-t components, over D features.
 
     Closed under marginals, conditionals and affine maps; every method returns
     a new object.
@@ -45,6 +46,9 @@ class Mixture:
         Component covariances Σ; symmetric positive definite.
     feature_names : sequence of str, optional
         Names by which `marginal` and `conditional` may address the features.
+    dof : array-like of shape (K,), optional
+        Degrees of freedom of Student-t components, for which `covariances` are their
+        scale matrices; Gaussians if left out, which are the limit of large ones.
 
     Raises
     ------
@@ -69,6 +73,7 @@ class Mixture:
     means: Array
     covariances: Array
     feature_names: tuple[str, ...] | None
+    dof: Array | None
 
     def __init__(
         self,
@@ -77,11 +82,15 @@ class Mixture:
         covariances: ArrayLike,
         *,
         feature_names: Sequence[str] | None = None,
+        dof: ArrayLike | None = None,
     ) -> None:
         pi, mu, sigma = (np.array(a, dtype=np.float64) for a in (weights, means, covariances))
         _check_parameters(pi, mu, sigma)
         names = None if feature_names is None else tuple(feature_names)
-        self._assign(pi / pi.sum(), mu, sigma, names)
+        nu = None if dof is None else np.array(dof, dtype=np.float64)
+        if nu is not None and (nu.shape != pi.shape or not (np.isfinite(nu) & (nu > 0)).all()):
+            raise ValueError(f"dof must be {len(pi)} positive finite numbers, got {dof!r}")
+        self._assign(pi / pi.sum(), mu, sigma, names, nu)
         if names is not None and (len(names) != self.n_features or len(set(names)) != len(names)):
             raise ValueError(
                 f"feature_names must be {self.n_features} different names, got {list(names)}"
@@ -103,19 +112,39 @@ class Mixture:
         means: Array,
         covariances: Array,
         feature_names: tuple[str, ...] | None = None,
+        dof: Array | None = None,
     ) -> Mixture:
         """Build from parameters that are known to be valid, without checking or copying."""
         mixture = cls.__new__(cls)
-        mixture._assign(weights, means, covariances, feature_names)
+        mixture._assign(weights, means, covariances, feature_names, dof)
         return mixture
 
     def _assign(
-        self, weights: Array, means: Array, covariances: Array, names: tuple[str, ...] | None
+        self,
+        weights: Array,
+        means: Array,
+        covariances: Array,
+        names: tuple[str, ...] | None,
+        dof: Array | None,
     ) -> None:
-        for array in (weights, means, covariances):
-            array.flags.writeable = False
+        for array in (weights, means, covariances, dof):
+            if array is not None:
+                array.flags.writeable = False
         self.__dict__.update(
-            weights=weights, means=means, covariances=covariances, feature_names=names
+            weights=weights, means=means, covariances=covariances, feature_names=names, dof=dof
+        )
+
+    def part(self, chosen: IntArray | slice, scale: float = 1.0) -> Mixture:
+        """Return some components, in the order given, their weights times `scale`.
+
+        The weights are left as they are then, and sum to what they sum to.
+        """
+        return Mixture.trusted(
+            self.weights[chosen] * scale,
+            self.means[chosen],
+            self.covariances[chosen],
+            self.feature_names,
+            None if self.dof is None else self.dof[chosen],
         )
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -126,10 +155,12 @@ class Mixture:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         # Arrays come back writeable from a pickle or a deep copy.
-        self._assign(state["weights"], state["means"], state["covariances"], state["feature_names"])
+        names = ("weights", "means", "covariances", "feature_names", "dof")
+        self._assign(*(state[name] for name in names))
 
     def __repr__(self) -> str:
-        return f"Mixture(K={self.n_components}, D={self.n_features})"
+        tails = "" if self.dof is None else ", Student-t"
+        return f"Mixture(K={self.n_components}, D={self.n_features}{tails})"
 
     @property
     def n_components(self) -> int:
@@ -164,13 +195,13 @@ class Mixture:
         return np.swapaxes(self.whitening, 1, 2) @ self.whitening
 
     def log_joint(self, X: ArrayLike) -> Array:
-        """Return log π_k N(x_n; μ_k, Σ_k), shape (N, K).
+        """Return log π_k N(x_n; μ_k, Σ_k), or of t in place of N, shape (N, K).
 
         NaN is missing: a row counts by the marginal density of its other values.
         """
         rows = self._rows(X)
         centre = self.mean  # differences first, so that an offset costs no digits
-        shifted = Mixture.trusted(self.weights, self.means - centre, self.covariances)
+        shifted = Mixture.trusted(self.weights, self.means - centre, self.covariances, dof=self.dof)
         shifted.__dict__["_factors"] = self._factors
         density = WhitenedDensity(shifted, np.dtype(np.float64))
         out = np.empty((len(rows), self.n_components))
@@ -179,6 +210,8 @@ class Mixture:
             # A row so far away that its distance overflows has log-density -inf.
             with np.errstate(over="ignore", invalid="ignore"):
                 values = density.log_joint(np.ascontiguousarray(block.T)).T
+                if self.dof is not None:
+                    tails(values.T, log_normaliser(shifted)[:, None], self.dof, self.n_features)
             values[np.isnan(values) & np.isfinite(block).all(axis=1, keepdims=True)] = -np.inf
             missing = np.isnan(block)
             if missing.any():
@@ -250,7 +283,7 @@ class Mixture:
         if view.is_joint:
             return self
         covariances = symmetrise(view.basis @ self.covariances @ view.basis.T)
-        return Mixture.trusted(self.weights, self.means @ view.basis.T, covariances)
+        return Mixture.trusted(self.weights, self.means @ view.basis.T, covariances, dof=self.dof)
 
     def marginal(self, features: Feature | Sequence[Feature]) -> Mixture:
         """Return the mixture of some features, in the order given.
@@ -273,6 +306,7 @@ class Mixture:
             self.means[:, chosen],
             np.ascontiguousarray(self.covariances[:, chosen[:, None], chosen]),
             None if names is None else tuple(names[i] for i in chosen),
+            self.dof,
         )
 
     def conditional(
@@ -341,7 +375,7 @@ class Mixture:
         if offset.shape != (len(matrix),):
             raise ValueError(f"b must have shape ({len(matrix)},), got {offset.shape}")
         covariances = symmetrise(matrix @ self.covariances @ matrix.T)
-        return Mixture(self.weights, self.means @ matrix.T + offset, covariances)
+        return Mixture(self.weights, self.means @ matrix.T + offset, covariances, dof=self.dof)
 
     @property
     def mean(self) -> Array:
@@ -350,10 +384,15 @@ class Mixture:
 
     @property
     def covariance(self) -> Array:
-        """Covariance of the whole mixture, shape (D, D)."""
+        """Covariance of the whole mixture, shape (D, D).
+
+        Infinite where a component has no more than two degrees of freedom.
+        """
         centred = self.means - self.mean
         between = (self.weights[:, None] * centred).T @ centred
-        return np.asarray(np.einsum("k,kij->ij", self.weights, self.covariances) + between)
+        return np.asarray(
+            np.einsum("k,kij->ij", self.weights * spread(self.dof), self.covariances) + between
+        )
 
     def sample(
         self, n: int = 1, rng: np.random.Generator | int | None = None
@@ -380,6 +419,8 @@ class Mixture:
         rows = np.empty((n, self.n_features))
         factors = np.linalg.cholesky(self.covariances)
         noise = rng.standard_normal((n, self.n_features))
+        if self.dof is not None:
+            noise /= np.sqrt(scales(self.dof[labels], (n,), rng))[:, None]
         for k in np.unique(labels):
             members = labels == k
             rows[members] = self.means[k] + noise[members] @ factors[k].T

@@ -37,6 +37,9 @@ class Moments:
         Number of rows with a positive weight.
     reference : array of shape (d,)
         The point c.
+    scales : array of shape (K, 2) or None
+        Of Student-t components Σ r E(u) and Σ r E(log u); there `first` and `second` are
+        sums of r E(u) in place of r.  None for Gaussians.
     """
 
     counts: Array
@@ -46,6 +49,7 @@ class Moments:
     total: float
     rows: int
     reference: Array
+    scales: Array | None = None
 
     def __add__(self, other: Moments) -> Moments:
         if not np.array_equal(self.reference, other.reference):
@@ -58,6 +62,7 @@ class Moments:
             total=self.total + other.total,
             rows=self.rows + other.rows,
             reference=self.reference,
+            scales=_summed(self.scales, other.scales),
         )
 
     def scaled(self, factor: float) -> Moments:
@@ -69,6 +74,7 @@ class Moments:
             second=factor * self.second,
             log_likelihood=factor * self.log_likelihood,
             total=factor * self.total,
+            scales=None if self.scales is None else factor * self.scales,
         )
 
     def shift(self, reference: Array) -> Moments:
@@ -79,9 +85,9 @@ class Moments:
             self.second
             + cross
             + np.swapaxes(cross, 1, 2)
-            + self.counts[:, None, None] * np.outer(step, step)
+            + self.mass[:, None, None] * np.outer(step, step)
         )
-        first = self.first + self.counts[:, None] * step
+        first = self.first + self.mass[:, None] * step
         return replace(self, first=first, second=second, reference=reference)
 
     @property
@@ -104,18 +110,39 @@ class Moments:
         return np.asarray(self.counts > DEAD_ROWS * self.row_weight)
 
     @property
+    def mass(self) -> Array:
+        """Weights with which `first` and `second` are summed, shape (K,)."""
+        return self.counts if self.scales is None else self.scales[:, 0]
+
+    @property
     def means(self) -> Array:
         """Component means, shape (K, d); NaN where a component holds nothing."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(self.reference + self.first / self.counts[:, None])
+            return np.asarray(self.reference + self.first / self.mass[:, None])
 
     @property
     def covariances(self) -> Array:
         """Component covariances, shape (K, d, d); NaN where one holds nothing."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            offset = self.first / self.counts[:, None]
-            second = self.second / self.counts[:, None, None]
-        return symmetrise(second - offset[:, :, None] * offset[:, None, :])
+            offset = self.first / self.mass[:, None]
+            second = self.second / self.mass[:, None, None]
+            central = symmetrise(second - offset[:, :, None] * offset[:, None, :])
+            return central if self.scales is None else central * self.pull[:, None, None]
+
+    @property
+    def pull(self) -> Array:
+        """Σ r E(u) / Σ r, shape (K,): how much a row counts in the covariances; 1 for Gaussians."""
+        if self.scales is None:
+            return np.ones(len(self.counts))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(self.mass / self.counts)
+
+
+def _summed(one: Array | None, other: Array | None) -> Array | None:
+    """Add what Student-t components have; a sum over nothing has None."""
+    if one is None or other is None:
+        return other if one is None else one
+    return one + other
 
 
 def map_weights(counts: Array, total: float, pseudo_count: float = 0.0) -> Array:

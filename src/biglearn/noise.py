@@ -62,7 +62,8 @@ class Noise:
         weights, centre = mixture.weights[:-1], mixture.means[-1]
         total = weights.sum()
         shares = weights / total if total > 0 else np.full(len(weights), 1 / len(weights))
-        gaussians = Mixture.trusted(shares, mixture.means[:-1], mixture.covariances[:-1])
+        dof = None if mixture.dof is None else mixture.dof[:-1]
+        gaussians = Mixture.trusted(shares, mixture.means[:-1], mixture.covariances[:-1], dof=dof)
         return gaussians, cls(float(mixture.weights[-1]), centre - half, centre + half)
 
     def outward(self, centre: Array, scale: Array) -> Noise:

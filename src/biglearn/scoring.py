@@ -148,8 +148,8 @@ class RowsMixin:
     def _n_parameters(self) -> int:
         n_components, n_features = self.mixture_.n_components, self.mixture_.n_features
         covariances = self._structure.n_parameters(n_components, n_features)
-        n_weights = n_components - 1 + bool(self.noise)
-        return covariances + n_components * n_features + n_weights
+        more = bool(self.noise) + (0 if self.mixture_.dof is None else n_components)
+        return covariances + n_components * n_features + n_components - 1 + more
 
     def _totals(self, X: ArrayLike, *, entropy: bool = False) -> Array:
         """Return N, the log-likelihood and (if asked) the entropy of the responsibilities."""

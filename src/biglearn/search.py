@@ -46,6 +46,8 @@ class Settings:
         Seconds after which the best so far is returned.
     n_init : int
         Number of independent runs.
+    dof : float or None
+        Degrees of freedom that Student-t components begin with; None for Gaussians.
     fixed : Fixed or None
         Parameters that stay as they are, in the engine's units.
     """
@@ -57,6 +59,7 @@ class Settings:
     max_iter: int = 1000
     max_time: float | None = None
     n_init: int = 1
+    dof: float | None = None
     fixed: Fixed | None = None
 
 
@@ -191,22 +194,33 @@ class Run:
         self.leg, self.leg_log_likelihood = None, -math.inf
 
     def regularise(
-        self, weights: Array, means: Array, covariances: Array, shares: Array
+        self,
+        weights: Array,
+        means: Array,
+        covariances: Array,
+        shares: Array,
+        *,
+        dof: Array | None = None,
+        pull: Array | float = 1.0,
     ) -> Mixture:
         """Put parameters under the structure, the floor and what is fixed.
 
         `shares` are the components' shares of the rows, by which a tied
-        covariance averages.
+        covariance averages, and `pull` how much a row counts in the covariances
+        (see `Moments`).  Student-t components without `dof` get those to begin with.
         """
         settings, fixed = self.settings, self.settings.fixed
         if fixed is not None:
-            weights, means, covariances = fixed.before(weights, means, covariances)
+            weights, means, covariances = fixed.before(weights, means, covariances, pull)
             shares = fixed.shares(shares)
         fitted, n_raised = settings.structure.fit(covariances, shares, settings.floor)
         if fixed is not None:
             fitted = fixed.after(fitted)
         self.raised += n_raised
-        return Mixture.trusted(weights, means, fitted)
+        if settings.dof is None:
+            return Mixture.trusted(weights, means, fitted)
+        dof = np.full(len(weights), settings.dof) if dof is None else dof
+        return Mixture.trusted(weights, means, fitted, dof=dof)
 
     def record(
         self, move: str, *, log_likelihood: float | None = None, accepted: bool = True

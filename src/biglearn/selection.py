@@ -408,6 +408,6 @@ def _again(
     """Fit the chosen mixture to all rows, from where it is."""
     path = _Path(chosen, (X, sample_weight))
     last, size = path.units.inward(chosen.mixture_), chosen.n_components
-    start = GivenParameters(normal, last.weights, last.means, last.covariances)
+    start = GivenParameters(normal, last.weights, last.means, last.covariances, last.dof)
     path.fit(size, Climb(), start)
     return path.candidate(size)[1]

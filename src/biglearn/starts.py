@@ -100,10 +100,12 @@ def random_responsibilities(run: Run) -> Mixture:
 def normal(run: Run) -> Mixture:
     """Draw the paper's start: π = 1/K, μ ~ N(0, I), Σ = I in the engine's units."""
     n_components, n_features = run.settings.n_components, run.engine.n_features
+    dof = run.settings.dof
     return Mixture.trusted(
         np.full(n_components, 1.0 / n_components),
         run.rng.standard_normal((n_components, n_features)),
         np.tile(np.eye(n_features), (n_components, 1, 1)),
+        dof=None if dof is None else np.full(n_components, dof),
     )
 
 
@@ -146,11 +148,14 @@ class GivenParameters:
     weights: Array | None = None
     means: Array | None = None
     covariances: Array | None = None
+    dof: Array | None = None
 
     def __call__(self, run: Run) -> Mixture:
         """Return the base start with the given parts in place of its own."""
         if self.weights is not None and self.means is not None and self.covariances is not None:
-            return run.regularise(self.weights, self.means, self.covariances, self.weights)
+            return run.regularise(
+                self.weights, self.means, self.covariances, self.weights, dof=self.dof
+            )
         mixture = self._start()(run)
         weights = mixture.weights if self.weights is None else self.weights
         means = mixture.means if self.means is None else self.means
@@ -189,6 +194,37 @@ def lone_rows(rows: Array) -> Array:
 
 
 @dataclass(frozen=True)
+class ClearedStart:
+    """Begin by another start, from rows that are not alone.
+
+    A single row far away would draw a centre to itself.
+
+    Parameters
+    ----------
+    base : Start
+    """
+
+    base: Start
+
+    def __call__(self, run: Run) -> Mixture:
+        """Return the other start's mixture."""
+        return self.and_share(run)[0]
+
+    def and_share(self, run: Run) -> tuple[Mixture, float]:
+        """Return the mixture, and the share of the rows that are alone."""
+        sample = run.engine.subsample(_LOOKED_AT, run.rng).filled()
+        together = np.flatnonzero(lone_rows(sample.rows()) < 0.5)
+        engine: Engine = run.engine
+        # a start that is given for every row keeps them all
+        if len(together) > 2 * run.settings.n_components and not isinstance(
+            self.base, GivenResponsibilities
+        ):
+            engine = sample.select(together)
+        mixture = self.base(Run(engine, run.settings, self.base, run.rng))
+        return mixture, 1 - len(together) / sample.n_rows
+
+
+@dataclass(frozen=True)
 class NoisyStart:
     """Begin with K components by another start, from rows that are not alone, and with noise.
 
@@ -211,14 +247,8 @@ class NoisyStart:
             n_components=n_components,
             fixed=None if fixed is None else fixed.part(np.arange(n_components), 1.0),
         )
-        sample = run.engine.subsample(_LOOKED_AT, run.rng).filled()
-        together = np.flatnonzero(lone_rows(sample.rows()) < 0.5)
-        share = 1 - len(together) / sample.n_rows
-        engine: Engine = run.engine
-        # a start that is given for every row keeps them all
-        if len(together) > 2 * n_components and not isinstance(self.base, GivenResponsibilities):
-            engine = sample.select(together)
-        first = self.base(Run(engine, settings, self.base, run.rng))
+        inner = Run(run.engine, settings, self.base, run.rng)
+        first, share = ClearedStart(self.base).and_share(inner)
         last, share = self.noise.component(0), float(np.clip(share, 0.01, 0.5))
         weights = np.append((1 - share) * first.weights, share)
         means = np.concatenate([first.means, last.means])

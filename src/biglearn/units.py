@@ -107,10 +107,10 @@ class Units:
         """Express a mixture of the user's rows in these units."""
         covariances = mixture.covariances / self.scale[:, None] / self.scale
         means = (mixture.means - self.centre) / self.scale
-        return Mixture.trusted(mixture.weights, means, covariances)
+        return Mixture.trusted(mixture.weights, means, covariances, dof=mixture.dof)
 
     def outward(self, mixture: Mixture, feature_names: tuple[str, ...] | None = None) -> Mixture:
         """Express a mixture in these units as one of the user's rows."""
         covariances = mixture.covariances * self.scale[:, None] * self.scale
         means = mixture.means * self.scale + self.centre
-        return Mixture.trusted(mixture.weights, means, covariances, feature_names)
+        return Mixture.trusted(mixture.weights, means, covariances, feature_names, mixture.dof)

@@ -68,12 +68,14 @@ class LabelledEngine:
         return reduce(add, parts)
 
     def _of_one(self, mixture: Mixture, k: int, diagonal: bool) -> Moments:
-        one = slice(k, k + 1)
-        alone = Mixture.trusted(mixture.weights[one], mixture.means[one], mixture.covariances[one])
-        moments = self._known[k].expect(alone, diagonal=diagonal)
+        moments = self._known[k].expect(mixture.part(slice(k, k + 1)), diagonal=diagonal)
         counts, first, second = (np.zeros_like(a) for a in _sizes(mixture))
         counts[k], first[k], second[k] = moments.counts[0], moments.first[0], moments.second[0]
-        return replace(moments, counts=counts, first=first, second=second)
+        scales = None
+        if moments.scales is not None:
+            scales = np.zeros((mixture.n_components, 2))
+            scales[k] = moments.scales[0]
+        return replace(moments, counts=counts, first=first, second=second, scales=scales)
 
     def align(self, mixture: Mixture, held: BoolArray | None = None) -> Mixture:
         """Return the mixture with its components in the order that suits the labels best.
@@ -83,9 +85,7 @@ class LabelledEngine:
         places = np.array(sorted(self._known))
         costs = np.stack([self._costs(mixture, int(k)) for k in places])
         order = assigned(costs, places, None if held is None else ~held)
-        return Mixture.trusted(
-            mixture.weights[order], mixture.means[order], mixture.covariances[order]
-        )
+        return mixture.part(order)
 
     def _costs(self, mixture: Mixture, k: int) -> Array:
         """Return minus the log-likelihood of the rows labelled k under every component, (K,)."""

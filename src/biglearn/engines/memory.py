@@ -12,6 +12,7 @@ from biglearn.densities import (
     Pairs,
     QuadraticDensity,
     WhitenedDensity,
+    log_normaliser,
     normalise,
     outer_sums,
     quadratic_is_accurate,
@@ -19,6 +20,7 @@ from biglearn.densities import (
 from biglearn.engines.threads import Threads
 from biglearn.mixture import Mixture
 from biglearn.moments import Moments
+from biglearn.student import scale_sums, tails, with_logs
 from biglearn.units import Units
 from biglearn.views import View
 
@@ -40,6 +42,10 @@ _SMALL_WORK = 4_000_000
 
 #: Up to this size of a view quadratic features are faster (see docs/explanation).
 _QUADRATIC_SIZE = 40
+
+
+#: Responsibilities (K, b), log-densities (b,), and E(u) of Student-t components (K, b).
+Shares = tuple[FloatArray, FloatArray, FloatArray | None]
 
 
 class MemoryEngine:
@@ -133,24 +139,26 @@ class MemoryEngine:
         else:
             density = WhitenedDensity(mixture, self._dtype)
 
-        def responsibilities(
-            start: int, rows: FloatArray, features: FloatArray | None
-        ) -> tuple[FloatArray, FloatArray]:
+        def responsibilities(start: int, rows: FloatArray, features: FloatArray | None) -> Shares:
             log_joint = density.log_joint(rows, features)
-            if self._background is None:
-                return log_joint, normalise(log_joint)
-            return log_joint, normalise(log_joint, self._background[start : start + rows.shape[1]])
+            scales = None
+            if mixture.dof is not None:
+                scales = tails(log_joint, constant, mixture.dof, self.n_features)
+            background = self._background
+            if background is not None:
+                background = background[start : start + rows.shape[1]]
+            return log_joint, normalise(log_joint, background), scales
 
-        return self._collect(responsibilities, mixture.n_components, pairs, small)
+        constant = log_normaliser(mixture)[:, None]
+        moments = self._collect(responsibilities, mixture.n_components, pairs, small)
+        return moments if mixture.dof is None else with_logs(moments, mixture.dof)
 
     def moments_of(self, responsibilities: Array) -> Moments:
         """Return the moments under given responsibilities, shape (N, K)."""
 
-        def given(
-            start: int, rows: FloatArray, features: FloatArray | None
-        ) -> tuple[FloatArray, FloatArray]:
+        def given(start: int, rows: FloatArray, features: FloatArray | None) -> Shares:
             block = responsibilities[start : start + rows.shape[1]].T.astype(self._dtype)
-            return block, np.zeros(rows.shape[1], dtype=self._dtype)
+            return block, np.zeros(rows.shape[1], dtype=self._dtype), None
 
         size = self.n_features
         return self._collect(
@@ -202,7 +210,7 @@ class MemoryEngine:
 
     def _collect(
         self,
-        responsibilities: Callable[..., tuple[FloatArray, FloatArray]],
+        responsibilities: Callable[..., Shares],
         n_components: int,
         pairs: Pairs,
         featured: bool,
@@ -218,8 +226,9 @@ class MemoryEngine:
         per_group = -(-len(blocks) // _GROUPS)
         groups = [blocks[i : i + per_group] for i in range(0, len(blocks), per_group)]
 
-        def run(group: range) -> tuple[Array, float]:
+        def run(group: range) -> tuple[Array, Array | None, float]:
             sums, log_likelihood = np.zeros((n_components, pairs.n_features)), 0.0
+            extra: Array | None = None
             buffer: FloatArray | None = None
             for start in group:
                 block = slice(start, start + size)
@@ -231,22 +240,32 @@ class MemoryEngine:
                     if buffer is None:
                         buffer = np.empty((pairs.n_features, size), dtype=self._dtype)
                     features = pairs.fill(rows, buffer[:, : rows.shape[1]])
-                shares, log_density = responsibilities(start, rows, features)
+                shares, log_density, scales = responsibilities(start, rows, features)
                 if self._weights is not None:
                     weights = self._weights[block].astype(self._dtype)
                     shares *= weights
                     log_density = np.where(weights > 0, log_density * weights, 0.0)
+                if scales is not None:
+                    ours = scale_sums(shares, scales)
+                    extra = ours if extra is None else extra + ours
+                    shares *= scales
                 sums += outer_sums(shares, rows) if features is None else shares @ features.T
                 log_likelihood += float(log_density.sum(dtype=np.float64))
-            return sums, log_likelihood
+            return sums, extra, log_likelihood
 
         work = len(self._X) * n_components * pairs.n_features
         mapped = self._threads.map(run, groups) if work > _SMALL_WORK else map(run, groups)
         sums, log_likelihood = np.zeros((n_components, pairs.n_features)), 0.0
-        for group_sums, group_log_likelihood in mapped:
+        extra: Array | None = None
+        for group_sums, group_extra, group_log_likelihood in mapped:
             sums += group_sums
             log_likelihood += group_log_likelihood
+            if group_extra is not None:
+                extra = group_extra if extra is None else extra + group_extra
         counts, first, second = pairs.unpack(sums)
+        scales = None
+        if extra is not None:
+            counts, scales = extra[:, 0], np.column_stack([counts, extra[:, 1]])
         return Moments(
             counts=counts,
             first=first,
@@ -255,6 +274,7 @@ class MemoryEngine:
             total=self._total,
             rows=self._count,
             reference=np.zeros(self.n_features),
+            scales=scales,
         )
 
     def _kept_features(self, pairs: Pairs, start: int, rows: FloatArray) -> FloatArray:

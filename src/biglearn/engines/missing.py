@@ -26,6 +26,7 @@ from biglearn.missing import (
 )
 from biglearn.mixture import Mixture
 from biglearn.moments import Moments
+from biglearn.student import expected_log, scale_sums
 from biglearn.units import Units
 from biglearn.views import View
 
@@ -188,19 +189,27 @@ class MissingEngine:
             weights *= self._weights[rows]
         shares *= weights
         n_components, size = mixture.means.shape
+        counts, scales = shares.sum(axis=1), None
         per_pattern = shares.reshape(n_components, len(stack.rows), -1).sum(axis=2)
         roots = completed.roots.reshape(n_components, -1, size)
         hidden = np.repeat(per_pattern, stack.hidden.shape[1], axis=1)[:, :, None] * roots
+        if completed.scales is not None and mixture.dof is not None:
+            logs = scale_sums(shares, completed.scales)[:, 1]
+            seen = size - stack.hidden.shape[1]
+            logs += counts * expected_log(mixture.dof, seen)
+            shares *= completed.scales
+            scales = np.column_stack([shares.sum(axis=1), logs])
         values = completed.deviations + mixture.means[:, None, :]
         weighted = values * shares[:, :, None]
         return Moments(
-            counts=shares.sum(axis=1),
+            counts=counts,
             first=weighted.sum(axis=1),
             second=np.swapaxes(weighted, 1, 2) @ values + np.swapaxes(hidden, 1, 2) @ roots,
             log_likelihood=float(np.where(weights > 0, log_density * weights, 0.0).sum()),
             total=float(weights.sum()),
             rows=int((weights > 0).sum()),
             reference=np.zeros(size),
+            scales=scales,
         )
 
     def filled(self, mixture: Mixture | None = None) -> MemoryEngine:
@@ -271,13 +280,16 @@ class _Part:
         regression = spread @ mixture.precisions
         gain = (np.eye(mixture.n_features) - regression) @ self._view.basis.T
         offset = np.einsum("kij,kj->ki", regression, mixture.means)
-        counts = moments.counts[:, None]
+        mass = moments.mass[:, None]
         lifted = np.einsum("kij,kj->ki", gain, moments.first)
-        cross = offset[:, :, None] * (lifted + 0.5 * counts * offset)[:, None, :]
+        cross = offset[:, :, None] * (lifted + 0.5 * mass * offset)[:, None, :]
         second = gain @ moments.second @ np.swapaxes(gain, 1, 2)
         return replace(
             moments,
-            first=lifted + counts * offset,
-            second=second + cross + np.swapaxes(cross, 1, 2) + counts[:, :, None] * spread,
+            first=lifted + mass * offset,
+            second=second
+            + cross
+            + np.swapaxes(cross, 1, 2)
+            + moments.counts[:, None, None] * spread,
             reference=np.zeros(mixture.n_features),
         )

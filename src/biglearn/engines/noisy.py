@@ -53,10 +53,7 @@ class NoisyEngine:
     def expect(self, mixture: Mixture, *, diagonal: bool = False) -> Moments:
         """Make one E-step: return the moments, the last component's as if it were Gaussian."""
         share = max(float(mixture.weights[-1]), float(np.finfo(float).tiny))
-        gaussians = Mixture.trusted(
-            mixture.weights[:-1] / share, mixture.means[:-1], mixture.covariances[:-1]
-        )
-        moments = self._seen.expect(gaussians, diagonal=diagonal)
+        moments = self._seen.expect(mixture.part(slice(-1), 1 / share), diagonal=diagonal)
         count = max(moments.total - float(moments.counts.sum()), 0.0)
         mean = mixture.means[-1] - moments.reference
         square = mixture.covariances[-1] + np.outer(mean, mean)
@@ -66,6 +63,9 @@ class NoisyEngine:
             first=np.concatenate([moments.first, count * mean[None]]),
             second=np.concatenate([moments.second, count * square[None]]),
             log_likelihood=moments.log_likelihood + moments.total * float(np.log(share)),
+            scales=None
+            if moments.scales is None
+            else np.concatenate([moments.scales, [[count, 0.0]]]),
         )
 
     def subsample(self, limit: int, rng: np.random.Generator) -> Sample:

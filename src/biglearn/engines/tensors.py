@@ -21,6 +21,7 @@ import torch
 
 from biglearn._linalg import Array
 from biglearn.densities import Parameters, log_normaliser
+from biglearn.student import excess
 
 Tensor: TypeAlias = torch.Tensor
 
@@ -203,6 +204,21 @@ def normalise(log_joint: Tensor) -> tuple[Tensor, Tensor]:
     # log Σ exp(l) = l_max - log r_max, which needs no second exponential
     log_density = highest - shares.amax(dim=0).log()
     return shares, log_density
+
+
+def tails(log_joint: Tensor, constant: Tensor, parameters: Parameters) -> Tensor:
+    """Turn log π_k N(y), (K, b), into log π_k t(y) in place; return E(u), (K, b).
+
+    See `biglearn.student`.
+    """
+    if parameters.dof is None:
+        raise TypeError("Gaussians have no tails")
+    size = parameters.means.shape[1]
+    nu = sent(parameters.dof[:, None].copy(), log_joint)
+    more = sent(excess(parameters.dof, size)[:, None], log_joint)
+    distances = (2 * (constant - log_joint)).nan_to_num_(nan=0.0, posinf=math.inf).clamp_(min=0)
+    log_joint.copy_(constant + more - 0.5 * (nu + size) * torch.log1p(distances / nu))
+    return (nu + size) / (nu + distances)
 
 
 def bytes_per_row(n_components: int, products: Panels | Squares, featured: bool, item: int) -> int:

@@ -13,7 +13,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from biglearn._linalg import Array
-from biglearn.densities import quadratic_is_accurate
+from biglearn.densities import log_normaliser, quadratic_is_accurate
 from biglearn.engines import arrays, tensors
 from biglearn.engines.arrays import ArraySource
 from biglearn.engines.base import Wishes
@@ -22,6 +22,7 @@ from biglearn.engines.over import Sample, over
 from biglearn.engines.tensors import Panels, QuadraticForm, Squares, Tensor, WhitenedForm
 from biglearn.mixture import Mixture
 from biglearn.moments import Moments
+from biglearn.student import with_logs
 from biglearn.units import Units
 from biglearn.views import View
 
@@ -173,37 +174,50 @@ class TorchEngine:
         fast = self._tf32 and isinstance(form, WhitenedForm) and _tf32_noise(mixture) < _TF32_NOISE
         with precision("highest"):
             sums = self._budget.attempt(
-                lambda: self._pass(
-                    form, products, n_components=mixture.n_components, featured=featured, fast=fast
-                )
+                lambda: self._pass(form, products, mixture, featured=featured, fast=fast)
             )
-        matrices = products.unpack(sums[:-1].reshape(mixture.n_components, -1))
-        return Moments(
-            counts=matrices[:, 0, 0].copy(),
+        n_components = mixture.n_components
+        extra = sums[-1 - 2 * n_components : -1].reshape(n_components, 2)
+        matrices = products.unpack(sums[: -1 - 2 * n_components].reshape(n_components, -1))
+        counts, scales = matrices[:, 0, 0].copy(), None
+        if mixture.dof is not None:
+            counts, scales = extra[:, 0].copy(), np.column_stack([counts, extra[:, 1]])
+        moments = Moments(
+            counts=counts,
             first=matrices[:, 0, 1:].copy(),
             second=matrices[:, 1:, 1:],
             log_likelihood=float(sums[-1]),
             total=self._total,
             rows=self.n_rows,
             reference=np.zeros(self.n_features),
+            scales=scales,
         )
+        return moments if mixture.dof is None else with_logs(moments, mixture.dof)
 
     def _pass(
         self,
         form: QuadraticForm | WhitenedForm,
         products: Panels | Squares,
+        mixture: Mixture,
         *,
-        n_components: int,
         featured: bool,
         fast: bool,
     ) -> Array:
-        """Return sums over all rows, K P of the products and the log-likelihood, in one array."""
+        """Return sums over all rows in one array.
+
+        K P of the products, 2 K of what Student-t components have more (zero for
+        Gaussians), and the log-likelihood.
+        """
+        n_components = mixture.n_components
         size = self._budget.block_rows(
             tensors.bytes_per_row(n_components, products, featured, self._dtype.itemsize)
         )
         options = {"dtype": torch.float64, "device": self.device}
         sums = torch.zeros((n_components, products.n_products), **options)
+        extra = torch.zeros((n_components, 2), **options)
         log_likelihood = torch.zeros((), **options)
+        constant = torch.from_numpy(log_normaliser(mixture)[:, None]).to(self._dtype)
+        constant = constant.to(self.device)
         width, longest = products.n_products if featured else 0, min(size, len(self._X))
         buffer = torch.empty((width, longest), dtype=self._dtype, device=self.device)
         start = 0
@@ -211,11 +225,19 @@ class TorchEngine:
             n_rows = rows.shape[1]
             features = products.fill(rows, buffer[:, :n_rows]) if featured else None
             with precision("high" if fast else "highest"):
-                shares, log_density = tensors.normalise(form.log_joint(rows, features))
+                log_joint = form.log_joint(rows, features)
+                scales = None
+                if mixture.dof is not None:
+                    scales = tensors.tails(log_joint, constant, mixture)
+                shares, log_density = tensors.normalise(log_joint)
             if self._weights is not None:
                 weights = self._weights[start : start + n_rows]
                 shares *= weights
                 log_density = torch.where(weights > 0, log_density * weights, 0)
+            if scales is not None:
+                extra[:, 0] += shares.sum(dim=1, dtype=torch.float64)
+                extra[:, 1] += (shares * scales.log()).sum(dim=1, dtype=torch.float64)
+                shares *= scales
             with precision("high" if self._tf32 else "highest"):
                 if features is not None:
                     sums += tensors.summed_product(shares, features)
@@ -224,7 +246,9 @@ class TorchEngine:
             log_likelihood += log_density.sum(dtype=torch.float64)
             start += n_rows
         # the only wait for the device: everything comes down at once
-        everything: Array = torch.cat([sums.flatten(), log_likelihood[None]]).cpu().numpy()
+        everything: Array = (
+            torch.cat([sums.flatten(), extra.flatten(), log_likelihood[None]]).cpu().numpy()
+        )
         return everything
 
     def subsample(self, limit: int, rng: np.random.Generator) -> Sample:

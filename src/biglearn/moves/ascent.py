@@ -13,6 +13,7 @@ from biglearn.moments import Moments
 from biglearn.moves.matching import m_step
 from biglearn.records import Record
 from biglearn.search import Run, Trace
+from biglearn.student import LEAST, MOST
 
 
 def remaining_gain(trace: Sequence[float]) -> float:
@@ -112,8 +113,12 @@ def extrapolate(run: Run, first: Mixture, second: Mixture, third: Mixture) -> Mi
         means = np.einsum("kij,kj->ki", whitening, b.means - a.means)
         spread = whitening @ (b.covariances - a.covariances) @ np.swapaxes(whitening, 1, 2)
         scale = np.sqrt(third.weights)
+        tails = np.zeros(0)
+        if a.dof is not None and b.dof is not None:
+            tails = scale * np.log(b.dof / a.dof)
         return np.concatenate(
             [
+                tails,
                 (scale * change).ravel(),
                 (scale[:, None] * means).ravel(),
                 (scale[:, None, None] * spread).ravel(),
@@ -134,7 +139,11 @@ def extrapolate(run: Run, first: Mixture, second: Mixture, third: Mixture) -> Mi
             logs = a * log_weights[0] + b * log_weights[1] + c * log_weights[2]
             weights = np.exp(logs - logs.max())
             weights /= weights.sum()
-            return run.regularise(weights, means, covariances, weights)
+            dof = None
+            if first.dof is not None and second.dof is not None and third.dof is not None:
+                logs = a * np.log(first.dof) + b * np.log(second.dof) + c * np.log(third.dof)
+                dof = np.exp(np.clip(logs, np.log(LEAST), np.log(MOST)))
+            return run.regularise(weights, means, covariances, weights, dof=dof)
         length = 1.0 + (length - 1.0) / 2 if length > 1.1 else 1.0
     return None
 
@@ -155,7 +164,7 @@ def reseed(run: Run, mixture: Mixture, dead: BoolArray) -> Mixture:
         covariances[donor] -= np.outer(step, step)
         covariances[k] = covariances[donor]
     run.reseeded += int(dead.sum())
-    return run.regularise(weights / weights.sum(), means, covariances, weights)
+    return run.regularise(weights / weights.sum(), means, covariances, weights, dof=mixture.dof)
 
 
 def longest_half_axis(covariance: np.ndarray) -> np.ndarray:
@@ -177,7 +186,7 @@ class Ascent:
     tol, max_iter : optional
         Those of the run's settings if left out.
     accelerate : bool
-        Extrapolate; plain EM does not.
+        Extrapolate; plain EM does not, but for Student-t components.
     goal : float
         Give up where EM can hardly climb this high any more.
     """
@@ -195,7 +204,9 @@ class Ascent:
         trace = run.ascent = Trace()
         fixed = run.settings.fixed
         free = True if fixed is None else ~fixed.components  # a given one may well stay empty
-        points = climb(run, run.mixture, accelerate=self.accelerate)
+        # the degrees of freedom of Student-t components creep without
+        accelerate = self.accelerate or run.settings.dof is not None
+        points = climb(run, run.mixture, accelerate=accelerate)
         try:
             while trace.points <= limit:
                 point = next(points)
@@ -208,7 +219,7 @@ class Ascent:
                     trace.reseeded += np.flatnonzero(dead).tolist()
                     trace = run.ascent = Trace(reseeded=trace.reseeded, points=trace.points)
                     revived = reseed(run, m_step(run, point.mixture, point.moments), dead)
-                    points = climb(run, revived, accelerate=self.accelerate)
+                    points = climb(run, revived, accelerate=accelerate)
                 elif point.left <= tol:
                     self._conclude(
                         run, trace, point.log_likelihood >= run.best_log_likelihood - tol

@@ -56,7 +56,11 @@ class Trial:
         means[self.active] = self.mixture.means
         covariances[self.active] = self.mixture.covariances
         weights /= weights.sum()
-        return run.regularise(weights, means, covariances, weights)
+        dof = None
+        if whole.dof is not None and self.mixture.dof is not None:
+            dof = whole.dof.copy()
+            dof[self.active] = self.mixture.dof
+        return run.regularise(weights, means, covariances, weights, dof=dof)
 
 
 def neighbourhood(rows: Rows, plan: Plan) -> IntArray:
@@ -87,22 +91,19 @@ def try_plan(
             len(active),
             run.settings.structure,
             run.settings.floor,
+            dof=run.settings.dof,
             fixed=None if fixed is None else fixed.part(active, weight),
         ),
         start=run.start,
         rng=run.rng,
     )
     whole = operate(run, mixture, plan)
-    part = Mixture.trusted(
-        whole.weights[active] / whole.weights[active].sum(),
-        whole.means[active],
-        whole.covariances[active],
-    )
+    part = whole.part(active, 1 / whole.weights[active].sum())
     ours = rows.weights[members]
     before = float(ours @ rows.log_density[members] / ours.sum()) - np.log(weight)
     best = _settle(inner, part, before, tol=tol / ours.sum(), patience=patience)
     run.spend(inner.passes * len(members) * len(active) / (len(rows.values) * len(mixture.weights)))
-    settled = Mixture.trusted(best.weights * weight, best.means, best.covariances)
+    settled = best.part(slice(None), weight)
     return Trial(active, settled, float((inner.best_log_likelihood - before) * ours.sum()))
 
 

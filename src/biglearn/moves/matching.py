@@ -12,6 +12,7 @@ from biglearn.mixture import Mixture
 from biglearn.moments import Moments, map_weights
 from biglearn.records import Record
 from biglearn.search import Run
+from biglearn.student import update
 from biglearn.views import View
 
 
@@ -86,7 +87,12 @@ def m_step(
         gain = LIFTS[lift_name](mixture, view)
         means, covariances = lift(mixture, view, means, covariances, gain)
     weights = map_weights(moments.counts, moments.total, pseudo_count)
-    return run.regularise(weights, means, covariances, moments.counts / moments.total)
+    shares = moments.counts / moments.total
+    if mixture.dof is None or moments.scales is None:
+        return run.regularise(weights, means, covariances, shares)
+    dof = np.where(alive, update(moments.counts, *moments.scales.T), mixture.dof)
+    pull = np.where(alive, moments.pull, 1.0)
+    return run.regularise(weights, means, covariances, shares, dof=dof, pull=pull)
 
 
 @dataclass(frozen=True)

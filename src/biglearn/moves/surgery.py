@@ -148,9 +148,7 @@ class Members:
 
 def find_cuts(run: Run, mixture: Mixture, rows: Rows, parents: IntArray) -> list[Cut]:
     """Return the best cut found of each parent that has rows enough for two."""
-    part = Mixture.trusted(
-        mixture.weights[parents], mixture.means[parents], mixture.covariances[parents]
-    )
+    part = mixture.part(parents)
     members = Members.of(run, part, rows, parents)
     directions = cut_directions(members)
     tried = [_settle(run, part, members, axes) for axes in directions]
@@ -331,6 +329,7 @@ def operate(run: Run, mixture: Mixture, plan: Plan) -> Mixture:
     """Carry out disjoint surgeries: give up one component each, and cut another."""
     weights = mixture.weights.copy()
     means, covariances = mixture.means.copy(), mixture.covariances.copy()
+    dof = None if mixture.dof is None else mixture.dof.copy()
     for removal, cut in plan:
         if removal.partner is not None:
             one = merge(mixture, np.array([removal.lost]), np.array([removal.partner]))
@@ -341,5 +340,7 @@ def operate(run: Run, mixture: Mixture, plan: Plan) -> Mixture:
         weights[places] = cut.halves.weights * mixture.weights[cut.parent]
         means[places] = cut.halves.means + mixture.means[cut.parent]
         covariances[places] = cut.halves.covariances
+        if dof is not None:
+            dof[places] = dof[cut.parent]
     weights /= weights.sum()
-    return run.regularise(weights, means, covariances, weights)
+    return run.regularise(weights, means, covariances, weights, dof=dof)
