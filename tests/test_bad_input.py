@@ -213,7 +213,7 @@ def test_duplicated_columns_change_no_cluster(X):
     assert model.n_raised_ > 0
 
 
-STARTS = ["k-means++", "kmeans", "random", "random_from_data", "normal"]
+STARTS = ["k-means++", "kmeans", "ward", "random", "random_from_data", "normal"]
 
 
 @pytest.mark.filterwarnings("ignore:components .* re-seeded:UserWarning")

@@ -8,7 +8,7 @@ from biglearn.methods import Paper
 from helpers import blobs
 
 METHODS = {"em": "em", "paper": Paper(steps=8), "search": "search"}
-STARTS = ["k-means++", "kmeans", "random", "random_from_data", "normal"]
+STARTS = ["k-means++", "kmeans", "ward", "random", "random_from_data", "normal"]
 
 
 def fit(X, method="em", **parameters):

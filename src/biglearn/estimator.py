@@ -89,8 +89,8 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
     n_init : int, default=1
         Number of independent runs of the method.
     init_params : str, array-like or callable, default="k-means++"
-        "k-means++", "kmeans", "random_from_data" (centres, each row given to
-        the nearest), "random" (random responsibilities), "normal" (the
+        "k-means++", "kmeans", "ward" (of at most 1000 rows), "random_from_data"
+        (centres, each row given to the nearest), "random" (random responsibilities), "normal" (the
         paper's N(0, I)), labels of shape (N,), responsibilities of shape
         (N, K), or a callable ``(X, n_components, rng)`` that returns either.
     weights_init : array-like of shape (K,), default=None

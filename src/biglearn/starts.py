@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from scipy.special import expit
-from sklearn.cluster import KMeans, kmeans_plusplus
+from sklearn.cluster import AgglomerativeClustering, KMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import pairwise_distances_argmin
 from sklearn.neighbors import NearestNeighbors
@@ -27,6 +27,9 @@ _SAMPLE, _SAMPLE_PER_COMPONENT = 20_000, 200
 
 #: Rows that the search for lone ones looks at, their neighbours, and its rounds of EM.
 _LOOKED_AT, _NEIGHBOURS, _ROUNDS = 5000, 12, 50
+
+#: Rows that Ward's method merges, at most: its cost grows with their square.
+MERGED = 1000
 
 #: Chooses K centres, shape (K, D): (rows, weights, K, rng).
 Centres = Callable[[Array, Array | None, int, np.random.Generator], Array]
@@ -52,6 +55,13 @@ def _kmeans(
     return np.asarray(model.cluster_centers_)
 
 
+def _ward(rows: Array, weights: Array | None, n_components: int, rng: np.random.Generator) -> Array:
+    limit = max(MERGED, 4 * n_components)
+    chosen = rows if len(rows) <= limit else rows[rng.choice(len(rows), limit, replace=False)]
+    labels = AgglomerativeClustering(n_components).fit_predict(chosen)
+    return np.array([chosen[labels == k].mean(axis=0) for k in range(n_components)])
+
+
 def _random_rows(
     rows: Array, weights: Array | None, n_components: int, rng: np.random.Generator
 ) -> Array:
@@ -66,6 +76,7 @@ def _random_rows(
 CENTRES: dict[str, Centres] = {
     "k-means++": _plus_plus,
     "kmeans": _kmeans,
+    "ward": _ward,
     "random_from_data": _random_rows,
 }
 

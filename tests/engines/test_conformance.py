@@ -204,7 +204,9 @@ def test_every_structure_and_what_is_said_of_rows(rng, kind, covariance_type):
         assert getattr(ours, use)(new) == pytest.approx(getattr(theirs, use)(X[:40]), rel=1e-6)
 
 
-@pytest.mark.parametrize("init", ["labels", "callable", "k-means++", "kmeans", "random", "normal"])
+@pytest.mark.parametrize(
+    "init", ["labels", "callable", "k-means++", "kmeans", "ward", "random", "normal"]
+)
 def test_every_start_is_that_of_the_memory_engine(rng, kind, init):
     X = blobs(rng, 400, 2, spread=6.0)
     labels = rng.integers(3, size=400)

@@ -10,7 +10,7 @@ from biglearn.mixture import Mixture
 from biglearn.moves.ascent import Point, climb
 from biglearn.records import Record
 from biglearn.search import Run, Start
-from biglearn.starts import CENTRES, CentreStart
+from biglearn.starts import CENTRES, MERGED, CentreStart
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Tournament:
 
     After a few steps of EM the likelihoods of runs mostly stand in the order in
     which they will end (Biernacki, Celeux and Govaert, Comput. Stat. Data Anal. 41,
-    2003, who call it em-EM).  Every third starts from k-means, the others from
-    the run's start.
+    2003, who call it em-EM).  One starts from k-means, and with few rows the first
+    from Ward's method, the others from the run's start.
 
     Parameters
     ----------
@@ -45,9 +45,12 @@ class Tournament:
 
     def __call__(self, run: Run) -> Iterator[Record]:
         """Set the mixture to the best of the runs."""
-        entrants: Iterator[Start] = cycle([run.start, run.start, CentreStart(CENTRES["kmeans"])])
+        kmeans, ward = (CentreStart(CENTRES[name]) for name in ("kmeans", "ward"))
+        entrants: list[Start] = [run.start, run.start, kmeans]
+        if run.engine.n_rows <= MERGED:  # it sees all rows, and costs next to nothing
+            entrants = [ward, *entrants]
         ends: list[Point] = []
-        for start in islice(entrants, self.runs):
+        for start in islice(cycle(entrants), self.runs):
             run.begin_leg(start(run))
             *_, end = islice(climb(run, run.mixture, accelerate=True), self.steps)
             ends.append(end)
