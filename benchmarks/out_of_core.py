@@ -26,11 +26,15 @@ import numpy as np
 BLOCK = 1 << 18
 
 #: Engines by name: whether they hold all rows in memory, and the package they need.
+#: The last two are Dask on one and two worker processes of a thread each, whose memory
+#: is not seen here.
 ENGINES = {
     "memory": (True, None),
     "chunked": (False, None),
     "torch": (True, "torch"),
     "dask": (False, "dask"),
+    "dask-1": (False, "distributed"),
+    "dask-2": (False, "distributed"),
 }
 
 
@@ -67,23 +71,36 @@ def peak_memory() -> int:
 
 def rows_for(engine: str, path: Path):
     """Return what the engine takes of the file."""
-    if engine == "dask":
-        import dask.array
+    if not engine.startswith("dask"):
+        return path
+    import dask.array
 
-        mapped = np.load(path, mmap_mode="r")
-        return dask.array.from_array(mapped, chunks=(BLOCK, -1))
-    return path
+    shape = np.load(path, mmap_mode="r").shape
+    rows = dask.array.zeros(shape, chunks=(BLOCK, -1))
+    return rows.map_blocks(_read, path, dtype=np.float64)
+
+
+def _read(block, path: Path, block_info=None):
+    """Return the rows of a block, read where it is computed."""
+    start, stop = block_info[0]["array-location"][0]
+    return np.array(np.load(path, mmap_mode="r")[start:stop])
 
 
 def fit(options: argparse.Namespace) -> dict[str, object]:
     """Fit in this process, and say what it took."""
     from biglearn import BigLearnGaussianMixture
 
+    name, _, workers = options.fit.partition("-")
+    if workers:
+        from distributed import Client, LocalCluster
+
+        cluster = LocalCluster(int(workers), threads_per_worker=1, dashboard_address=None)
+        Client(cluster)  # the engine finds it
     before = peak_memory()
     model = BigLearnGaussianMixture(
         options.components,
         method="em",
-        engine=options.fit,
+        engine=name,
         tol=0.0,
         max_iter=options.passes,
         n_threads=options.threads,
@@ -193,7 +210,7 @@ def main() -> None:
     parser.add_argument("--components", type=int, default=20)
     parser.add_argument("--passes", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--engines", nargs="+", choices=list(ENGINES), default=list(ENGINES))
+    parser.add_argument("--engines", nargs="+", choices=list(ENGINES), default=list(ENGINES)[:4])
     parser.add_argument("--in-memory", type=int, default=1024, help="MiB of rows in memory")
     parser.add_argument("--folder", type=Path, help="where the files are written")
     parser.add_argument("--output", type=Path, help="JSON file; otherwise on stdout")

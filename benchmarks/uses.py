@@ -61,6 +61,36 @@ GAPPY = {
 }
 
 
+def by_mixture(X, n_components, seed):
+    """Fit full covariances and as many components as are given."""
+    return BigLearnGaussianMixture(n_components, **_filling(seed)).fit(X)
+
+
+def by_choice(X, n_components, seed):
+    """Let BIC choose K, at most the given one, and the structure of the covariances."""
+    return select_mixture(
+        X,
+        range(1, n_components + 1),
+        covariance_type=["full", "tied", "factor"],
+        n_factors=2,
+        **_filling(seed),
+    ).best_estimator_
+
+
+def _filling(seed):
+    return {"method": "em", "reg_covar": 1e-2, "max_time": 8, "random_state": seed}
+
+
+#: What fits rows with gaps, by name.
+FILLERS = {
+    "biglearn": by_mixture,
+    "biglearn, by BIC": by_choice,
+    "IterativeImputer": lambda X, K, seed: IterativeImputer(random_state=seed).fit(X),
+    "KNNImputer": lambda X, K, seed: KNNImputer().fit(X),
+    "column means": lambda X, K, seed: SimpleImputer().fit(X),
+}
+
+
 def missing():
     """Hide values at random, fill them, and compare with what was hidden."""
     cells = []
@@ -72,33 +102,26 @@ def missing():
                 hidden = rng.random(X.shape) < share
                 hidden[hidden.all(axis=1), 0] = False
                 gappy = np.where(hidden, np.nan, X)
-                fillers = {
-                    "biglearn": BigLearnGaussianMixture(
-                        n_components, method="em", reg_covar=1e-2, max_time=8, random_state=seed
-                    ),
-                    "IterativeImputer": IterativeImputer(random_state=seed),
-                    "KNNImputer": KNNImputer(),
-                    "column means": SimpleImputer(),
-                }
-                for method, filler in fillers.items():
+                for method, filler in FILLERS.items():
+                    if method == "biglearn, by BIC" and n_components > 3:
+                        continue  # a path through K on so many patterns takes minutes
                     with conditions(1) as noted:
                         began = time.perf_counter()
-                        filled = filler.fit(gappy)
-                        if method == "biglearn":
-                            filled = filler.impute(gappy)
-                        else:
-                            filled = filler.transform(gappy)
+                        fitted = filler(gappy, n_components, seed)
+                        ours = isinstance(fitted, BigLearnGaussianMixture)
+                        filled = fitted.impute(gappy) if ours else fitted.transform(gappy)
                         seconds = time.perf_counter() - began
                     gaps = (filled - X)[hidden]
                     score = -0.5 * np.log(2 * np.pi * np.e * (gaps**2).mean())
-                    if method == "biglearn":  # log p(hidden | seen), exactly
-                        told = filler.score_samples(X) - filler.score_samples(gappy)
+                    if ours:  # log p(hidden | seen), exactly
+                        told = fitted.score_samples(X) - fitted.score_samples(gappy)
                         score = told.sum() / hidden.sum()
                     cells.append(
                         {
                             "study": "missing", "problem": problem, "method": method,
                             "seed": seed, "budget": share, "status": "finished",
-                            "N": len(X), "D": X.shape[1], "K": n_components,
+                            "N": len(X), "D": X.shape[1],
+                            "K": fitted.n_components if ours else None,
                             "rmse": float(np.sqrt((gaps**2).mean())),
                             "log_score": float(score), "seconds": seconds, **noted,
                         }
@@ -286,7 +309,7 @@ def _compared(cells):
                 if own
                 else []
             )
-            parts.append("{:.3f}, {:.2f}, {:.2g} s".format(*numbers) if own else "not there")
+            parts.append("{:.3f}, {:.2f}, {:.2g} s".format(*numbers) if own else "–")
         name = row[0] if row[1] is None else f"{row[0]}, {row[1]:.0%} missing"
         lines.append(f"| {name} | " + " | ".join(parts) + " |")
     seeds = len({c["seed"] for c in cells})
