@@ -240,7 +240,7 @@ def table(cells: list[Cell]) -> str:
     head += ["share of GEMM", "extra memory: biglearn, scikit-learn", "likelihoods agree to"]
     lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
     growth = set(_settings(_GROWTH, "float64", 1)) - set(_settings(MAIN, "float64", 1))
-    for size in dict.fromkeys(c["problem"] for c in cells):
+    for size in sorted({c["problem"] for c in cells}, key=_order):
         own = {c["method"]: c for c in cells if c["problem"] == size}
         if size not in growth and _good(own.get("biglearn")):
             lines.append("| " + " | ".join(_row(own)) + " |")
@@ -253,6 +253,12 @@ def table(cells: list[Cell]) -> str:
     absent = " ".join(f"{TITLES[m]}: {why}." for m, why in gaps.items())
     parts = ["\n".join(lines), note, absent, slopes(cells)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _order(size: str) -> tuple[object, ...]:
+    """Sort sizes by their numbers, fewest threads and rows first."""
+    found = parse(size)
+    return tuple(found[name] for name in ("threads", "dtype", "N", "D", "K"))
 
 
 def _good(cell: Cell | None) -> bool:
