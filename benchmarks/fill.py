@@ -12,7 +12,10 @@ from biglearn.studies.store import load
 RESULTS = Path(__file__).parent / "results"
 
 #: The tables of results that are not of a study.
-OTHERS = {"out-of-core": out_of_core.table, **dict.fromkeys(uses.PARTS, uses.table)}
+OTHERS = {
+    **dict.fromkeys(["out-of-core", "dask-workers"], out_of_core.table),
+    **dict.fromkeys(uses.PARTS, uses.table),
+}
 
 
 def main(arguments):
