@@ -305,3 +305,29 @@ def test_the_command_line_fits_and_imputes_files_with_empty_cells(tmp_path, rng,
     several = ["--how", "sample", "--draws", "3", "-o", str(output)]
     assert main(["impute", str(model), str(data), *several]) == 0
     assert pd.read_csv(output).shape == (180, 3)
+
+
+@pytest.mark.parametrize(("share", "means", "covariances"), [(0.1, 1.15, 1.2), (0.3, 1.25, 1.4)])
+def test_parameters_are_recovered_as_from_fewer_whole_rows(share, means, covariances):
+    """Beside whole rows of the same number of values; pairs of values are rarer than that."""
+    truth = Mixture(
+        [0.3, 0.3, 0.4],
+        [[0, 0, 0, 0], [4, 0, 2, 0], [0, 4, 0, 3]],
+        [np.eye(4), 0.5 * np.eye(4) + 0.5, np.diag([2, 1, 0.5, 1])],
+    )
+
+    def errors(X):
+        model = BigLearnGaussianMixture(3, means_init=truth.means, method="em").fit(X)
+        return [
+            ((model.means_ - truth.means) ** 2).mean(),
+            ((model.covariances_ - truth.covariances) ** 2).mean(),
+        ]
+
+    gappy, whole = [], []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        X = truth.sample(1500, rng)[0]
+        whole.append(errors(X[: int(1500 * (1 - share))]))
+        gappy.append(errors(np.where(rng.random(X.shape) < share, np.nan, X)))
+    ratios = np.sqrt(np.mean(gappy, axis=0) / np.mean(whole, axis=0))
+    assert (ratios < [means, covariances]).all()

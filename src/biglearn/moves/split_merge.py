@@ -54,7 +54,9 @@ class SplitMerge:
         while True:
             mixture, before = run.mixture, run.log_likelihood
             rows = Rows.of(run, mixture, _SAMPLE)
-            fresh = np.array([k for k in range(mixture.n_components) if k not in cuts | held])
+            fresh = np.array(
+                [k for k in range(mixture.n_components) if not (k in cuts or k in held)]
+            )
             cuts.update((cut.parent, cut) for cut in find_cuts(run, mixture, rows, fresh))
             paid: list[Trial] = []
             for trial in self._trials(run, mixture, rows, list(cuts.values()), failed):
@@ -80,7 +82,7 @@ class SplitMerge:
         """Yield trials that do not get into each other's way."""
         busy: set[int] = set()
         misses = 0
-        held = set(_held(run))
+        held = _held(run)
         possible = [r for r in removals(mixture, rows) if not r.touched & held]
         for plan in plans(possible, cuts):
             active = set(neighbourhood(rows, plan).tolist())
@@ -109,10 +111,10 @@ class SplitMerge:
             run.mixture, run.log_likelihood = old, before
 
 
-def _held(run: Run) -> dict[int, None]:
+def _held(run: Run) -> set[int]:
     """Return the components that have given parts, which no surgery may touch."""
     fixed = run.settings.fixed
-    return {} if fixed is None else dict.fromkeys(np.flatnonzero(fixed.components).tolist())
+    return set() if fixed is None else set(np.flatnonzero(fixed.components).tolist())
 
 
 @dataclass
