@@ -120,6 +120,15 @@ def test_given_means_are_beaten_by_no_other_covariances(rng):
     assert model.score(X) >= -best.fun - 1e-6
 
 
+def test_the_search_leaves_all_means_alone(rng):
+    X = blobs(rng, 300, 2, 4)
+    means = BigLearnGaussianMixture(4, random_state=0).fit(X).means_
+    model = BigLearnGaussianMixture(4, fixed={"means": means}, random_state=1).fit(X)
+    np.testing.assert_allclose(model.means_, means, rtol=1e-12)
+    noisy = BigLearnGaussianMixture(4, fixed={"means": means}, noise=True, random_state=1).fit(X)
+    np.testing.assert_allclose(noisy.means_, means, rtol=1e-12)
+
+
 def test_starts_put_given_means_near_their_rows(rng):
     X = np.repeat([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]], 50, axis=0) + rng.normal(size=(150, 2))
     means = [[NAN, NAN], [0.0, 9.0], [NAN, NAN]]
