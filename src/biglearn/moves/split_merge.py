@@ -54,10 +54,10 @@ class SplitMerge:
         while True:
             mixture, before = run.mixture, run.log_likelihood
             rows = Rows.of(run, mixture, _SAMPLE)
-            fresh = np.array(
-                [k for k in range(mixture.n_components) if not (k in cuts or k in held)]
-            )
-            cuts.update((cut.parent, cut) for cut in find_cuts(run, mixture, rows, fresh))
+            fresh = sorted(set(range(mixture.n_components)) - set(cuts) - held)
+            if fresh:
+                found = find_cuts(run, mixture, rows, np.array(fresh))
+                cuts.update((cut.parent, cut) for cut in found)
             paid: list[Trial] = []
             for trial in self._trials(run, mixture, rows, list(cuts.values()), failed):
                 accepted = trial.gain > self.tol
