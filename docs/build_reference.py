@@ -97,9 +97,18 @@ def entry(thing: Any, name: str) -> Iterator[str]:
         yield f"```text\n{call(name.rpartition('.')[2], thing)}\n```"
     yield body(thing.__doc__ or "")
     if inspect.isclass(thing):
-        for member_name, member in vars(thing).items():
-            if not member_name.startswith("_"):
-                yield from member_entry(member_name, member)
+        for member_name, member in members(thing).items():
+            yield from member_entry(member_name, member)
+
+
+def members(thing: type) -> dict[str, Any]:
+    """Return what a class has in public, its own first, then what it has from our bases."""
+    ours = [base for base in thing.__mro__ if base.__module__.startswith("biglearn")]
+    found: dict[str, Any] = {}
+    for base in ours:
+        new = {name: member for name, member in vars(base).items() if name not in found}
+        found |= {name: member for name, member in new.items() if not name.startswith("_")}
+    return found
 
 
 def member_entry(name: str, member: Any) -> Iterator[str]:
