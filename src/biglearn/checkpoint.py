@@ -21,7 +21,7 @@ import time
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -30,7 +30,8 @@ import numpy as np
 
 from biglearn._files import Archive, write_npz
 from biglearn._linalg import Array
-from biglearn.engines import Engine, Sample
+from biglearn.engines import Engine
+from biglearn.engines.around import EngineAround
 from biglearn.mixture import Mixture
 from biglearn.moments import Moments
 from biglearn.search import Method, Run
@@ -216,7 +217,7 @@ def _unpacked(archive: Archive) -> Moments:
     return Moments(**{name: a if a.ndim else a.item() for name, a in arrays.items()})
 
 
-class JournalledEngine:
+class JournalledEngine(EngineAround):
     """An engine of which the passes are kept in a journal, and answered from it.
 
     Parameters
@@ -228,17 +229,8 @@ class JournalledEngine:
     """
 
     def __init__(self, engine: Engine, journal: Journal, view: bytes = b"") -> None:
-        self._engine, self._journal, self._view = engine, journal, view
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows N with a positive weight."""
-        return self._engine.n_rows
-
-    @property
-    def n_features(self) -> int:
-        """Number of features of the rows as seen here."""
-        return self._engine.n_features
+        super().__init__(engine)
+        self._journal, self._view = journal, view
 
     def project(self, view: View) -> JournalledEngine:
         """Return an engine over the same rows seen through a view of this one."""
@@ -256,14 +248,6 @@ class JournalledEngine:
             moments = self._engine.expect(mixture, diagonal=diagonal)
             self._journal.note(query, moments)
         return moments
-
-    def subsample(self, limit: int, rng: np.random.Generator) -> Sample:
-        """Return an engine in memory over at most `limit` of the rows."""
-        return self._engine.subsample(limit, rng)
-
-    def running(self) -> AbstractContextManager[None]:
-        """Hold what passes need while a fit runs."""
-        return self._engine.running()
 
 
 def _digest(*parts: bytes | Array) -> bytes:

@@ -152,13 +152,8 @@ def check_fixed(fixed: Any, structure: Structure, shape: tuple[int, int]) -> Fix
     given = _partly("covariances", fixed, structure.shape(*shape), whole=structure.is_shared)
     covariances = structure.expand(given, *shape)
     held = covariances[~np.isnan(covariances[:, 0, 0])]
-    skew = np.abs(held - np.swapaxes(held, 1, 2)).max(initial=0.0)
-    if len(held) and (
-        skew > 1e-6 * np.abs(held).max() or np.linalg.eigvalsh(held)[:, 0].min() <= 0
-    ):
-        raise ValueError(
-            "fixed['covariances'] must be symmetric and positive definite where they are not NaN"
-        )
+    if len(held):
+        _check_definite("fixed['covariances']", held)
     return Fixed(weights, means, covariances)
 
 
@@ -224,14 +219,19 @@ def check_given(
     if precisions is None:
         return given_weights, given_means, None
     matrices = check_structure("precisions_init", precisions, structure, shape)
+    _check_definite("precisions_init", matrices)
+    return given_weights, given_means, symmetrise(np.asarray(np.linalg.inv(matrices)))
+
+
+def _check_definite(name: str, matrices: Array) -> None:
+    """Refuse matrices, (K, D, D), of which one is not symmetric and positive definite."""
     lowest = np.linalg.eigvalsh(matrices)[:, 0]
     skew = np.abs(matrices - np.swapaxes(matrices, 1, 2)).max()
     if (lowest <= 0).any() or skew > 1e-6 * np.abs(matrices).max():
         raise ValueError(
-            "precisions_init must be symmetric and positive definite, "
+            f"{name} must be symmetric and positive definite, "
             f"got a smallest eigenvalue of {lowest.min():.3g}"
         )
-    return given_weights, given_means, symmetrise(np.asarray(np.linalg.inv(matrices)))
 
 
 def check_structure(

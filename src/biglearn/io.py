@@ -113,14 +113,14 @@ def save_model(
         raise ValueError(f"info must hold only what JSON can: {error}") from error
     arrays: dict[str, NDArray[Any]] = {
         "format": np.array(FORMAT),
-        "format_version": np.array(1),
+        "format_version": np.array(1 if mixture.dof is None else FORMAT_VERSION),
         "weights": np.asarray(mixture.weights),
         "means": np.asarray(mixture.means),
         "covariances": np.asarray(mixture.covariances),
         "info": np.array(text),
     }
     if mixture.dof is not None:
-        arrays |= {"format_version": np.array(FORMAT_VERSION), "dof": np.asarray(mixture.dof)}
+        arrays["dof"] = np.asarray(mixture.dof)
     if mixture.feature_names is not None:
         arrays["feature_names"] = np.array(list(mixture.feature_names), dtype=np.str_)
     with replacing(Path(path)) as stream:

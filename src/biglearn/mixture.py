@@ -30,7 +30,25 @@ class KLEstimate(NamedTuple):
     standard_error: float
 
 
-class Mixture:
+class FromLogJoint:
+    """What follows from the log-joint of rows and components alone."""
+
+    def log_joint(self, X: ArrayLike) -> Array:
+        """Return the log of weight times density of every component."""
+        raise NotImplementedError
+
+    def log_density(self, X: ArrayLike) -> Array:
+        """Return log p(x_n), shape (N,)."""
+        return np.asarray(normalise(self.log_joint(X).T))
+
+    def responsibilities(self, X: ArrayLike) -> Array:
+        """Return p(k | x_n), shape (N, K); rows sum to one."""
+        log_joint = self.log_joint(X)
+        normalise(log_joint.T)
+        return log_joint
+
+
+class Mixture(FromLogJoint):
     """A mixture of K Gaussians, or Student-t components, over D features.
 
     Closed under marginals, conditionals and affine maps; every method returns
@@ -220,16 +238,6 @@ class Mixture:
                 values[gaps] = log_joint(shifted, filled, missing[gaps])
             out[start : start + _BLOCK] = values
         return out
-
-    def log_density(self, X: ArrayLike) -> Array:
-        """Return log p(x_n), shape (N,)."""
-        return np.asarray(normalise(self.log_joint(X).T))
-
-    def responsibilities(self, X: ArrayLike) -> Array:
-        """Return p(k | x_n), shape (N, K); rows sum to one."""
-        log_joint = self.log_joint(X)
-        normalise(log_joint.T)
-        return log_joint
 
     def labels(self, X: ArrayLike) -> IntArray:
         """Return the component of largest responsibility of each row, shape (N,)."""

@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from biglearn._linalg import Array, FloatArray, IntArray
-from biglearn.densities import normalise
 from biglearn.fixed import Fixed
-from biglearn.mixture import Mixture
+from biglearn.mixture import FromLogJoint, Mixture
 
 #: Shortest side of the box, in the units of an engine.
 _LEAST = 1e-3
@@ -83,7 +82,7 @@ class Noise:
         return fixed
 
 
-class NoisyMixture:
+class NoisyMixture(FromLogJoint):
     """A mixture of K Gaussians with a uniform component, as a distribution.
 
     Parameters
@@ -114,16 +113,6 @@ class NoisyMixture:
         ours = self.mixture.log_joint(X) + np.log1p(-self.noise.weight)
         theirs = self.noise.log_density(np.asarray(X, dtype=np.float64)) + share
         return np.column_stack([ours, theirs])
-
-    def log_density(self, X: ArrayLike) -> Array:
-        """Return log p(x_n), shape (N,)."""
-        return np.asarray(normalise(self.log_joint(X).T))
-
-    def responsibilities(self, X: ArrayLike) -> Array:
-        """Return p(k | x_n), noise last, shape (N, K + 1)."""
-        log_joint = self.log_joint(X)
-        normalise(log_joint.T)
-        return log_joint
 
     def labels(self, X: ArrayLike) -> IntArray:
         """Return the component of largest responsibility, -1 for noise, shape (N,)."""

@@ -7,23 +7,20 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from functools import reduce
 from operator import add
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from biglearn._linalg import Array, BoolArray
 from biglearn.densities import log_normaliser
+from biglearn.engines.around import EngineAround
 from biglearn.engines.base import Engine
 from biglearn.fixed import assigned
 from biglearn.mixture import Mixture
 from biglearn.moments import Moments
 from biglearn.views import View
 
-if TYPE_CHECKING:
-    from biglearn.engines.over import Sample
 
-
-class LabelledEngine:
+class LabelledEngine(EngineAround):
     """Engines over rows of unknown component, and over those of each known one.
 
     A row whose component k is known counts by its joint density π_k N(x; μ_k, Σ_k), and
@@ -40,22 +37,13 @@ class LabelledEngine:
     """
 
     def __init__(self, whole: Engine, unknown: Engine | None, known: dict[int, Engine]) -> None:
-        self._whole, self._unknown, self._known = whole, unknown, known
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows N with a positive weight."""
-        return self._whole.n_rows
-
-    @property
-    def n_features(self) -> int:
-        """Number of features of the rows as seen here."""
-        return self._whole.n_features
+        super().__init__(whole)
+        self._unknown, self._known = unknown, known
 
     def project(self, view: View) -> LabelledEngine:
         """Return an engine over the same rows seen through a view of this one."""
         return LabelledEngine(
-            self._whole.project(view),
+            self._engine.project(view),
             self._unknown and self._unknown.project(view),
             {k: engine.project(view) for k, engine in self._known.items()},
         )
@@ -69,7 +57,8 @@ class LabelledEngine:
 
     def _of_one(self, mixture: Mixture, k: int, diagonal: bool) -> Moments:
         moments = self._known[k].expect(mixture.part(slice(k, k + 1)), diagonal=diagonal)
-        counts, first, second = (np.zeros_like(a) for a in _sizes(mixture))
+        counts = np.zeros(mixture.n_components)
+        first, second = np.zeros(mixture.means.shape), np.zeros(mixture.covariances.shape)
         counts[k], first[k], second[k] = moments.counts[0], moments.first[0], moments.second[0]
         scales = None
         if moments.scales is not None:
@@ -100,22 +89,14 @@ class LabelledEngine:
         )
         return np.asarray(count * (0.5 * distances - log_normaliser(weighted)))
 
-    def subsample(self, limit: int, rng: np.random.Generator) -> Sample:
-        """Return an engine in memory over at most `limit` of the rows, without their labels."""
-        return self._whole.subsample(limit, rng)
-
     def running(self) -> AbstractContextManager[None]:
         """Hold what passes need while a fit runs."""
         return self._running()
 
     @contextmanager
     def _running(self) -> Iterator[None]:
-        engines = [self._whole, *self._known.values()]
+        engines = [self._engine, *self._known.values()]
         with ExitStack() as stack:
             for engine in engines if self._unknown is None else [self._unknown, *engines]:
                 stack.enter_context(engine.running())
             yield
-
-
-def _sizes(mixture: Mixture) -> tuple[Array, Array, Array]:
-    return mixture.weights, mixture.means, mixture.covariances

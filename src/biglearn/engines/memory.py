@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 
 import numpy as np
 
@@ -141,15 +142,16 @@ class MemoryEngine:
 
         def responsibilities(start: int, rows: FloatArray, features: FloatArray | None) -> Shares:
             log_joint = density.log_joint(rows, features)
-            scales = None
-            if mixture.dof is not None:
-                scales = tails(log_joint, constant, mixture.dof, self.n_features)
+            scales = None if heavy is None else heavy(log_joint)
             background = self._background
             if background is not None:
                 background = background[start : start + rows.shape[1]]
             return log_joint, normalise(log_joint, background), scales
 
-        constant = log_normaliser(mixture)[:, None]
+        heavy: Callable[[FloatArray], FloatArray] | None = None
+        if mixture.dof is not None:
+            top = log_normaliser(mixture)[:, None]
+            heavy = partial(tails, constant=top, dof=mixture.dof, size=self.n_features)
         moments = self._collect(responsibilities, mixture.n_components, pairs, small)
         return moments if mixture.dof is None else with_logs(moments, mixture.dof)
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from biglearn.engines.around import EngineAround
 from biglearn.engines.base import Engine
 from biglearn.mixture import Mixture
 from biglearn.moments import Moments
 from biglearn.views import View
 
-if TYPE_CHECKING:
-    from biglearn.engines.over import Sample
 
-
-class NoisyEngine:
+class NoisyEngine(EngineAround):
     """An engine for which the last component of every mixture is uniform.
 
     With its weight π_0 and density c, p(x) = π_0 (c + Σ_k (π_k / π_0) N(x; μ_k, Σ_k)):
@@ -34,21 +31,12 @@ class NoisyEngine:
     """
 
     def __init__(self, plain: Engine, seen: Engine) -> None:
-        self._plain, self._seen = plain, seen
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows N with a positive weight."""
-        return self._plain.n_rows
-
-    @property
-    def n_features(self) -> int:
-        """Number of features of the rows as seen here."""
-        return self._plain.n_features
+        super().__init__(plain)
+        self._seen = seen
 
     def project(self, view: View) -> Engine:
         """Return an engine over the same rows seen through a view of this one."""
-        return self if view.is_joint else self._plain.project(view)
+        return self if view.is_joint else self._engine.project(view)
 
     def expect(self, mixture: Mixture, *, diagonal: bool = False) -> Moments:
         """Make one E-step: return the moments, the last component's as if it were Gaussian."""
@@ -67,10 +55,6 @@ class NoisyEngine:
             if moments.scales is None
             else np.concatenate([moments.scales, [[count, 0.0]]]),
         )
-
-    def subsample(self, limit: int, rng: np.random.Generator) -> Sample:
-        """Return an engine in memory over at most `limit` of the rows, without noise."""
-        return self._plain.subsample(limit, rng)
 
     def running(self) -> AbstractContextManager[None]:
         """Hold what passes need while a fit runs."""

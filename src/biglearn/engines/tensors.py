@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -206,19 +207,25 @@ def normalise(log_joint: Tensor) -> tuple[Tensor, Tensor]:
     return shares, log_density
 
 
-def tails(log_joint: Tensor, constant: Tensor, parameters: Parameters) -> Tensor:
-    """Turn log π_k N(y), (K, b), into log π_k t(y) in place; return E(u), (K, b).
+def tails_of(parameters: Parameters, like: Tensor) -> Callable[[Tensor], Tensor] | None:
+    """Return what turns log π_k N(y), (K, b), into log π_k t(y) in place, and returns E(u).
 
-    See `biglearn.student`.
+    None for Gaussians; see `biglearn.student`.
     """
     if parameters.dof is None:
-        raise TypeError("Gaussians have no tails")
+        return None
     size = parameters.means.shape[1]
-    nu = sent(parameters.dof[:, None].copy(), log_joint)
-    more = sent(excess(parameters.dof, size)[:, None], log_joint)
-    distances = (2 * (constant - log_joint)).nan_to_num_(nan=0.0, posinf=math.inf).clamp_(min=0)
-    log_joint.copy_(constant + more - 0.5 * (nu + size) * torch.log1p(distances / nu))
-    return (nu + size) / (nu + distances)
+    nu = sent(parameters.dof[:, None].copy(), like)
+    constant = sent(log_normaliser(parameters)[:, None], like)
+    top = constant + sent(excess(parameters.dof, size)[:, None], like)
+
+    def turn(log_joint: Tensor) -> Tensor:
+        distances = (2 * (constant - log_joint)).nan_to_num_(nan=0.0, posinf=math.inf)
+        distances.clamp_(min=0)
+        log_joint.copy_(top - 0.5 * (nu + size) * torch.log1p(distances / nu))
+        return (nu + size) / (nu + distances)
+
+    return turn
 
 
 def bytes_per_row(n_components: int, products: Panels | Squares, featured: bool, item: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +13,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from biglearn._linalg import Array
-from biglearn.densities import log_normaliser, quadratic_is_accurate
+from biglearn.densities import quadratic_is_accurate
 from biglearn.engines import arrays, tensors
 from biglearn.engines.arrays import ArraySource
 from biglearn.engines.base import Wishes
@@ -174,7 +174,14 @@ class TorchEngine:
         fast = self._tf32 and isinstance(form, WhitenedForm) and _tf32_noise(mixture) < _TF32_NOISE
         with precision("highest"):
             sums = self._budget.attempt(
-                lambda: self._pass(form, products, mixture, featured=featured, fast=fast)
+                lambda: self._pass(
+                    form,
+                    products,
+                    tensors.tails_of(mixture, like),
+                    n_components=mixture.n_components,
+                    featured=featured,
+                    fast=fast,
+                )
             )
         n_components = mixture.n_components
         extra = sums[-1 - 2 * n_components : -1].reshape(n_components, 2)
@@ -198,8 +205,9 @@ class TorchEngine:
         self,
         form: QuadraticForm | WhitenedForm,
         products: Panels | Squares,
-        mixture: Mixture,
+        heavy: Callable[[Tensor], Tensor] | None,
         *,
+        n_components: int,
         featured: bool,
         fast: bool,
     ) -> Array:
@@ -208,7 +216,6 @@ class TorchEngine:
         K P of the products, 2 K of what Student-t components have more (zero for
         Gaussians), and the log-likelihood.
         """
-        n_components = mixture.n_components
         size = self._budget.block_rows(
             tensors.bytes_per_row(n_components, products, featured, self._dtype.itemsize)
         )
@@ -216,8 +223,6 @@ class TorchEngine:
         sums = torch.zeros((n_components, products.n_products), **options)
         extra = torch.zeros((n_components, 2), **options)
         log_likelihood = torch.zeros((), **options)
-        constant = torch.from_numpy(log_normaliser(mixture)[:, None]).to(self._dtype)
-        constant = constant.to(self.device)
         width, longest = products.n_products if featured else 0, min(size, len(self._X))
         buffer = torch.empty((width, longest), dtype=self._dtype, device=self.device)
         start = 0
@@ -226,9 +231,7 @@ class TorchEngine:
             features = products.fill(rows, buffer[:, :n_rows]) if featured else None
             with precision("high" if fast else "highest"):
                 log_joint = form.log_joint(rows, features)
-                scales = None
-                if mixture.dof is not None:
-                    scales = tensors.tails(log_joint, constant, mixture)
+                scales = None if heavy is None else heavy(log_joint)
                 shares, log_density = tensors.normalise(log_joint)
             if self._weights is not None:
                 weights = self._weights[start : start + n_rows]
