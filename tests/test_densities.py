@@ -24,7 +24,7 @@ def log_joint(form, mixture, X, dtype=FLOAT64, diagonal=False):
         return WhitenedDensity(mixture, dtype).log_joint(rows).T
     pairs = Pairs(mixture.n_features, diagonal=diagonal)
     features = pairs.fill(rows, np.empty((pairs.n_features, len(X)), dtype=dtype))
-    return QuadraticDensity(mixture, pairs, dtype).log_joint(rows, features).T
+    return QuadraticDensity(mixture, pairs, dtype).log_joint(features).T
 
 
 @pytest.mark.parametrize("form", ["whitened", "quadratic"])

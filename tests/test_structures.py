@@ -34,6 +34,8 @@ def test_the_tests_know_every_structure():
 @pytest.mark.parametrize("kind", ["tied", "diag", "spherical", "factor"])
 def test_a_fit_is_the_likeliest_of_its_kind(rng, kind):
     samples = random_covariances(rng, 2, 5)
+    if kind == "factor":  # of any covariance the likeliest may have a feature without noise
+        samples = 0.9 * with_factors(rng, 2, 5, 1)[0] + 0.1 * samples
     ours, raised = structure_of(kind).fit(samples, SHARES, 1e-9)
     assert raised == 0
     if kind == "tied":

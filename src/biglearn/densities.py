@@ -25,7 +25,10 @@ _QUADRATIC_NOISE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-3}
 
 #: Responsibilities below its exponential are raised to it, which changes no sum:
 #: an exponential that underflows costs several times one that does not.
-_LEAST_EXPONENT = {np.dtype(np.float64): -300.0, np.dtype(np.float32): -60.0}
+LEAST_EXPONENT = {np.dtype(np.float64): -300.0, np.dtype(np.float32): -60.0}
+
+#: Stands for -inf where that must be finite.
+LOWEST = {np.dtype(t): 0.5 * float(np.finfo(t).min) for t in (np.float64, np.float32)}
 
 
 class Parameters(Protocol):
@@ -68,8 +71,6 @@ def log_normaliser(parameters: Parameters) -> Array:
 class WhitenedDensity:
     """log π_k N(y) through whitened differences: accurate for every covariance."""
 
-    needs_features = False
-
     def __init__(self, parameters: Parameters, dtype: np.dtype[np.floating]) -> None:
         whitening, means = parameters.whitening, parameters.means
         n_components, size, _ = whitening.shape
@@ -79,7 +80,7 @@ class WhitenedDensity:
         self._centre = centre.reshape(-1, 1).astype(dtype)
         self._constant = log_normaliser(parameters)[:, None].astype(dtype)
 
-    def log_joint(self, rows: FloatArray, features: FloatArray | None = None) -> FloatArray:
+    def log_joint(self, rows: FloatArray) -> FloatArray:
         """Return log π_k N(y_n) of a block (d, b), shape (K, b)."""
         whitened = self._whitening @ rows
         whitened -= self._centre
@@ -93,21 +94,18 @@ class WhitenedDensity:
 class QuadraticDensity:
     """log π_k N(y) as one product with the quadratic features."""
 
-    needs_features = True
-
     def __init__(self, parameters: Parameters, pairs: Pairs, dtype: np.dtype[np.floating]) -> None:
         whitening, means = parameters.whitening, parameters.means
         precisions = np.swapaxes(whitening, 1, 2) @ whitening
         linear = np.einsum("kij,kj->ki", precisions, means)
         constant = log_normaliser(parameters) - 0.5 * np.einsum("ki,ki->k", linear, means)
+        constant = np.maximum(constant, LOWEST[dtype])  # -inf times 0 is NaN within BLAS
         quadratic = -precisions[:, pairs.left, pairs.right]
         quadratic[:, pairs.left == pairs.right] *= 0.5
         self._theta = np.concatenate([quadratic, linear, constant[:, None]], axis=1).astype(dtype)
 
-    def log_joint(self, rows: FloatArray, features: FloatArray | None = None) -> FloatArray:
-        """Return log π_k N(y_n) of a block with features (P, b), shape (K, b)."""
-        if features is None:
-            raise TypeError("the quadratic form needs the features of the block")
+    def log_joint(self, features: FloatArray) -> FloatArray:
+        """Return log π_k N(y_n) of the features of a block (P, b), shape (K, b)."""
         return np.asarray(self._theta @ features)
 
 
@@ -199,11 +197,11 @@ def normalise(log_joint: FloatArray, background: FloatArray | None = None) -> Fl
         log_joint[:, lost] = 0.0
         highest[lost] = 0.0
     log_joint -= highest
-    np.maximum(log_joint, _LEAST_EXPONENT[log_joint.dtype], out=log_joint)
+    np.maximum(log_joint, LEAST_EXPONENT[log_joint.dtype], out=log_joint)
     np.exp(log_joint, out=log_joint)
     total = log_joint.sum(axis=0)
     if background is not None:
-        total += np.exp(np.maximum(background - highest, _LEAST_EXPONENT[log_joint.dtype]))
+        total += np.exp(np.maximum(background - highest, LEAST_EXPONENT[log_joint.dtype]))
     log_joint /= total
     log_density = highest + np.log(total)
     log_density[lost] = -np.inf

@@ -9,15 +9,8 @@ from functools import partial
 import numpy as np
 
 from biglearn._linalg import Array, FloatArray, IntArray
-from biglearn.densities import (
-    Pairs,
-    QuadraticDensity,
-    WhitenedDensity,
-    log_normaliser,
-    normalise,
-    outer_sums,
-    quadratic_is_accurate,
-)
+from biglearn.densities import log_normaliser
+from biglearn.engines.forms import Form, form_for
 from biglearn.engines.threads import Threads
 from biglearn.mixture import Mixture
 from biglearn.moments import Moments
@@ -25,14 +18,8 @@ from biglearn.student import scale_sums, tails, with_logs
 from biglearn.units import Units
 from biglearn.views import View
 
-#: Bytes of one block's largest buffer: it should stay in the second-level cache.
-_BLOCK_BYTES = 1 << 20
-
-#: Projected rows up to this size are kept between the steps in a view.
+#: Blocks up to this size in all are kept between the steps in a view.
 _CACHE_BYTES = 1 << 26
-
-#: Features up to this size, which the third-level cache holds, are kept as well.
-_FEATURE_BYTES = 1 << 23
 
 #: Blocks are summed in this many groups, whatever the number of threads, so
 #: that the order of summation, and so the result, never depends on it.
@@ -40,10 +27,6 @@ _GROUPS = 16
 
 #: Passes with fewer multiplications are not worth waking a thread for.
 _SMALL_WORK = 4_000_000
-
-#: Up to this size of a view quadratic features are faster (see docs/explanation).
-_QUADRATIC_SIZE = 40
-
 
 #: Responsibilities (K, b), log-densities (b,), and E(u) of Student-t components (K, b).
 Shares = tuple[FloatArray, FloatArray, FloatArray | None]
@@ -102,10 +85,8 @@ class MemoryEngine:
         self._background = None if background is None else background.astype(self._dtype)
         self._total = float(len(X)) if weights is None else float(weights.sum())
         self._count = len(X) if weights is None else int((weights > 0).sum())
-        self._keeps = self._view.size * len(X) * self._dtype.itemsize <= _CACHE_BYTES
         self._passes = 0
-        self._rows: FloatArray | None = None
-        self._features: dict[tuple[bool, int, int], FloatArray] = {}
+        self._kept: dict[tuple[Form, int, int], FloatArray] = {}
 
     @property
     def n_rows(self) -> int:
@@ -132,40 +113,31 @@ class MemoryEngine:
 
     def expect(self, mixture: Mixture, *, diagonal: bool = False) -> Moments:
         """Make one E-step: return the moments under the mixture's responsibilities."""
-        pairs = Pairs.of(self.n_features, diagonal=diagonal)
-        density: QuadraticDensity | WhitenedDensity
-        small = diagonal or self.n_features <= _QUADRATIC_SIZE
-        if small and quadratic_is_accurate(mixture, self._dtype):
-            density = QuadraticDensity(mixture, pairs, self._dtype)
-        else:
-            density = WhitenedDensity(mixture, self._dtype)
-
-        def responsibilities(start: int, rows: FloatArray, features: FloatArray | None) -> Shares:
-            log_joint = density.log_joint(rows, features)
-            scales = None if heavy is None else heavy(log_joint)
-            background = self._background
-            if background is not None:
-                background = background[start : start + rows.shape[1]]
-            return log_joint, normalise(log_joint, background), scales
-
+        form = form_for(self.n_features, self._dtype, diagonal=diagonal)
+        log_joint_of = form.density(mixture)
         heavy: Callable[[FloatArray], FloatArray] | None = None
         if mixture.dof is not None:
             top = log_normaliser(mixture)[:, None]
             heavy = partial(tails, constant=top, dof=mixture.dof, size=self.n_features)
-        moments = self._collect(responsibilities, mixture.n_components, pairs, small)
+
+        def responsibilities(rows: slice, block: FloatArray) -> Shares:
+            log_joint = log_joint_of(block)
+            scales = None if heavy is None else heavy(log_joint)
+            background = None if self._background is None else self._background[rows]
+            return log_joint, form.normalise(log_joint, background), scales
+
+        moments = self._collect(responsibilities, form, mixture.n_components)
         return moments if mixture.dof is None else with_logs(moments, mixture.dof)
 
     def moments_of(self, responsibilities: Array) -> Moments:
         """Return the moments under given responsibilities, shape (N, K)."""
 
-        def given(start: int, rows: FloatArray, features: FloatArray | None) -> Shares:
-            block = responsibilities[start : start + rows.shape[1]].T.astype(self._dtype)
-            return block, np.zeros(rows.shape[1], dtype=self._dtype), None
+        def given(rows: slice, block: FloatArray) -> Shares:
+            shares = responsibilities[rows].T.astype(self._dtype, order="C")
+            return shares, np.zeros(block.shape[1], dtype=self._dtype), None
 
-        size = self.n_features
-        return self._collect(
-            given, responsibilities.shape[1], Pairs.of(size), size <= _QUADRATIC_SIZE
-        )
+        form = form_for(self.n_features, self._dtype)
+        return self._collect(given, form, responsibilities.shape[1])
 
     def subsample(self, limit: int, rng: np.random.Generator) -> MemoryEngine:
         """Return an engine over at most `limit` rows, drawn without replacement."""
@@ -191,8 +163,7 @@ class MemoryEngine:
 
     def rows(self) -> Array:
         """Return all rows in the engine's units, shape (N, d)."""
-        rows = self._project(slice(None)) if self._rows is None else self._rows
-        return rows.T.astype(np.float64)
+        return np.asarray(self._project(slice(None)), dtype=np.float64)
 
     @property
     def weights(self) -> Array | None:
@@ -203,68 +174,52 @@ class MemoryEngine:
         """Hold a pool of threads, with BLAS held to one thread in each."""
         return self._threads.running()
 
-    def _project(self, block: slice) -> FloatArray:
-        """Return the rows of a block in units and view, shape (d, b)."""
-        rows = (self._X[block] - self._units.centre) / self._units.scale
-        if self._view.is_joint:
-            return np.ascontiguousarray(rows.T, dtype=self._dtype)
-        return np.ascontiguousarray(self._view.basis @ rows.T, dtype=self._dtype)
+    def _project(self, rows: slice) -> FloatArray:
+        """Return rows in units and view, shape (b, d)."""
+        scaled = (self._X[rows] - self._units.centre) / self._units.scale
+        return scaled if self._view.is_joint else scaled @ self._view.basis.T
 
     def _collect(
-        self,
-        responsibilities: Callable[..., Shares],
-        n_components: int,
-        pairs: Pairs,
-        featured: bool,
+        self, responsibilities: Callable[[slice, FloatArray], Shares], form: Form, n_components: int
     ) -> Moments:
-        """Sum the features over all rows, weighted by a rule's responsibilities."""
-        if self._keeps and self._passes == 1:  # rows that are asked once are not worth a copy
-            self._rows = self._project(slice(None))
-        self._passes += 1
-        width = pairs.n_features if featured else self.n_features * n_components
-        size = int(np.clip(_BLOCK_BYTES // (width * self._dtype.itemsize), 256, 2048))
-        keep = pairs.n_features * len(self._X) * self._dtype.itemsize <= _FEATURE_BYTES
+        """Sum the products of all rows, weighted by a rule's responsibilities."""
+        size = form.block_rows(n_components)
         blocks = range(0, len(self._X), size)
         per_group = -(-len(blocks) // _GROUPS)
         groups = [blocks[i : i + per_group] for i in range(0, len(blocks), per_group)]
+        self._passes += 1
+        # rows that are asked once are not worth a copy
+        keep = form.width * len(self._X) * self._dtype.itemsize <= _CACHE_BYTES * (self._passes > 1)
 
         def run(group: range) -> tuple[Array, Array | None, float]:
-            sums, log_likelihood = np.zeros((n_components, pairs.n_features)), 0.0
+            sums, log_likelihood = form.no_sums(n_components), 0.0
             extra: Array | None = None
-            buffer: FloatArray | None = None
             for start in group:
-                block = slice(start, start + size)
-                rows = self._project(block) if self._rows is None else self._rows[:, block]
-                features = None
-                if featured and keep:
-                    features = self._kept_features(pairs, start, rows)
-                elif featured:
-                    if buffer is None:
-                        buffer = np.empty((pairs.n_features, size), dtype=self._dtype)
-                    features = pairs.fill(rows, buffer[:, : rows.shape[1]])
-                shares, log_density, scales = responsibilities(start, rows, features)
+                rows = slice(start, start + size)
+                block = self._block(form, rows, keep=keep)
+                shares, log_density, scales = responsibilities(rows, block)
                 if self._weights is not None:
-                    weights = self._weights[block].astype(self._dtype)
+                    weights = self._weights[rows].astype(self._dtype)
                     shares *= weights
                     log_density = np.where(weights > 0, log_density * weights, 0.0)
                 if scales is not None:
                     ours = scale_sums(shares, scales)
                     extra = ours if extra is None else extra + ours
                     shares *= scales
-                sums += outer_sums(shares, rows) if features is None else shares @ features.T
+                form.add_sums(shares, block, sums)
                 log_likelihood += float(log_density.sum(dtype=np.float64))
             return sums, extra, log_likelihood
 
-        work = len(self._X) * n_components * pairs.n_features
+        work = len(self._X) * n_components * form.pairs.n_features
         mapped = self._threads.map(run, groups) if work > _SMALL_WORK else map(run, groups)
-        sums, log_likelihood = np.zeros((n_components, pairs.n_features)), 0.0
+        sums, log_likelihood = form.no_sums(n_components), 0.0
         extra: Array | None = None
         for group_sums, group_extra, group_log_likelihood in mapped:
             sums += group_sums
             log_likelihood += group_log_likelihood
             if group_extra is not None:
                 extra = group_extra if extra is None else extra + group_extra
-        counts, first, second = pairs.unpack(sums)
+        counts, first, second = form.pairs.unpack(sums[:, : form.pairs.n_features])
         scales = None
         if extra is not None:
             counts, scales = extra[:, 0], np.column_stack([counts, extra[:, 1]])
@@ -279,10 +234,11 @@ class MemoryEngine:
             scales=scales,
         )
 
-    def _kept_features(self, pairs: Pairs, start: int, rows: FloatArray) -> FloatArray:
-        """Return a block's features, made at the first pass."""
-        key = (pairs.diagonal, start, rows.shape[1])
-        if key not in self._features:
-            out = np.empty((pairs.n_features, rows.shape[1]), dtype=self._dtype)
-            self._features[key] = pairs.fill(rows, out)
-        return self._features[key]
+    def _block(self, form: Form, rows: slice, *, keep: bool) -> FloatArray:
+        """Return a block of rows in the form's layout, made anew or kept from another pass."""
+        if not keep:
+            return form.hold(self._project(rows))
+        key = (form, rows.start, rows.stop)
+        if key not in self._kept:
+            self._kept[key] = form.hold(self._project(rows))
+        return self._kept[key]

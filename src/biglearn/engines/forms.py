@@ -1,0 +1,240 @@
+"""How a block of rows is computed: by compiled loops, or by NumPy's matrix products.
+
+All forms give the same numbers up to rounding; `form_for` chooses in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from biglearn._linalg import Array, FloatArray
+from biglearn.densities import (
+    LEAST_EXPONENT,
+    LOWEST,
+    Pairs,
+    QuadraticDensity,
+    WhitenedDensity,
+    log_normaliser,
+    normalise,
+    outer_sums,
+    quadratic_is_accurate,
+)
+from biglearn.kernels import compiled
+from biglearn.mixture import Mixture
+
+if TYPE_CHECKING:
+    from biglearn.kernels.passes import Passes
+
+#: Bytes of a block: it should stay in the second-level cache.
+_BLOCK_BYTES = 1 << 19
+
+#: Up to this size of a view NumPy is fastest with quadratic features (see docs/explanation).
+_FEATURES_SIZE = 40
+
+#: Up to this size of a view the compiled loops are faster than BLAS (see docs/explanation).
+_COMPILED_SIZE = 256
+
+
+class Form(Protocol):
+    """The arithmetic of a pass over blocks of rows of one size and type."""
+
+    @property
+    def pairs(self) -> Pairs:
+        """The products y_i y_j that are summed."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """How many numbers it holds for each row."""
+        ...
+
+    def block_rows(self, n_components: int) -> int:
+        """Return the number of rows b of a block; it depends on nothing else."""
+        ...
+
+    def hold(self, rows: FloatArray) -> FloatArray:
+        """Turn projected rows (b, d) into a block, in the form's own layout."""
+        ...
+
+    def density(self, mixture: Mixture) -> Callable[[FloatArray], FloatArray]:
+        """Return the rule from a block to log π_k N(y_n), a new array (K, b)."""
+        ...
+
+    def normalise(self, log_joint: FloatArray, background: FloatArray | None) -> FloatArray:
+        """See `biglearn.densities.normalise`."""
+        ...
+
+    def no_sums(self, n_components: int) -> Array:
+        """Return zeros for `add_sums`; the first P columns are in the order of the pairs."""
+        ...
+
+    def add_sums(self, shares: FloatArray, block: FloatArray, sums: Array) -> None:
+        """Add the products y_i y_j, y and 1 of a block, weighted by shares (K, b), to sums."""
+        ...
+
+
+@lru_cache(maxsize=64)
+def form_for(size: int, dtype: np.dtype[Any], *, diagonal: bool = False) -> Form:
+    """Return the fastest form for d features of a view, made once.
+
+    Parameters
+    ----------
+    size : int
+        d.
+    dtype : dtype
+        float64 or float32.
+    diagonal : bool
+        Whether only the squares are summed, and covariances are diagonal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from biglearn.engines.forms import form_for
+    >>> form = form_for(2, np.dtype(np.float64))
+    >>> sums = form.no_sums(1)
+    >>> form.add_sums(np.ones((1, 1)), form.hold(np.array([[2.0, 3.0]])), sums)
+    >>> sums[0, :6]  # y₁², y₁y₂, y₂², y₁, y₂, 1
+    array([4., 6., 9., 2., 3., 1.])
+    """
+    pairs = Pairs.of(size, diagonal=diagonal)
+    kernels = compiled(dtype) if diagonal or size <= _COMPILED_SIZE else None
+    if kernels is not None:
+        return _CompiledForm(pairs, dtype, kernels)
+    if diagonal or size <= _FEATURES_SIZE:
+        return _FeatureForm(pairs, dtype)
+    return _WideForm(pairs, dtype)
+
+
+class _NumPyForm:
+    """What forms without compiled loops share."""
+
+    def __init__(self, pairs: Pairs, dtype: np.dtype[Any]) -> None:
+        self.pairs, self._dtype = pairs, dtype
+
+    def normalise(self, log_joint: FloatArray, background: FloatArray | None) -> FloatArray:
+        return normalise(log_joint, background)
+
+    def no_sums(self, n_components: int) -> Array:
+        return np.zeros((n_components, self.pairs.n_features))
+
+
+class _FeatureForm(_NumPyForm):
+    """Two matrix products with the quadratic features: for few features of a view."""
+
+    @property
+    def width(self) -> int:
+        return self.pairs.n_features
+
+    def block_rows(self, n_components: int) -> int:
+        return int(np.clip(2 * _BLOCK_BYTES // (self.width * self._dtype.itemsize), 256, 2048))
+
+    def hold(self, rows: FloatArray) -> FloatArray:
+        out = np.empty((self.width, len(rows)), dtype=self._dtype)
+        return self.pairs.fill(np.ascontiguousarray(rows.T, dtype=self._dtype), out)
+
+    def density(self, mixture: Mixture) -> Callable[[FloatArray], FloatArray]:
+        if quadratic_is_accurate(mixture, self._dtype):
+            return QuadraticDensity(mixture, self.pairs, self._dtype).log_joint
+        whitened = WhitenedDensity(mixture, self._dtype)
+        return lambda features: whitened.log_joint(features[-self.pairs.size - 1 : -1])
+
+    def add_sums(self, shares: FloatArray, block: FloatArray, sums: Array) -> None:
+        sums += shares @ block.T
+
+
+class _WideForm(_NumPyForm):
+    """Products of whitened rows and of weighted ones, per component: for many features."""
+
+    @property
+    def width(self) -> int:
+        return self.pairs.size
+
+    def block_rows(self, n_components: int) -> int:
+        width = self.width * n_components
+        return int(np.clip(2 * _BLOCK_BYTES // (width * self._dtype.itemsize), 256, 2048))
+
+    def hold(self, rows: FloatArray) -> FloatArray:
+        return np.ascontiguousarray(rows.T, dtype=self._dtype)
+
+    def density(self, mixture: Mixture) -> Callable[[FloatArray], FloatArray]:
+        return WhitenedDensity(mixture, self._dtype).log_joint
+
+    def add_sums(self, shares: FloatArray, block: FloatArray, sums: Array) -> None:
+        sums += outer_sums(shares, block)
+
+
+class _CompiledForm:
+    """Compiled loops over whitened rows and over products: nothing is stored per pair."""
+
+    def __init__(self, pairs: Pairs, dtype: np.dtype[Any], kernels: Passes) -> None:
+        size = pairs.size
+        self.pairs, self._dtype, self._kernels = pairs, dtype, kernels
+        ones = np.full(-pairs.n_features % kernels.products, size)  # of no use, to fill a group
+        self._left = np.concatenate([pairs.left, np.arange(size + 1), ones]).astype(np.int64)
+        self._right = np.concatenate([pairs.right, np.full(size + 1, size), ones]).astype(np.int64)
+        self._triangle = np.diag_indices(size) if pairs.diagonal else np.tril_indices(size)
+        self._no_background = np.empty(0, dtype=dtype)
+
+    @property
+    def width(self) -> int:
+        return self.pairs.size + 1
+
+    def block_rows(self, n_components: int) -> int:
+        per_row = (self.width + n_components) * self._dtype.itemsize
+        return 128 * int(np.clip(_BLOCK_BYTES // (128 * per_row), 2, 8))
+
+    def hold(self, rows: FloatArray) -> FloatArray:
+        block = self._buffer(self.width, len(rows))
+        block[:-1], block[-1] = rows.T, 1.0
+        return block
+
+    def density(self, mixture: Mixture) -> Callable[[FloatArray], FloatArray]:
+        whitening, n_components = mixture.whitening, mixture.n_components
+        centre = np.einsum("kij,kj->ki", whitening, mixture.means)
+        half = np.full((n_components, 1), -0.5)
+        top = log_normaliser(mixture)[:, None]
+        factors = self._side_by_side(whitening[:, self._triangle[0], self._triangle[1]])
+        constants = self._side_by_side(np.concatenate([-centre, half, top], axis=1))
+        first = int(self.pairs.diagonal)
+
+        def log_joint(block: FloatArray) -> FloatArray:
+            out = self._buffer(n_components, block.shape[1])
+            strip = np.empty((self.pairs.size, self._kernels.strip), dtype=self._dtype)
+            spare = np.empty((n_components, self._kernels.strip), dtype=self._dtype)
+            self._kernels.log_joint(block[:-1], factors, constants, first, out, strip, spare)
+            return out
+
+        return log_joint
+
+    def normalise(self, log_joint: FloatArray, background: FloatArray | None) -> FloatArray:
+        spare = np.empty((len(log_joint) + 3, self._kernels.lanes), dtype=self._dtype)
+        found = np.empty((2, log_joint.shape[1]), dtype=self._dtype)
+        least, lowest = LEAST_EXPONENT[self._dtype], LOWEST[self._dtype]
+        behind = self._no_background if background is None else background
+        self._kernels.normalise(log_joint, behind, least, lowest, found, spare)
+        return np.asarray(found[0] + np.log(found[1]))
+
+    def no_sums(self, n_components: int) -> Array:
+        return np.zeros((n_components, len(self._left)))
+
+    def add_sums(self, shares: FloatArray, block: FloatArray, sums: Array) -> None:
+        lanes = self._kernels.lanes
+        products = self._buffer(self._kernels.products, max(lanes, block.shape[1]))
+        spare = np.empty((len(shares) + len(block), lanes), dtype=self._dtype)
+        self._kernels.add_sums(shares, block, self._left, self._right, sums, products, spare)
+
+    def _buffer(self, n: int, n_rows: int) -> FloatArray:
+        """Return an array (n, n_rows) whose rows do not compete for the same lines of a cache."""
+        odd = 2 * self._kernels.lanes
+        return np.empty((n, n_rows + odd), dtype=self._dtype)[:, :n_rows]
+
+    def _side_by_side(self, numbers: Array) -> FloatArray:
+        """Lay out numbers (K, m) as the loops read them: those of a pair interleaved."""
+        pair, (n_components, width) = self._kernels.pair, numbers.shape
+        even = n_components - n_components % pair
+        pairs = numbers[:even].reshape(-1, pair, width).swapaxes(1, 2)
+        return np.concatenate([pairs.ravel(), numbers[even:].ravel()]).astype(self._dtype)
