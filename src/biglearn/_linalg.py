@@ -5,13 +5,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from biglearn.kernels import triangles
+
 Array = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.intp]
 FloatArray = NDArray[np.floating]  # float64 or float32
 
+_TINY = float(np.finfo(np.float64).tiny)
+
 #: Relative size below which an eigenvalue counts as rounding noise.
 _NOISE = 1e-13
+
+#: Up to this size compiled loops are faster than LAPACK.
+_SMALL = 96
 
 #: Triangular matrices up to this size are inverted by the general solver.
 _SOLVED = 64
@@ -32,7 +39,7 @@ def floor_eigenvalues(covariances: Array, floor: float) -> tuple[Array, int]:
     Returns the covariances, shape (K, D, D), and how many eigenvalues rose.
     """
     n_features = covariances.shape[-1]
-    least = max(floor, float(np.finfo(float).tiny))
+    least = max(floor, _TINY)
     if n_features == 1:
         return np.maximum(covariances, least), int((covariances < least * (1 - 1e-9)).sum())
     touched = _indefinite(covariances - floor * np.eye(n_features))
@@ -48,18 +55,21 @@ def floor_eigenvalues(covariances: Array, floor: float) -> tuple[Array, int]:
     return floored, n_raised
 
 
-def _indefinite(matrices: Array, first: int = 0) -> list[int]:
-    """Return which matrices have no Cholesky factor, by halving the stack.
+def _indefinite(matrices: Array) -> list[int]:
+    """Return which matrices have no Cholesky factor, which is far cheaper than eigenvalues."""
+    found = _compiled_factors(matrices)
+    return _halved(matrices, 0) if found is None else np.flatnonzero(~found[1]).tolist()
 
-    A factor is far cheaper than eigenvalues, and mostly there is one for all.
-    """
+
+def _halved(matrices: Array, first: int) -> list[int]:
+    """Return which matrices have no Cholesky factor, by halving the stack: mostly all have."""
     try:
         np.linalg.cholesky(matrices)
     except np.linalg.LinAlgError:
         if len(matrices) == 1:
             return [first]
         half = len(matrices) // 2
-        return _indefinite(matrices[:half], first) + _indefinite(matrices[half:], first + half)
+        return _halved(matrices[:half], first) + _halved(matrices[half:], first + half)
     return []
 
 
@@ -69,9 +79,34 @@ def inverse_cholesky(covariances: Array) -> tuple[Array, Array]:
     Shapes (K, d, d) and (K,).  Raises `numpy.linalg.LinAlgError` where a
     covariance is not positive definite.
     """
-    factors = np.asarray(np.linalg.cholesky(covariances), dtype=np.float64)
+    found = _compiled_factors(covariances)
+    if found is None:
+        factors = np.asarray(np.linalg.cholesky(covariances), dtype=np.float64)
+    else:
+        factors, sound = found
+        if not sound.all():
+            raise np.linalg.LinAlgError(f"covariance {sound.argmin()} is not positive definite")
     half_log_det = -np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
-    return lower_inverse(factors), half_log_det
+    return lower_inverse(factors) if found is None else _compiled_inverses(factors), half_log_det
+
+
+def _compiled_factors(matrices: Array) -> tuple[Array, BoolArray] | None:
+    """Return Cholesky factors Uᵀ U and which of them exist; None where LAPACK is better."""
+    loops = triangles() if matrices.shape[-1] <= _SMALL else None
+    if loops is None:
+        return None
+    upper, sound = np.empty(matrices.shape), np.empty(len(matrices), dtype=bool)
+    loops.factorise(np.ascontiguousarray(matrices, dtype=np.float64), upper, sound)
+    return upper, sound
+
+
+def _compiled_inverses(upper: Array) -> Array:
+    """Return U⁻ᵀ of the factors that `_compiled_factors` found."""
+    loops = triangles()
+    assert loops is not None
+    lower = np.empty_like(upper)
+    loops.invert(upper, np.empty(upper.shape[1:]), lower)
+    return lower
 
 
 def lower_inverse(factors: Array) -> Array:

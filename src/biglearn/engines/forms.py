@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from biglearn import kernels
 from biglearn._linalg import Array, FloatArray
 from biglearn.densities import (
     LEAST_EXPONENT,
@@ -23,11 +24,10 @@ from biglearn.densities import (
     outer_sums,
     quadratic_is_accurate,
 )
-from biglearn.kernels import compiled
 from biglearn.mixture import Mixture
 
 if TYPE_CHECKING:
-    from biglearn.kernels.passes import Passes
+    from biglearn.kernels.row_loops import Passes
 
 #: Bytes of a block: it should stay in the second-level cache.
 _BLOCK_BYTES = 1 << 19
@@ -53,7 +53,7 @@ class Form(Protocol):
         ...
 
     def block_rows(self, n_components: int) -> int:
-        """Return the number of rows b of a block; it depends on nothing else."""
+        """Return the largest number of rows b of a block."""
         ...
 
     def hold(self, rows: FloatArray) -> FloatArray:
@@ -101,9 +101,9 @@ def form_for(size: int, dtype: np.dtype[Any], *, diagonal: bool = False) -> Form
     array([4., 6., 9., 2., 3., 1.])
     """
     pairs = Pairs.of(size, diagonal=diagonal)
-    kernels = compiled(dtype) if diagonal or size <= _COMPILED_SIZE else None
-    if kernels is not None:
-        return _CompiledForm(pairs, dtype, kernels)
+    loops = kernels.passes(dtype) if diagonal or size <= _COMPILED_SIZE else None
+    if loops is not None:
+        return _CompiledForm(pairs, dtype, loops)
     if diagonal or size <= _FEATURES_SIZE:
         return _FeatureForm(pairs, dtype)
     return _WideForm(pairs, dtype)
@@ -130,7 +130,7 @@ class _FeatureForm(_NumPyForm):
         return self.pairs.n_features
 
     def block_rows(self, n_components: int) -> int:
-        return int(np.clip(2 * _BLOCK_BYTES // (self.width * self._dtype.itemsize), 256, 2048))
+        return min(max(2 * _BLOCK_BYTES // (self.width * self._dtype.itemsize), 256), 2048)
 
     def hold(self, rows: FloatArray) -> FloatArray:
         out = np.empty((self.width, len(rows)), dtype=self._dtype)
@@ -154,8 +154,8 @@ class _WideForm(_NumPyForm):
         return self.pairs.size
 
     def block_rows(self, n_components: int) -> int:
-        width = self.width * n_components
-        return int(np.clip(2 * _BLOCK_BYTES // (width * self._dtype.itemsize), 256, 2048))
+        per_row = self.width * n_components * self._dtype.itemsize
+        return min(max(2 * _BLOCK_BYTES // per_row, 256), 2048)
 
     def hold(self, rows: FloatArray) -> FloatArray:
         return np.ascontiguousarray(rows.T, dtype=self._dtype)
@@ -170,10 +170,10 @@ class _WideForm(_NumPyForm):
 class _CompiledForm:
     """Compiled loops over whitened rows and over products: nothing is stored per pair."""
 
-    def __init__(self, pairs: Pairs, dtype: np.dtype[Any], kernels: Passes) -> None:
+    def __init__(self, pairs: Pairs, dtype: np.dtype[Any], loops: Passes) -> None:
         size = pairs.size
-        self.pairs, self._dtype, self._kernels = pairs, dtype, kernels
-        ones = np.full(-pairs.n_features % kernels.products, size)  # of no use, to fill a group
+        self.pairs, self._dtype, self._loops = pairs, dtype, loops
+        ones = np.full(-pairs.n_features % loops.products, size)  # of no use, to fill a group
         self._left = np.concatenate([pairs.left, np.arange(size + 1), ones]).astype(np.int64)
         self._right = np.concatenate([pairs.right, np.full(size + 1, size), ones]).astype(np.int64)
         self._triangle = np.diag_indices(size) if pairs.diagonal else np.tril_indices(size)
@@ -185,7 +185,7 @@ class _CompiledForm:
 
     def block_rows(self, n_components: int) -> int:
         per_row = (self.width + n_components) * self._dtype.itemsize
-        return 128 * int(np.clip(_BLOCK_BYTES // (128 * per_row), 2, 8))
+        return 128 * min(max(_BLOCK_BYTES // (128 * per_row), 2), 16)
 
     def hold(self, rows: FloatArray) -> FloatArray:
         block = self._buffer(self.width, len(rows))
@@ -197,44 +197,44 @@ class _CompiledForm:
         centre = np.einsum("kij,kj->ki", whitening, mixture.means)
         half = np.full((n_components, 1), -0.5)
         top = log_normaliser(mixture)[:, None]
-        factors = self._side_by_side(whitening[:, self._triangle[0], self._triangle[1]])
-        constants = self._side_by_side(np.concatenate([-centre, half, top], axis=1))
+        triangle = whitening[:, self._triangle[0], self._triangle[1]]
+        parameters = self._side_by_side(np.concatenate([-centre, half, top, triangle], axis=1))
         first = int(self.pairs.diagonal)
 
         def log_joint(block: FloatArray) -> FloatArray:
             out = self._buffer(n_components, block.shape[1])
-            strip = np.empty((self.pairs.size, self._kernels.strip), dtype=self._dtype)
-            spare = np.empty((n_components, self._kernels.strip), dtype=self._dtype)
-            self._kernels.log_joint(block[:-1], factors, constants, first, out, strip, spare)
+            strip = np.empty((self.pairs.size, self._loops.strip), dtype=self._dtype)
+            spare = np.empty((n_components, self._loops.strip), dtype=self._dtype)
+            self._loops.log_joint(block[:-1], parameters, first, out, strip, spare)
             return out
 
         return log_joint
 
     def normalise(self, log_joint: FloatArray, background: FloatArray | None) -> FloatArray:
-        spare = np.empty((len(log_joint) + 3, self._kernels.lanes), dtype=self._dtype)
+        spare = np.empty((len(log_joint) + 3, self._loops.lanes), dtype=self._dtype)
         found = np.empty((2, log_joint.shape[1]), dtype=self._dtype)
         least, lowest = LEAST_EXPONENT[self._dtype], LOWEST[self._dtype]
         behind = self._no_background if background is None else background
-        self._kernels.normalise(log_joint, behind, least, lowest, found, spare)
+        self._loops.normalise(log_joint, behind, least, lowest, found, spare)
         return np.asarray(found[0] + np.log(found[1]))
 
     def no_sums(self, n_components: int) -> Array:
         return np.zeros((n_components, len(self._left)))
 
     def add_sums(self, shares: FloatArray, block: FloatArray, sums: Array) -> None:
-        lanes = self._kernels.lanes
-        products = self._buffer(self._kernels.products, max(lanes, block.shape[1]))
+        lanes = self._loops.lanes
+        products = self._buffer(self._loops.products, max(lanes, block.shape[1]))
         spare = np.empty((len(shares) + len(block), lanes), dtype=self._dtype)
-        self._kernels.add_sums(shares, block, self._left, self._right, sums, products, spare)
+        self._loops.add_sums(shares, block, self._left, self._right, sums, products, spare)
 
     def _buffer(self, n: int, n_rows: int) -> FloatArray:
         """Return an array (n, n_rows) whose rows do not compete for the same lines of a cache."""
-        odd = 2 * self._kernels.lanes
+        odd = 2 * self._loops.lanes
         return np.empty((n, n_rows + odd), dtype=self._dtype)[:, :n_rows]
 
     def _side_by_side(self, numbers: Array) -> FloatArray:
         """Lay out numbers (K, m) as the loops read them: those of a pair interleaved."""
-        pair, (n_components, width) = self._kernels.pair, numbers.shape
+        pair, (n_components, width) = self._loops.pair, numbers.shape
         even = n_components - n_components % pair
         pairs = numbers[:even].reshape(-1, pair, width).swapaxes(1, 2)
         return np.concatenate([pairs.ravel(), numbers[even:].ravel()]).astype(self._dtype)

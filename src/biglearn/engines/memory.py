@@ -25,6 +25,9 @@ _CACHE_BYTES = 1 << 26
 #: that the order of summation, and so the result, never depends on it.
 _GROUPS = 16
 
+#: Blocks have a multiple of so many rows, but for the last one.
+_STEP = 32
+
 #: Passes with fewer multiplications are not worth waking a thread for.
 _SMALL_WORK = 4_000_000
 
@@ -183,7 +186,10 @@ class MemoryEngine:
         self, responsibilities: Callable[[slice, FloatArray], Shares], form: Form, n_components: int
     ) -> Moments:
         """Sum the products of all rows, weighted by a rule's responsibilities."""
-        size = form.block_rows(n_components)
+        work = len(self._X) * n_components * form.pairs.n_features
+        # all but equal blocks, at least two where there is work for two threads
+        n_blocks = max(-(-len(self._X) // form.block_rows(n_components)), 1 + (work > _SMALL_WORK))
+        size = _STEP * max(-(-len(self._X) // (_STEP * n_blocks)), 1)
         blocks = range(0, len(self._X), size)
         per_group = -(-len(blocks) // _GROUPS)
         groups = [blocks[i : i + per_group] for i in range(0, len(blocks), per_group)]
@@ -210,7 +216,6 @@ class MemoryEngine:
                 log_likelihood += float(log_density.sum(dtype=np.float64))
             return sums, extra, log_likelihood
 
-        work = len(self._X) * n_components * form.pairs.n_features
         mapped = self._threads.map(run, groups) if work > _SMALL_WORK else map(run, groups)
         sums, log_likelihood = form.no_sums(n_components), 0.0
         extra: Array | None = None

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TypeVar
+from itertools import count
+from typing import TypeVar, cast
 
 from threadpoolctl import ThreadpoolController
 
@@ -36,16 +37,33 @@ class Threads:
             if self.n_threads == 1:
                 yield
                 return
-            with ThreadPoolExecutor(self.n_threads) as pool:
+            with ThreadPoolExecutor(self.n_threads - 1) as pool:
                 self._pool = pool
                 try:
                     yield
                 finally:
                     self._pool = None
 
-    def map(self, work: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
-        """Yield the work's results in the order of the items."""
-        return map(work, items) if self._pool is None else self._pool.map(work, items)
+    def map(self, work: Callable[[S], T], items: Iterable[S]) -> list[T]:
+        """Return the work's results in the order of the items; this thread works too."""
+        todo = list(items)
+        if self._pool is None:
+            return [work(item) for item in todo]
+        results: list[T | None] = [None] * len(todo)
+        following = count()  # its next is atomic
+
+        def drain() -> None:
+            while (i := next(following)) < len(todo):
+                results[i] = work(todo[i])
+
+        helpers = [self._pool.submit(drain) for _ in range(min(self.n_threads, len(todo)) - 1)]
+        try:
+            drain()
+        finally:
+            following = count(len(todo))  # after an error nobody begins another item
+            for helper in helpers:
+                helper.result()
+        return cast(list[T], results)
 
 
 def default_threads() -> int:

@@ -1,7 +1,7 @@
-"""Compiled loops of a pass, where Numba is installed; NumPy's own work without it.
+"""Compiled loops where Numba is installed; NumPy does the same work without it.
 
-Numba is loaded at the first pass, and what it compiles is kept on disk, so that only the first
-process that ever runs a kernel waits for it (a few seconds).
+Numba is loaded when a loop is first asked for, and what it compiles is kept on disk, so that
+only the first process that ever runs it waits (a few seconds).
 """
 
 from __future__ import annotations
@@ -12,25 +12,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from biglearn.kernels.passes import Passes
+    from biglearn.kernels.row_loops import Passes
+    from biglearn.kernels.triangle_loops import Triangles
 
-#: Set to 0 to compute with NumPy alone.
-VARIABLE = "BIGLEARN_NUMBA"
+#: Whether compiled loops are wanted; the environment variable BIGLEARN_NUMBA=0 says no.
+WANTED = os.environ.get("BIGLEARN_NUMBA", "1") != "0"
 
 
-def compiled(dtype: np.dtype[Any]) -> Passes | None:
-    """Return the compiled loops, or None where Numba is missing or BIGLEARN_NUMBA=0.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from biglearn.kernels import compiled
-    >>> kernels = compiled(np.dtype(np.float64))
-    """
-    if os.environ.get(VARIABLE, "1") == "0":
+def passes(dtype: np.dtype[Any]) -> Passes | None:
+    """Return the loops of a pass for float64 or float32, or None without Numba."""
+    if not WANTED:
         return None
     try:
-        from biglearn.kernels.passes import passes_for
+        from biglearn.kernels import row_loops
     except ImportError:  # Numba is not installed, or not for this NumPy
         return None
-    return passes_for(dtype)
+    return row_loops.passes(dtype)
+
+
+def triangles() -> Triangles | None:
+    """Return the loops over stacks of small matrices, or None without Numba."""
+    if not WANTED:
+        return None
+    try:
+        from biglearn.kernels import triangle_loops
+    except ImportError:
+        return None
+    return triangle_loops.triangles()

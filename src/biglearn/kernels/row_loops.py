@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import float32, float64, int64, literally, njit, void
+from numba import float32, float64, int64, literally, njit
 
+from biglearn.kernels.compiling import compiled
 from biglearn.kernels.vectors import (
     MANY_REGISTERS,
     REGISTER_BYTES,
@@ -45,11 +46,12 @@ def _start(array: Any) -> Any:
 
 
 @njit
-def _distances(strip, factors, constants, size, first, at, stride, like, group):
+def _distances(strip, parameters, size, first, at, stride, like, group):
     """Store log π_k N of a strip under `group` components."""
     group = literally(group)
     step = group * like.itemsize
     width = STRIP * REGISTER_BYTES
+    constants, factors = parameters, parameters + step * (size + 2)
     total = constant(0.0, like, group, STRIP)
     for i in range(size):
         whitened = spread(constants, like, group, STRIP)
@@ -64,17 +66,16 @@ def _distances(strip, factors, constants, size, first, at, stride, like, group):
     store(at, stride, density, group)
 
 
-def log_joint(rows, factors, constants, first, out, strip, spare):
+def log_joint(rows, parameters, first, out, strip, spare):
     """Write log π_k N(y_n) = c_k - ½‖W_k y_n - W_k μ_k‖².
 
     Parameters
     ----------
     rows : array of shape (d, b)
-    factors : array
-        The lower triangles of W_k, row by row, with `PAIR` components side by side and those
-        that are left over alone; only the diagonals if `first` is 1.
-    constants : array
-        In the same order -W_k μ_k, then -½, then c_k.
+    parameters : array
+        Of each component -W_k μ_k, then -½, then c_k, then the lower triangle of W_k row by row,
+        or its diagonal alone; those of `PAIR` components interleaved, and of one that is left
+        over by itself.
     first : int
         0, or 1 where the W_k are diagonal.
     out : array of shape (K, b)
@@ -85,8 +86,7 @@ def log_joint(rows, factors, constants, first, out, strip, spare):
     """
     size, n_rows = rows.shape
     n_components, width, item = len(out), strip.shape[1], rows.itemsize
-    per_factor = item * (size if first else size * (size + 1) // 2)
-    per_constant = item * (size + 2)
+    each = item * (size + 2 + (size if first else size * (size + 1) // 2))
     for start in range(0, n_rows, width):
         stop = min(start + width, n_rows)
         for i in range(size):
@@ -95,21 +95,16 @@ def log_joint(rows, factors, constants, first, out, strip, spare):
             for n in range(stop - start, width):
                 strip[i, n] = 0.0
         whole = stop - start == width
-        at, stride = (
-            (_start(out) + start * item, out.strides[0])
-            if whole
-            else (_start(spare), spare.strides[0])
-        )
-        factor, constants_at = _start(factors), _start(constants)
-        k = 0
-        while k + PAIR <= n_components:
-            _distances(_start(strip), factor, constants_at, size, first, at, stride, rows, PAIR)
-            factor += PAIR * per_factor
-            constants_at += PAIR * per_constant
+        at, stride = _start(spare), spare.strides[0]
+        if whole:
+            at, stride = _start(out) + start * item, out.strides[0]
+        of_strip, of_pair = _start(strip), _start(parameters)
+        for _ in range(n_components // PAIR):
+            _distances(of_strip, of_pair, size, first, at, stride, rows, PAIR)
+            of_pair += PAIR * each
             at += PAIR * stride
-            k += PAIR
-        if k < n_components:
-            _distances(_start(strip), factor, constants_at, size, first, at, stride, rows, _ONE)
+        if n_components % PAIR:
+            _distances(of_strip, of_pair, size, first, at, stride, rows, _ONE)
         if not whole:
             for k in range(n_components):
                 for n in range(start, stop):
@@ -336,28 +331,13 @@ class Passes(NamedTuple):
     products: int = PRODUCTS
 
 
-def _can_cache() -> bool:
-    """Whether there is a folder to keep compiled code in."""
-    try:
-        njit(cache=True)(_can_cache)
-    except RuntimeError:
-        return False
-    return True
-
-
 @lru_cache(maxsize=2)
-def passes_for(dtype: np.dtype[Any]) -> Passes:
+def passes(dtype: np.dtype[Any]) -> Passes:
     """Compile the loops for float64 or float32, or load what an earlier process compiled."""
     number = float64 if dtype == np.float64 else float32
     one, two, indices = number[:], number[:, :], int64[:]
-    cache = _can_cache()
-
-    def compiled(function: Callable[..., None], *arguments: Any) -> Callable[..., None]:
-        jit = njit([void(*arguments)], nogil=True, cache=cache, error_model="numpy")
-        return cast(Callable[..., None], jit(function))
-
     return Passes(
-        compiled(log_joint, two, one, one, int64, two, two, two),
+        compiled(log_joint, two, one, int64, two, two, two),
         compiled(normalise, two, one, float64, float64, two, two),
         compiled(add_sums, two, two, indices, indices, float64[:, :], two, two),
         lanes=lanes(dtype),
