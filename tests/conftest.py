@@ -1,6 +1,9 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
+from biglearn import kernels
 from biglearn.mixture import Mixture
 
 
@@ -19,3 +22,9 @@ def mixture() -> Mixture:
         [[2.0, -0.9, 0.0], [-0.9, 1.0, 0.0], [0.0, 0.0, 0.3]],
     ]
     return Mixture([0.5, 0.2, 0.3], means, covariances, feature_names=["a", "b", "c"])
+
+
+@pytest.fixture
+def without_numba(monkeypatch) -> Callable[[], None]:
+    """Return what makes the rest of a test compute without compiled loops."""
+    return lambda: monkeypatch.setattr(kernels, "WANTED", False)

@@ -29,6 +29,7 @@ class Kind:
     package: str | None = None
     rtol: float = 1e-9  # of float64 moments against the direct formulas
     threads_rtol: float = 0.0  # of float32 moments with other numbers of threads
+    numba: bool = True
 
     def open(self, rows, *, weights=None, n_threads=1):
         wishes = Wishes(engine=self.engine, sample_weight=weights, n_threads=n_threads)
@@ -51,6 +52,7 @@ def to_chunks(rows):
 
 ENGINES = {
     "memory": Kind("memory"),
+    "memory, without Numba": Kind("memory", numba=False),
     "chunked": Kind("chunked"),
     "chunked, small blocks": Kind(Chunked(block_bytes=4000)),
     "chunked, uneven blocks": Kind(Chunked(block_bytes=4000), in_blocks),
@@ -61,8 +63,10 @@ ENGINES = {
 
 
 @pytest.fixture(params=list(ENGINES))
-def kind(request):
+def kind(request, without_numba):
     kind = ENGINES[request.param]
+    if not kind.numba:
+        without_numba()
     if kind.package and importlib.util.find_spec(kind.package) is None:
         pytest.skip(f"{kind.package} is missing: pip install 'biglearn-em[{kind.package}]'")
     return kind

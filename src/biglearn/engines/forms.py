@@ -77,9 +77,8 @@ class Form(Protocol):
         ...
 
 
-@lru_cache(maxsize=64)
 def form_for(size: int, dtype: np.dtype[Any], *, diagonal: bool = False) -> Form:
-    """Return the fastest form for d features of a view, made once.
+    """Return the fastest form for d features of a view.
 
     Parameters
     ----------
@@ -100,8 +99,14 @@ def form_for(size: int, dtype: np.dtype[Any], *, diagonal: bool = False) -> Form
     >>> sums[0, :6]  # y₁², y₁y₂, y₂², y₁, y₂, 1
     array([4., 6., 9., 2., 3., 1.])
     """
-    pairs = Pairs.of(size, diagonal=diagonal)
     loops = kernels.passes(dtype) if diagonal or size <= _COMPILED_SIZE else None
+    return _form(size, dtype, diagonal, loops)
+
+
+@lru_cache(maxsize=64)
+def _form(size: int, dtype: np.dtype[Any], diagonal: bool, loops: Passes | None) -> Form:
+    """Make a form once; the blocks that an engine keeps belong to it."""
+    pairs = Pairs.of(size, diagonal=diagonal)
     if loops is not None:
         return _CompiledForm(pairs, dtype, loops)
     if diagonal or size <= _FEATURES_SIZE:

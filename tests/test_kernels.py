@@ -1,0 +1,174 @@
+"""The compiled loops against NumPy's work, at sizes around every strip, register and group."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp, softmax
+
+from biglearn import BigLearnGaussianMixture, kernels
+from biglearn._linalg import floor_eigenvalues, inverse_cholesky
+from biglearn.engines.forms import form_for
+from biglearn.methods import Paper
+from biglearn.mixture import Mixture
+from helpers import blobs, random_covariances, random_mixture, scipy_log_joint
+
+FLOAT64 = np.dtype(np.float64)
+
+#: Relative error of one sum, and of log-densities at their largest.
+RTOL = {FLOAT64: 1e-12, np.dtype(np.float32): 2e-5}
+
+
+@pytest.fixture(params=["compiled", "numpy"])
+def loops(request, without_numba):
+    """Run a test with compiled loops, and without."""
+    if request.param == "numpy":
+        without_numba()
+    elif kernels.passes(FLOAT64) is None:
+        pytest.skip("Numba is missing: pip install 'biglearn-em[fast]'")
+    return request.param
+
+
+@pytest.mark.parametrize("dtype", RTOL)
+@pytest.mark.parametrize("n_rows", [1, 15, 16, 33, 130])
+@pytest.mark.parametrize(("n_components", "n_features"), [(1, 1), (2, 3), (3, 2), (7, 9), (6, 45)])
+def test_densities_and_sums_are_the_direct_ones(
+    rng, loops, dtype, n_rows, n_components, n_features
+):
+    mixture = random_mixture(rng, n_components, n_features, spread=1.0)
+    X = mixture.sample(n_rows, rng)[0].astype(dtype)
+    form = form_for(n_features, dtype)
+    block = form.hold(X)
+    shares = form.density(mixture)(block)
+    wanted = scipy_log_joint(mixture.weights, mixture.means, mixture.covariances, X)
+    assert shares.dtype == dtype
+    np.testing.assert_allclose(shares.T, wanted, atol=RTOL[dtype] * np.abs(wanted).max())
+
+    joint = shares.T.astype(float)
+    log_density = form.normalise(shares, None)
+    np.testing.assert_allclose(shares.T, softmax(joint, axis=1), atol=RTOL[dtype])
+    # a rounding unit of the largest term is an error of exp(term - largest)
+    np.testing.assert_allclose(log_density, logsumexp(joint, axis=1), rtol=RTOL[dtype])
+
+    sums = form.no_sums(n_components)
+    for _ in range(2):  # they add to what is there
+        form.add_sums(shares, block, sums)
+    counts, first, second = form.pairs.unpack(sums[:, : form.pairs.n_features])
+    r, rows = shares.T.astype(float), X.astype(float)
+    np.testing.assert_allclose(counts, 2 * r.sum(axis=0), rtol=RTOL[dtype], atol=1e-30)
+    np.testing.assert_allclose(first, 2 * r.T @ rows, atol=RTOL[dtype] * n_rows)
+    outer = np.einsum("nk,ni,nj->kij", r, rows, rows)
+    scale = np.abs(outer).max()
+    np.testing.assert_allclose(second, 2 * outer, atol=5 * RTOL[dtype] * scale)
+
+
+@pytest.mark.parametrize("n_features", [1, 4, 70])
+def test_diagonal_structures_need_the_diagonals_alone(rng, loops, n_features):
+    mixture = random_mixture(rng, 3, n_features)
+    mixture = Mixture(mixture.weights, mixture.means, mixture.covariances * np.eye(n_features))
+    X = mixture.sample(50, rng)[0]
+    form = form_for(n_features, FLOAT64, diagonal=True)
+    block = form.hold(X)
+    wanted = scipy_log_joint(mixture.weights, mixture.means, mixture.covariances, X)
+    np.testing.assert_allclose(form.density(mixture)(block).T, wanted, rtol=1e-10)
+    sums, shares = form.no_sums(3), np.ascontiguousarray(rng.dirichlet(np.ones(3), size=50).T)
+    form.add_sums(shares, block, sums)
+    second = form.pairs.unpack(sums[:, : form.pairs.n_features])[2]
+    np.testing.assert_allclose(np.diagonal(second, axis1=1, axis2=2), shares @ X**2, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", RTOL)
+@pytest.mark.parametrize("n_rows", [5, 64, 100])
+def test_a_background_takes_its_share_of_every_row(rng, loops, dtype, n_rows):
+    values = (30 * rng.normal(size=(3, n_rows))).astype(dtype)
+    background = (30 * rng.normal(size=n_rows)).astype(dtype)
+    shares = values.copy()
+    log_density = form_for(2, dtype).normalise(shares, background)
+    everything = np.vstack([values, background]).astype(float)
+    atol = 100 * np.finfo(dtype).eps
+    np.testing.assert_allclose(shares, softmax(everything, axis=0)[:3], atol=atol)
+    np.testing.assert_allclose(log_density, logsumexp(everything, axis=0), atol=100 * atol)
+
+
+def test_rows_are_normalised_at_any_height_and_where_no_component_reaches(loops):
+    values = np.array([[-1e300, 1e300, -np.inf, -750.0], [-1e300, -1e300, -np.inf, 0.0]])
+    log_density = form_for(2, FLOAT64).normalise(values, None)
+    expected = [[0.5, 1.0, 0.5, 0.0], [0.5, 0.0, 0.5, 1.0]]
+    np.testing.assert_allclose(values, expected, atol=1e-100)
+    np.testing.assert_array_equal(log_density, [-1e300, 1e300, -np.inf, 0.0])
+
+
+def test_nan_does_not_vanish(loops):
+    values = np.array([[0.0, np.nan], [np.nan, 0.0], [0.0, 0.0]])
+    form_for(2, FLOAT64).normalise(values, None)
+    assert np.isnan(values).all()
+
+
+def test_exponentials_are_exact_to_the_rounding_unit(rng, loops):
+    differences = np.concatenate([-np.logspace(-18, np.log10(299), 2000), [0.0]])
+    values = np.vstack([differences, np.zeros(len(differences))])
+    form_for(2, FLOAT64).normalise(values, None)
+    ratio = values[0] / values[1]
+    np.testing.assert_allclose(ratio, np.exp(differences), rtol=1e-15)
+
+
+@pytest.mark.parametrize("n_features", [1, 2, 7, 64, 97])
+def test_whitening_inverts_covariances(rng, loops, n_features):
+    covariances = random_covariances(rng, 3, n_features)
+    whitening, half_log_det = inverse_cholesky(covariances)
+    np.testing.assert_array_equal(whitening, np.tril(whitening))
+    identity = whitening @ covariances @ np.swapaxes(whitening, 1, 2)
+    np.testing.assert_allclose(identity, np.tile(np.eye(n_features), (3, 1, 1)), atol=1e-11)
+    expected = -0.5 * np.linalg.slogdet(covariances)[1]
+    np.testing.assert_allclose(half_log_det, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_one_indefinite_matrix_is_found_among_sound_ones(loops):
+    stack = np.stack([np.eye(3), np.diag([1.0, -1.0, 1.0]), 2 * np.eye(3)])
+    with pytest.raises(np.linalg.LinAlgError):
+        inverse_cholesky(stack)
+    floored, n_raised = floor_eigenvalues(stack, 0.5)
+    assert n_raised == 1
+    np.testing.assert_array_equal(floored[[0, 2]], stack[[0, 2]])
+    np.testing.assert_allclose(floored[1], np.diag([1.0, 0.5, 1.0]))
+
+
+@pytest.mark.parametrize("method", ["em", Paper(20), "search"])
+def test_fits_agree_with_and_without_numba(rng, without_numba, method):
+    X = blobs(rng, 300)
+    how = {"method": method, "random_state": 0}
+    with_loops = BigLearnGaussianMixture(3, **how).fit(X)
+    without_numba()
+    alone = BigLearnGaussianMixture(3, **how).fit(X)
+    assert with_loops.score(X) == pytest.approx(alone.score(X), abs=1e-6)
+
+
+def test_numba_is_loaded_by_the_first_pass_and_not_if_it_is_not_wanted():
+    code = (
+        "import sys, numpy as np\n"
+        "from biglearn import BigLearnGaussianMixture\n"
+        "print('numba' in sys.modules)\n"
+        "BigLearnGaussianMixture(1, random_state=0).fit(np.arange(9.0)[:, None])\n"
+        "print('numba' in sys.modules)\n"
+    )
+    for wanted, expected in (
+        ("1", [False, kernels.passes(FLOAT64) is not None]),
+        ("0", [False] * 2),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={"BIGLEARN_NUMBA": wanted},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout.split() == [str(value) for value in expected]
+
+
+def test_a_missing_numba_is_no_error(monkeypatch):
+    for module in ("row_loops", "triangle_loops"):
+        monkeypatch.delattr(kernels, module, raising=False)
+        monkeypatch.setitem(sys.modules, f"biglearn.kernels.{module}", None)
+    assert kernels.passes(FLOAT64) is None
+    assert kernels.triangles() is None
