@@ -92,11 +92,13 @@ def test_a_background_takes_its_share_of_every_row(rng, loops, dtype, n_rows):
 
 
 def test_rows_are_normalised_at_any_height_and_where_no_component_reaches(loops):
-    values = np.array([[-1e300, 1e300, -np.inf, -750.0], [-1e300, -1e300, -np.inf, 0.0]])
+    values = np.array(
+        [[-1e300, 1e300, -np.inf, -750.0, -1e300], [-1e300, -1e300, -np.inf, 0.0, -2e300]]
+    )
     log_density = form_for(2, FLOAT64).normalise(values, None)
-    expected = [[0.5, 1.0, 0.5, 0.0], [0.5, 0.0, 0.5, 1.0]]
+    expected = [[0.5, 1.0, 0.5, 0.0, 1.0], [0.5, 0.0, 0.5, 1.0, 0.0]]
     np.testing.assert_allclose(values, expected, atol=1e-100)
-    np.testing.assert_array_equal(log_density, [-1e300, 1e300, -np.inf, 0.0])
+    np.testing.assert_array_equal(log_density, [-1e300, 1e300, -np.inf, 0.0, -1e300])
 
 
 def test_nan_does_not_vanish(loops):

@@ -35,9 +35,6 @@ _BLOCK_BYTES = 1 << 19
 #: Up to this size of a view NumPy is fastest with quadratic features (see docs/explanation).
 _FEATURES_SIZE = 40
 
-#: Up to this size of a view the compiled loops are faster than BLAS (see docs/explanation).
-_COMPILED_SIZE = 256
-
 
 class Form(Protocol):
     """The arithmetic of a pass over blocks of rows of one size and type."""
@@ -99,8 +96,7 @@ def form_for(size: int, dtype: np.dtype[Any], *, diagonal: bool = False) -> Form
     >>> sums[0, :6]  # y₁², y₁y₂, y₂², y₁, y₂, 1
     array([4., 6., 9., 2., 3., 1.])
     """
-    loops = kernels.passes(dtype) if diagonal or size <= _COMPILED_SIZE else None
-    return _form(size, dtype, diagonal, loops)
+    return _form(size, dtype, diagonal, kernels.passes(dtype))
 
 
 @lru_cache(maxsize=64)

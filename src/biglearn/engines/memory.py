@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -33,6 +34,26 @@ _SMALL_WORK = 4_000_000
 
 #: Responsibilities (K, b), log-densities (b,), and E(u) of Student-t components (K, b).
 Shares = tuple[FloatArray, FloatArray, FloatArray | None]
+
+
+@dataclass
+class _Sums:
+    """What a group of blocks adds up to: Σ r y_i y_j, (K, P), and what Student-t needs, (K, 2)."""
+
+    products: Array
+    extra: Array | None = None
+    log_likelihood: float = 0.0
+
+    def add_extra(self, extra: Array | None) -> None:
+        if extra is not None:
+            self.extra = extra if self.extra is None else self.extra + extra
+
+    def plus(self, other: _Sums) -> _Sums:
+        """Add other sums to these."""
+        self.products += other.products
+        self.add_extra(other.extra)
+        self.log_likelihood += other.log_likelihood
+        return self
 
 
 class MemoryEngine:
@@ -197,9 +218,8 @@ class MemoryEngine:
         # rows that are asked once are not worth a copy
         keep = form.width * len(self._X) * self._dtype.itemsize <= _CACHE_BYTES * (self._passes > 1)
 
-        def run(group: range) -> tuple[Array, Array | None, float]:
-            sums, log_likelihood = form.no_sums(n_components), 0.0
-            extra: Array | None = None
+        def run(group: range) -> _Sums:
+            total = _Sums(form.no_sums(n_components))
             for start in group:
                 rows = slice(start, start + size)
                 block = self._block(form, rows, keep=keep)
@@ -208,23 +228,17 @@ class MemoryEngine:
                     weights = self._weights[rows].astype(self._dtype)
                     shares *= weights
                     log_density = np.where(weights > 0, log_density * weights, 0.0)
+                total.log_likelihood += float(log_density.sum(dtype=np.float64))
                 if scales is not None:
-                    ours = scale_sums(shares, scales)
-                    extra = ours if extra is None else extra + ours
+                    total.add_extra(scale_sums(shares, scales))
                     shares *= scales
-                form.add_sums(shares, block, sums)
-                log_likelihood += float(log_density.sum(dtype=np.float64))
-            return sums, extra, log_likelihood
+                form.add_sums(shares, block, total.products)
+            return total
 
-        mapped = self._threads.map(run, groups) if work > _SMALL_WORK else map(run, groups)
-        sums, log_likelihood = form.no_sums(n_components), 0.0
-        extra: Array | None = None
-        for group_sums, group_extra, group_log_likelihood in mapped:
-            sums += group_sums
-            log_likelihood += group_log_likelihood
-            if group_extra is not None:
-                extra = group_extra if extra is None else extra + group_extra
-        counts, first, second = form.pairs.unpack(sums[:, : form.pairs.n_features])
+        threads = self._threads if work > _SMALL_WORK else Threads(1)
+        total = threads.fold(run, groups, _Sums.plus)
+        counts, first, second = form.pairs.unpack(total.products[:, : form.pairs.n_features])
+        extra = total.extra
         scales = None
         if extra is not None:
             counts, scales = extra[:, 0], np.column_stack([counts, extra[:, 1]])
@@ -232,7 +246,7 @@ class MemoryEngine:
             counts=counts,
             first=first,
             second=second,
-            log_likelihood=log_likelihood,
+            log_likelihood=total.log_likelihood,
             total=self._total,
             rows=self._count,
             reference=np.zeros(self.n_features),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import reduce
+from functools import partial, reduce
 from operator import add
 from typing import Any
 
@@ -173,8 +173,9 @@ class MissingEngine:
             reference=np.zeros(size),
         )
         parts = (part.expect(mixture) for part in self._plenty)
-        scattered = self._threads.map(lambda chunk: self._sums(mixture, chunk), chunks)
-        moments = reduce(add, scattered, reduce(add, parts, nothing))
+        moments = reduce(add, parts, nothing)
+        if chunks:
+            moments += self._threads.fold(partial(self._sums, mixture), chunks, add)
         second = moments.second * np.eye(size) if diagonal else moments.second
         return replace(moments, second=second)
 

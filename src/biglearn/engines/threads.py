@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import count
+from threading import Lock
 from typing import TypeVar, cast
 
 from threadpoolctl import ThreadpoolController
@@ -44,17 +45,30 @@ class Threads:
                 finally:
                     self._pool = None
 
-    def map(self, work: Callable[[S], T], items: Iterable[S]) -> list[T]:
-        """Return the work's results in the order of the items; this thread works too."""
+    def fold(self, work: Callable[[S], T], items: Iterable[S], add: Callable[[T, T], T]) -> T:
+        """Return the sum of the work's results over items, of which there is at least one.
+
+        They are added in the order of the items, each as soon as those before it are, so that
+        few results are held at a time.  This thread works too.
+        """
         todo = list(items)
-        if self._pool is None:
-            return [work(item) for item in todo]
-        results: list[T | None] = [None] * len(todo)
-        following = count()  # its next is atomic
+        if self._pool is None or len(todo) < 2:
+            return reduce(add, map(work, todo))
+        following, lock = count(), Lock()  # the next of a count is atomic
+        ready: dict[int, T] = {}
+        total: T | None = None
+        n_added = 0
 
         def drain() -> None:
+            nonlocal total, n_added
             while (i := next(following)) < len(todo):
-                results[i] = work(todo[i])
+                result = work(todo[i])
+                with lock:
+                    ready[i] = result
+                    while n_added in ready:
+                        part = ready.pop(n_added)
+                        total = part if total is None else add(total, part)
+                        n_added += 1
 
         helpers = [self._pool.submit(drain) for _ in range(min(self.n_threads, len(todo)) - 1)]
         try:
@@ -63,7 +77,7 @@ class Threads:
             following = count(len(todo))  # after an error nobody begins another item
             for helper in helpers:
                 helper.result()
-        return cast(list[T], results)
+        return cast(T, total)
 
 
 def default_threads() -> int:
