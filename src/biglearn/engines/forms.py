@@ -36,6 +36,11 @@ _BLOCK_BYTES = 1 << 19
 _FEATURES_SIZE = 40
 
 
+#: Registers of rows whose products are summed at a time: six such rows fit in the first-level
+#: cache, and an odd number keeps them from competing for the same lines of it.
+_CHUNK = 65
+
+
 class Form(Protocol):
     """The arithmetic of a pass over blocks of rows of one size and type."""
 
@@ -186,7 +191,7 @@ class _CompiledForm:
 
     def block_rows(self, n_components: int) -> int:
         per_row = (self.width + n_components) * self._dtype.itemsize
-        return 128 * min(max(_BLOCK_BYTES // (128 * per_row), 2), 16)
+        return 128 * min(max(_BLOCK_BYTES // (128 * per_row), 2), 64)
 
     def hold(self, rows: FloatArray) -> FloatArray:
         block = self._buffer(self.width, len(rows))
@@ -224,7 +229,7 @@ class _CompiledForm:
 
     def add_sums(self, shares: FloatArray, block: FloatArray, sums: Array) -> None:
         lanes = self._loops.lanes
-        products = self._buffer(self._loops.products, max(lanes, block.shape[1]))
+        products = np.empty((self._loops.products, _CHUNK * lanes), dtype=self._dtype)
         spare = np.empty((len(shares) + len(block), lanes), dtype=self._dtype)
         self._loops.add_sums(shares, block, self._left, self._right, sums, products, spare)
 

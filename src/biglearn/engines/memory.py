@@ -208,9 +208,10 @@ class MemoryEngine:
     ) -> Moments:
         """Sum the products of all rows, weighted by a rule's responsibilities."""
         work = len(self._X) * n_components * form.pairs.n_features
-        # all but equal blocks, at least two where there is work for two threads
-        n_blocks = max(-(-len(self._X) // form.block_rows(n_components)), 1 + (work > _SMALL_WORK))
-        size = _STEP * max(-(-len(self._X) // (_STEP * n_blocks)), 1)
+        n_blocks = -(-len(self._X) // form.block_rows(n_components))
+        if work > _SMALL_WORK:  # all but equal shares for an even number of threads
+            n_blocks = _up(n_blocks, _GROUPS if n_blocks > _GROUPS else 2)
+        size = _up(-(-len(self._X) // n_blocks), _STEP)
         blocks = range(0, len(self._X), size)
         per_group = -(-len(blocks) // _GROUPS)
         groups = [blocks[i : i + per_group] for i in range(0, len(blocks), per_group)]
@@ -261,3 +262,8 @@ class MemoryEngine:
         if key not in self._kept:
             self._kept[key] = form.hold(self._project(rows))
         return self._kept[key]
+
+
+def _up(number: int, step: int) -> int:
+    """Round up to a multiple."""
+    return -(-number // step) * step

@@ -286,17 +286,20 @@ def add_sums(shares, rows, left, right, out, products, spare):
     left, right : array of shape (P,)
         The pairs of rows; P is a multiple of `PRODUCTS`.
     out : float64 array of shape (K, P)
-    products : array of shape (PRODUCTS, b), and at least one register wide
-        Work space.
+    products : array of shape (PRODUCTS, chunk)
+        Work space; so many rows are summed at a time, a multiple of a register.
     spare : array of shape (K + m, lanes)
         Work space.
     """
     n_components, n_rows = shares.shape
     width = spare.shape[1]
     whole = n_rows - n_rows % width
-    if whole:
-        at, step = _start(rows), rows.strides[0]
-        _add_sums(_start(shares), shares.strides[0], at, step, whole, left, right, out, products)
+    item, stride, step = rows.itemsize, shares.strides[0], rows.strides[0]
+    chunk = products.shape[1]
+    for start in range(0, whole, chunk):
+        length = min(chunk, whole - start)
+        share, row = _start(shares) + start * item, _start(rows) + start * item
+        _add_sums(share, stride, row, step, length, left, right, out, products)
     if whole == n_rows:
         return
     for n in range(width):
