@@ -94,7 +94,7 @@ def fit(options: argparse.Namespace) -> dict[str, object]:
     if workers:
         from distributed import Client, LocalCluster
 
-        cluster = LocalCluster(int(workers), threads_per_worker=1, dashboard_address=None)
+        cluster = LocalCluster(n_workers=int(workers), threads_per_worker=1, dashboard_address=None)
         Client(cluster)  # the engine finds it
     before = peak_memory()
     model = BigLearnGaussianMixture(

@@ -30,6 +30,12 @@ def loops(request, without_numba):
     return request.param
 
 
+def held(form, X):
+    block = form.new_block(len(X))
+    form.hold(X, block)
+    return block
+
+
 @pytest.mark.parametrize("dtype", RTOL)
 @pytest.mark.parametrize("n_rows", [1, 15, 16, 33, 130])
 @pytest.mark.parametrize(("n_components", "n_features"), [(1, 1), (2, 3), (3, 2), (7, 9), (6, 45)])
@@ -39,8 +45,8 @@ def test_densities_and_sums_are_the_direct_ones(
     mixture = random_mixture(rng, n_components, n_features, spread=1.0)
     X = mixture.sample(n_rows, rng)[0].astype(dtype)
     form = form_for(n_features, dtype)
-    block = form.hold(X)
-    shares = form.density(mixture)(block)
+    block, shares = held(form, X), form.new_shares(n_components, n_rows)
+    form.density(mixture)(block, shares)
     wanted = scipy_log_joint(mixture.weights, mixture.means, mixture.covariances, X)
     assert shares.dtype == dtype
     np.testing.assert_allclose(shares.T, wanted, atol=RTOL[dtype] * np.abs(wanted).max())
@@ -51,7 +57,7 @@ def test_densities_and_sums_are_the_direct_ones(
     # a rounding unit of the largest term is an error of exp(term - largest)
     np.testing.assert_allclose(log_density, logsumexp(joint, axis=1), rtol=RTOL[dtype])
 
-    sums = form.no_sums(n_components)
+    sums = form.new_sums(n_components)
     for _ in range(2):  # they add to what is there
         form.add_sums(shares, block, sums)
     counts, first, second = form.pairs.unpack(sums[:, : form.pairs.n_features])
@@ -69,10 +75,11 @@ def test_diagonal_structures_need_the_diagonals_alone(rng, loops, n_features):
     mixture = Mixture(mixture.weights, mixture.means, mixture.covariances * np.eye(n_features))
     X = mixture.sample(50, rng)[0]
     form = form_for(n_features, FLOAT64, diagonal=True)
-    block = form.hold(X)
+    block, joint = held(form, X), form.new_shares(3, 50)
+    form.density(mixture)(block, joint)
     wanted = scipy_log_joint(mixture.weights, mixture.means, mixture.covariances, X)
-    np.testing.assert_allclose(form.density(mixture)(block).T, wanted, rtol=1e-10)
-    sums, shares = form.no_sums(3), np.ascontiguousarray(rng.dirichlet(np.ones(3), size=50).T)
+    np.testing.assert_allclose(joint.T, wanted, rtol=1e-10)
+    sums, shares = form.new_sums(3), np.ascontiguousarray(rng.dirichlet(np.ones(3), size=50).T)
     form.add_sums(shares, block, sums)
     second = form.pairs.unpack(sums[:, : form.pairs.n_features])[2]
     np.testing.assert_allclose(np.diagonal(second, axis1=1, axis2=2), shares @ X**2, rtol=1e-12)

@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property, partial, reduce
 from operator import add
-from typing import Any
+from typing import Any, TypeVar
 
 import dask
 import dask.array as da
@@ -27,8 +27,14 @@ from biglearn.summaries import Ask, Extent
 from biglearn.units import Units
 from biglearn.views import View
 
+S = TypeVar("S")
+T = TypeVar("T")
+
 #: How often a partition's work may fail with its worker before the fit does.
 _RETRIES = 3
+
+#: Results that one task adds: each task costs the scheduler about a millisecond.
+_TOGETHER = 8
 
 
 @dataclass(frozen=True)
@@ -207,15 +213,13 @@ class DaskSource:
 
     def total(self, ask: Ask[Any]) -> Any:
         """Return the sum of ``ask(rows, weights)``, added up on the workers."""
-        return self.sum_over(partitions.asked, ask)
+        return self.sum_over(partial(partitions.asked, ask=ask))
 
-    def sum_over(self, work: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
-        """Return the sum of ``work(part, *arguments, **options)``, in the order of a fixed tree."""
-        task = delayed(work, pure=False)
-        sent = [delayed(_same, pure=False)(argument) for argument in arguments]
-        (result,) = self._cluster.compute(
-            tree_sum([task(part, *sent, **options) for part in self.parts])
-        )
+    def sum_over(self, rule: Callable[[partitions.Partition], Any]) -> Any:
+        """Return the sum of the rule's results over partitions, in the order of a fixed tree."""
+        sent = delayed(_same, pure=False)(rule)  # goes once to each worker
+        work = delayed(_apply, pure=False)
+        (result,) = self._cluster.compute(tree_sum([work(sent, part) for part in self.parts]))
         return result
 
     def gather(self, tasks: list[Any]) -> tuple[Any, ...]:
@@ -274,9 +278,14 @@ class DaskEngine:
 
     def expect(self, mixture: Mixture, *, diagonal: bool = False) -> Moments:
         """Make one E-step: return the moments under the mixture's responsibilities."""
-        moments: Moments = self._source.sum_over(
-            partitions.expect, mixture, self._units, self._view, diagonal=diagonal
+        rule = partial(
+            partitions.expect,
+            mixture=mixture,
+            units=self._units,
+            view=self._view,
+            diagonal=diagonal,
         )
+        moments: Moments = self._source.sum_over(rule)
         return moments
 
     def subsample(self, limit: int, rng: np.random.Generator) -> Sample:
@@ -336,13 +345,21 @@ def as_chunks(X: Any) -> tuple[Any, tuple[str, ...] | None]:
 
 
 def tree_sum(tasks: list[Any]) -> Any:
-    """Add tasks two by two, so that no worker ever holds many results."""
-    together = delayed(add, pure=False)
+    """Add tasks some by some, so that no worker ever holds many results."""
+    together = delayed(_sum, pure=False)
     while len(tasks) > 1:
-        pairs = [together(*tasks[i : i + 2]) for i in range(0, len(tasks) - 1, 2)]
-        tasks = pairs + tasks[2 * len(pairs) :]
+        starts = range(0, len(tasks), _TOGETHER)
+        tasks = [together(tasks[start : start + _TOGETHER]) for start in starts]
     return tasks[0]
+
+
+def _sum(results: list[Any]) -> Any:
+    return reduce(add, results)
 
 
 def _same(value: Any) -> Any:
     return value
+
+
+def _apply(rule: Callable[[T], S], part: T) -> S:
+    return rule(part)

@@ -58,20 +58,28 @@ class Form(Protocol):
         """Return the largest number of rows b of a block."""
         ...
 
-    def hold(self, rows: FloatArray) -> FloatArray:
-        """Turn projected rows (b, d) into a block, in the form's own layout."""
+    def new_block(self, n_rows: int) -> FloatArray:
+        """Return room for a block; its first columns are room for a smaller one."""
         ...
 
-    def density(self, mixture: Mixture) -> Callable[[FloatArray], FloatArray]:
-        """Return the rule from a block to log π_k N(y_n), a new array (K, b)."""
+    def new_shares(self, n_components: int, n_rows: int) -> FloatArray:
+        """Return room for numbers (K, b); its first columns are room for fewer rows."""
+        ...
+
+    def new_sums(self, n_components: int) -> Array:
+        """Return zeros for `add_sums`; the first P columns are in the order of the pairs."""
+        ...
+
+    def hold(self, rows: FloatArray, block: FloatArray) -> None:
+        """Write projected rows (b, d) into a block, in the form's own layout."""
+        ...
+
+    def density(self, mixture: Mixture) -> Callable[[FloatArray, FloatArray], None]:
+        """Return what writes log π_k N(y_n) of a block into its second argument, (K, b)."""
         ...
 
     def normalise(self, log_joint: FloatArray, background: FloatArray | None) -> FloatArray:
         """See `biglearn.densities.normalise`."""
-        ...
-
-    def no_sums(self, n_components: int) -> Array:
-        """Return zeros for `add_sums`; the first P columns are in the order of the pairs."""
         ...
 
     def add_sums(self, shares: FloatArray, block: FloatArray, sums: Array) -> None:
@@ -96,8 +104,9 @@ def form_for(size: int, dtype: np.dtype[Any], *, diagonal: bool = False) -> Form
     >>> import numpy as np
     >>> from biglearn.engines.forms import form_for
     >>> form = form_for(2, np.dtype(np.float64))
-    >>> sums = form.no_sums(1)
-    >>> form.add_sums(np.ones((1, 1)), form.hold(np.array([[2.0, 3.0]])), sums)
+    >>> block, sums = form.new_block(1), form.new_sums(1)
+    >>> form.hold(np.array([[2.0, 3.0]]), block)
+    >>> form.add_sums(np.ones((1, 1)), block, sums)
     >>> sums[0, :6]  # y₁², y₁y₂, y₂², y₁, y₂, 1
     array([4., 6., 9., 2., 3., 1.])
     """
@@ -111,42 +120,44 @@ def _form(size: int, dtype: np.dtype[Any], diagonal: bool, loops: Passes | None)
     if loops is not None:
         return _CompiledForm(pairs, dtype, loops)
     if diagonal or size <= _FEATURES_SIZE:
-        return _FeatureForm(pairs, dtype)
-    return _WideForm(pairs, dtype)
+        return _FeatureForm(pairs, dtype, pairs.n_features)
+    return _WideForm(pairs, dtype, size)
 
 
 class _NumPyForm:
     """What forms without compiled loops share."""
 
-    def __init__(self, pairs: Pairs, dtype: np.dtype[Any]) -> None:
-        self.pairs, self._dtype = pairs, dtype
+    def __init__(self, pairs: Pairs, dtype: np.dtype[Any], width: int) -> None:
+        self.pairs, self._dtype, self.width = pairs, dtype, width
 
     def normalise(self, log_joint: FloatArray, background: FloatArray | None) -> FloatArray:
         return normalise(log_joint, background)
 
-    def no_sums(self, n_components: int) -> Array:
+    def new_block(self, n_rows: int) -> FloatArray:
+        return np.empty((self.width, n_rows), dtype=self._dtype)
+
+    def new_shares(self, n_components: int, n_rows: int) -> FloatArray:
+        return np.empty((n_components, n_rows), dtype=self._dtype)
+
+    def new_sums(self, n_components: int) -> Array:
         return np.zeros((n_components, self.pairs.n_features))
 
 
 class _FeatureForm(_NumPyForm):
     """Two matrix products with the quadratic features: for few features of a view."""
 
-    @property
-    def width(self) -> int:
-        return self.pairs.n_features
-
     def block_rows(self, n_components: int) -> int:
         return min(max(2 * _BLOCK_BYTES // (self.width * self._dtype.itemsize), 256), 2048)
 
-    def hold(self, rows: FloatArray) -> FloatArray:
-        out = np.empty((self.width, len(rows)), dtype=self._dtype)
-        return self.pairs.fill(np.ascontiguousarray(rows.T, dtype=self._dtype), out)
+    def hold(self, rows: FloatArray, block: FloatArray) -> None:
+        self.pairs.fill(np.ascontiguousarray(rows.T, dtype=self._dtype), block)
 
-    def density(self, mixture: Mixture) -> Callable[[FloatArray], FloatArray]:
+    def density(self, mixture: Mixture) -> Callable[[FloatArray, FloatArray], None]:
         if quadratic_is_accurate(mixture, self._dtype):
-            return QuadraticDensity(mixture, self.pairs, self._dtype).log_joint
-        whitened = WhitenedDensity(mixture, self._dtype)
-        return lambda features: whitened.log_joint(features[-self.pairs.size - 1 : -1])
+            quadratic = QuadraticDensity(mixture, self.pairs, self._dtype)
+            return lambda block, out: np.copyto(out, quadratic.log_joint(block))
+        whitened, rows = WhitenedDensity(mixture, self._dtype), slice(-self.pairs.size - 1, -1)
+        return lambda block, out: np.copyto(out, whitened.log_joint(block[rows]))
 
     def add_sums(self, shares: FloatArray, block: FloatArray, sums: Array) -> None:
         sums += shares @ block.T
@@ -155,19 +166,16 @@ class _FeatureForm(_NumPyForm):
 class _WideForm(_NumPyForm):
     """Products of whitened rows and of weighted ones, per component: for many features."""
 
-    @property
-    def width(self) -> int:
-        return self.pairs.size
-
     def block_rows(self, n_components: int) -> int:
         per_row = self.width * n_components * self._dtype.itemsize
         return min(max(2 * _BLOCK_BYTES // per_row, 256), 2048)
 
-    def hold(self, rows: FloatArray) -> FloatArray:
-        return np.ascontiguousarray(rows.T, dtype=self._dtype)
+    def hold(self, rows: FloatArray, block: FloatArray) -> None:
+        block[:] = rows.T
 
-    def density(self, mixture: Mixture) -> Callable[[FloatArray], FloatArray]:
-        return WhitenedDensity(mixture, self._dtype).log_joint
+    def density(self, mixture: Mixture) -> Callable[[FloatArray, FloatArray], None]:
+        whitened = WhitenedDensity(mixture, self._dtype)
+        return lambda block, out: np.copyto(out, whitened.log_joint(block))
 
     def add_sums(self, shares: FloatArray, block: FloatArray, sums: Array) -> None:
         sums += outer_sums(shares, block)
@@ -178,27 +186,33 @@ class _CompiledForm:
 
     def __init__(self, pairs: Pairs, dtype: np.dtype[Any], loops: Passes) -> None:
         size = pairs.size
-        self.pairs, self._dtype, self._loops = pairs, dtype, loops
+        self.pairs, self._dtype, self._loops, self.width = pairs, dtype, loops, size + 1
         ones = np.full(-pairs.n_features % loops.products, size)  # of no use, to fill a group
         self._left = np.concatenate([pairs.left, np.arange(size + 1), ones]).astype(np.int64)
         self._right = np.concatenate([pairs.right, np.full(size + 1, size), ones]).astype(np.int64)
         self._triangle = np.diag_indices(size) if pairs.diagonal else np.tril_indices(size)
         self._no_background = np.empty(0, dtype=dtype)
 
-    @property
-    def width(self) -> int:
-        return self.pairs.size + 1
-
     def block_rows(self, n_components: int) -> int:
         per_row = (self.width + n_components) * self._dtype.itemsize
         return 128 * min(max(_BLOCK_BYTES // (128 * per_row), 2), 64)
 
-    def hold(self, rows: FloatArray) -> FloatArray:
-        block = self._buffer(self.width, len(rows))
-        block[:-1], block[-1] = rows.T, 1.0
-        return block
+    def new_block(self, n_rows: int) -> FloatArray:
+        # two registers more, so that the rows do not compete for the same lines of a cache
+        room = np.empty((self.width, n_rows + 2 * self._loops.lanes), dtype=self._dtype)
+        return room[:, :n_rows]
 
-    def density(self, mixture: Mixture) -> Callable[[FloatArray], FloatArray]:
+    def new_shares(self, n_components: int, n_rows: int) -> FloatArray:
+        room = np.empty((n_components, n_rows + 2 * self._loops.lanes), dtype=self._dtype)
+        return room[:, :n_rows]
+
+    def new_sums(self, n_components: int) -> Array:
+        return np.zeros((n_components, len(self._left)))
+
+    def hold(self, rows: FloatArray, block: FloatArray) -> None:
+        block[:-1], block[-1] = rows.T, 1.0
+
+    def density(self, mixture: Mixture) -> Callable[[FloatArray, FloatArray], None]:
         whitening, n_components = mixture.whitening, mixture.n_components
         centre = np.einsum("kij,kj->ki", whitening, mixture.means)
         half = np.full((n_components, 1), -0.5)
@@ -207,12 +221,10 @@ class _CompiledForm:
         parameters = self._side_by_side(np.concatenate([-centre, half, top, triangle], axis=1))
         first = int(self.pairs.diagonal)
 
-        def log_joint(block: FloatArray) -> FloatArray:
-            out = self._buffer(n_components, block.shape[1])
+        def log_joint(block: FloatArray, out: FloatArray) -> None:
             strip = np.empty((self.pairs.size, self._loops.strip), dtype=self._dtype)
             spare = np.empty((n_components, self._loops.strip), dtype=self._dtype)
             self._loops.log_joint(block[:-1], parameters, first, out, strip, spare)
-            return out
 
         return log_joint
 
@@ -224,19 +236,11 @@ class _CompiledForm:
         self._loops.normalise(log_joint, behind, least, lowest, found, spare)
         return np.asarray(found[0] + np.log(found[1]))
 
-    def no_sums(self, n_components: int) -> Array:
-        return np.zeros((n_components, len(self._left)))
-
     def add_sums(self, shares: FloatArray, block: FloatArray, sums: Array) -> None:
         lanes = self._loops.lanes
         products = np.empty((self._loops.products, _CHUNK * lanes), dtype=self._dtype)
         spare = np.empty((len(shares) + len(block), lanes), dtype=self._dtype)
         self._loops.add_sums(shares, block, self._left, self._right, sums, products, spare)
-
-    def _buffer(self, n: int, n_rows: int) -> FloatArray:
-        """Return an array (n, n_rows) whose rows do not compete for the same lines of a cache."""
-        odd = 2 * self._loops.lanes
-        return np.empty((n, n_rows + odd), dtype=self._dtype)[:, :n_rows]
 
     def _side_by_side(self, numbers: Array) -> FloatArray:
         """Lay out numbers (K, m) as the loops read them: those of a pair interleaved."""

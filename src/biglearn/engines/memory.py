@@ -32,8 +32,9 @@ _STEP = 32
 #: Passes with fewer multiplications are not worth waking a thread for.
 _SMALL_WORK = 4_000_000
 
-#: Responsibilities (K, b), log-densities (b,), and E(u) of Student-t components (K, b).
-Shares = tuple[FloatArray, FloatArray, FloatArray | None]
+#: From the numbers of some rows, a block of them and room (K, b) for their responsibilities, to
+#: their log-densities (b,), and E(u) of Student-t components (K, b).
+Rule = Callable[[slice, FloatArray, FloatArray], tuple[FloatArray, FloatArray | None]]
 
 
 @dataclass
@@ -138,27 +139,29 @@ class MemoryEngine:
     def expect(self, mixture: Mixture, *, diagonal: bool = False) -> Moments:
         """Make one E-step: return the moments under the mixture's responsibilities."""
         form = form_for(self.n_features, self._dtype, diagonal=diagonal)
-        log_joint_of = form.density(mixture)
+        write_log_joint = form.density(mixture)
         heavy: Callable[[FloatArray], FloatArray] | None = None
         if mixture.dof is not None:
             top = log_normaliser(mixture)[:, None]
             heavy = partial(tails, constant=top, dof=mixture.dof, size=self.n_features)
 
-        def responsibilities(rows: slice, block: FloatArray) -> Shares:
-            log_joint = log_joint_of(block)
-            scales = None if heavy is None else heavy(log_joint)
+        def respond(
+            rows: slice, block: FloatArray, shares: FloatArray
+        ) -> tuple[FloatArray, FloatArray | None]:
+            write_log_joint(block, shares)
+            scales = None if heavy is None else heavy(shares)
             background = None if self._background is None else self._background[rows]
-            return log_joint, form.normalise(log_joint, background), scales
+            return form.normalise(shares, background), scales
 
-        moments = self._collect(responsibilities, form, mixture.n_components)
+        moments = self._collect(respond, form, mixture.n_components)
         return moments if mixture.dof is None else with_logs(moments, mixture.dof)
 
     def moments_of(self, responsibilities: Array) -> Moments:
         """Return the moments under given responsibilities, shape (N, K)."""
 
-        def given(rows: slice, block: FloatArray) -> Shares:
-            shares = responsibilities[rows].T.astype(self._dtype, order="C")
-            return shares, np.zeros(block.shape[1], dtype=self._dtype), None
+        def given(rows: slice, block: FloatArray, shares: FloatArray) -> tuple[FloatArray, None]:
+            shares[:] = responsibilities[rows].T
+            return np.zeros(shares.shape[1], dtype=self._dtype), None
 
         form = form_for(self.n_features, self._dtype)
         return self._collect(given, form, responsibilities.shape[1])
@@ -187,7 +190,7 @@ class MemoryEngine:
 
     def rows(self) -> Array:
         """Return all rows in the engine's units, shape (N, d)."""
-        return np.asarray(self._project(slice(None)), dtype=np.float64)
+        return self._project(slice(None), np.empty(self._X.shape))
 
     @property
     def weights(self) -> Array | None:
@@ -198,14 +201,15 @@ class MemoryEngine:
         """Hold a pool of threads, with BLAS held to one thread in each."""
         return self._threads.running()
 
-    def _project(self, rows: slice) -> FloatArray:
-        """Return rows in units and view, shape (b, d)."""
-        scaled = (self._X[rows] - self._units.centre) / self._units.scale
+    def _project(self, rows: slice, room: Array) -> Array:
+        """Return rows in units and view, shape (b, d); room for (b, D) numbers is overwritten."""
+        given = self._X[rows]
+        scaled = room[: len(given)]
+        np.subtract(given, self._units.centre, out=scaled)
+        scaled /= self._units.scale
         return scaled if self._view.is_joint else scaled @ self._view.basis.T
 
-    def _collect(
-        self, responsibilities: Callable[[slice, FloatArray], Shares], form: Form, n_components: int
-    ) -> Moments:
+    def _collect(self, rule: Rule, form: Form, n_components: int) -> Moments:
         """Sum the products of all rows, weighted by a rule's responsibilities."""
         work = len(self._X) * n_components * form.pairs.n_features
         n_blocks = -(-len(self._X) // form.block_rows(n_components))
@@ -220,11 +224,15 @@ class MemoryEngine:
         keep = form.width * len(self._X) * self._dtype.itemsize <= _CACHE_BYTES * (self._passes > 1)
 
         def run(group: range) -> _Sums:
-            total = _Sums(form.no_sums(n_components))
+            total = _Sums(form.new_sums(n_components))
+            room_for_shares = form.new_shares(n_components, size)
+            room_for_block = None if keep else form.new_block(size)
+            room_for_rows = np.empty((size, self._X.shape[1]))
             for start in group:
-                rows = slice(start, start + size)
-                block = self._block(form, rows, keep=keep)
-                shares, log_density, scales = responsibilities(rows, block)
+                rows = slice(start, min(start + size, len(self._X)))
+                shares = room_for_shares[:, : rows.stop - start]
+                block = self._block(form, rows, room_for_rows, room_for_block)
+                log_density, scales = rule(rows, block, shares)
                 if self._weights is not None:
                     weights = self._weights[rows].astype(self._dtype)
                     shares *= weights
@@ -254,14 +262,17 @@ class MemoryEngine:
             scales=scales,
         )
 
-    def _block(self, form: Form, rows: slice, *, keep: bool) -> FloatArray:
-        """Return a block of rows in the form's layout, made anew or kept from another pass."""
-        if not keep:
-            return form.hold(self._project(rows))
+    def _block(self, form: Form, rows: slice, room: Array, block: FloatArray | None) -> FloatArray:
+        """Return a block of rows in the form's layout: written into `block`, or kept for good."""
         key = (form, rows.start, rows.stop)
-        if key not in self._kept:
-            self._kept[key] = form.hold(self._project(rows))
-        return self._kept[key]
+        if block is None and key in self._kept:
+            return self._kept[key]
+        n_rows = rows.stop - rows.start
+        out = form.new_block(n_rows) if block is None else block[:, :n_rows]
+        form.hold(self._project(rows, room), out)
+        if block is None:
+            self._kept[key] = out
+        return out
 
 
 def _up(number: int, step: int) -> int:

@@ -81,7 +81,7 @@ def asked(part: Partition, ask: Ask[Any]) -> Any:
 
 
 def expect(
-    part: Partition, mixture: Mixture, units: Units, view: View, *, diagonal: bool
+    part: Partition, *, mixture: Mixture, units: Units, view: View, diagonal: bool
 ) -> Moments:
     """Make one pass over a partition, in one thread."""
     engine = over(part.rows, weights=part.weights, units=units, view=view)
