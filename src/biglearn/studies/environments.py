@@ -20,7 +20,9 @@ REQUIREMENTS: dict[str, list[list[str]]] = {
     "pygmmis": [["numpy<2", "scipy", "scikit-learn", "setuptools<81", "pygmmis==1.2.3"]],
     # its metadata ask for the retired package "sklearn"
     "gmm-mml": [["numpy", "scipy", "scikit-learn", "matplotlib"], ["--no-deps", "gmm-mml==0.12"]],
-    "torch": [["torch==2.13.0", "tgmm==0.4.3", "pomegranate==1.1.2", "threadpoolctl"]],
+    "torch": [
+        ["torch==2.13.0", "tgmm==0.4.3", "pomegranate==1.1.2", "torchgmm==0.1.4", "threadpoolctl"]
+    ],
     "gmmx": [["gmmx==0.7"]],
 }
 """What pip installs into each environment, call by call."""
@@ -28,7 +30,7 @@ REQUIREMENTS: dict[str, list[list[str]]] = {
 CHECKS = {
     "pygmmis": "import pygmmis",
     "gmm-mml": "import gmm_mml",
-    "torch": "import tgmm, pomegranate",
+    "torch": "import tgmm, pomegranate, torchgmm",
     "gmmx": "import gmmx",
 }
 

@@ -57,9 +57,10 @@ TITLES = {
     "authors": "authors' formulation",
     "pomegranate": "pomegranate",
     "tgmm": "tgmm",
+    "torchgmm": "torchgmm",
     "gmmx": "gmmx",
 }
-HOMES = {"authors": "torch", "pomegranate": "torch", "tgmm": "torch", "gmmx": "gmmx"}
+HOMES = dict.fromkeys(("authors", "pomegranate", "tgmm", "torchgmm"), "torch") | {"gmmx": "gmmx"}
 """Environments of the programs that do not live beside the library."""
 
 PACKAGES = {
@@ -68,6 +69,7 @@ PACKAGES = {
     "authors": ["torch"],
     "pomegranate": ["pomegranate", "torch"],
     "tgmm": ["tgmm", "torch"],
+    "torchgmm": ["torchgmm", "torch"],
     "gmmx": ["gmmx", "jax"],
 }
 METHODS = tuple(TITLES)
@@ -99,6 +101,17 @@ PROFILES = {
         (0,),
     ),
 }
+GRID = tuple(
+    f"n{N}-d{D}-k{K}"
+    for N in (2000, 20000, 200000)
+    for D in (2, 8, 16, 32, 64)
+    for K in (5, 20, 60)
+)
+PROFILES["grid"] = Plan(
+    (*_settings(GRID, "float64", 2), *_settings(GRID, "float32", 2)),
+    tuple(method for method in METHODS if method != "authors"),
+    (0,),
+)
 SIZE = re.compile(r"(?:fashion-)?n(\d+)-d(\d+)-k(\d+)-(float(?:32|64))-t(\d+)$")
 
 

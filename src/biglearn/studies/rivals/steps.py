@@ -2,13 +2,15 @@
 
 Each function takes rows (N, D), starting means (K, D), a floor and a number of threads, and returns
 a function that makes so many steps from weights 1/K, those means and covariances I, and returns
-weights, means and covariances. The files it needs are imported inside, for each lives in an
-environment of its own; nothing here imports `biglearn.studies`.
+how many it has made (some stop where nothing moves any more), weights, means and covariances. The
+packages it needs are imported inside, for each lives in an environment of its own; nothing here
+imports `biglearn.studies`.
 """
 
 from __future__ import annotations
 
 import importlib
+import logging
 import math
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Steps = Callable[[int], tuple[Any, Any, Any]]
+Steps = Callable[[int], tuple[int, Any, Any, Any]]
 Array = NDArray[Any]
 
 COMPILES = {"gmmx"}
@@ -44,13 +46,14 @@ def biglearn(X: Array, means: Array, floor: float, threads: int) -> Steps:
     """Our own engine in memory."""
     package: Any = importlib.import_module("biglearn")
 
-    def run(steps: int) -> tuple[Any, Any, Any]:
+    def run(steps: int) -> tuple[int, Any, Any, Any]:
         settings = _settings(means, steps, floor)
         model = package.BigLearnGaussianMixture(
             method="em", scaling="none", n_threads=threads, **settings
         )
         mixture = model.fit(X).mixture_
-        return mixture.weights, mixture.means, mixture.covariances
+        made = sum(record.move == "em" for record in model.history_) - 1
+        return made, mixture.weights, mixture.means, mixture.covariances
 
     return run
 
@@ -59,11 +62,11 @@ def sklearn(X: Array, means: Array, floor: float, threads: int) -> Steps:
     """scikit-learn's mixture; without a cheap start of its own it would run k-means first."""
     mixture: Any = importlib.import_module("sklearn.mixture")
 
-    def run(steps: int) -> tuple[Any, Any, Any]:
+    def run(steps: int) -> tuple[int, Any, Any, Any]:
         model = mixture.GaussianMixture(
             init_params="random_from_data", **_settings(means, steps, floor)
         ).fit(X)
-        return model.weights_, model.means_, model.covariances_
+        return model.n_iter_, model.weights_, model.means_, model.covariances_
 
     return run
 
@@ -85,7 +88,7 @@ def authors(X: Array, means: Array, floor: float, threads: int) -> Steps:
         first = (shares[..., None] * part[:, None]).sum(0)
         return shares.sum(0), first, (shares[..., None, None] * outer).sum(0)
 
-    def run(steps: int) -> tuple[Any, Any, Any]:
+    def run(steps: int) -> tuple[int, Any, Any, Any]:
         weights = torch.full((K,), 1 / K, dtype=rows.dtype)
         centres = torch.as_tensor(means, dtype=rows.dtype)
         covariances = torch.eye(D, dtype=rows.dtype).repeat(K, 1, 1)
@@ -101,7 +104,7 @@ def authors(X: Array, means: Array, floor: float, threads: int) -> Steps:
             values, vectors = torch.linalg.eigh(covariances)
             covariances = (vectors * values.clamp(min=floor)[:, None, :]) @ vectors.mT
             weights, centres = counts / N, moved
-        return weights.numpy(), centres.numpy(), covariances.numpy()
+        return steps, weights.numpy(), centres.numpy(), covariances.numpy()
 
     return run
 
@@ -117,7 +120,7 @@ def pomegranate(X: Array, means: Array, floor: float, threads: int) -> Steps:
     torch.set_default_dtype(rows.dtype)
     K, D = means.shape
 
-    def run(steps: int) -> tuple[Any, Any, Any]:
+    def run(steps: int) -> tuple[int, Any, Any, Any]:
         parts = [
             distributions.Normal(torch.as_tensor(m, dtype=rows.dtype), torch.eye(D)) for m in means
         ]
@@ -126,6 +129,7 @@ def pomegranate(X: Array, means: Array, floor: float, threads: int) -> Steps:
         ).fit(rows)
         found = model.distributions
         return (
+            steps,
             model.priors.detach().numpy(),
             np.stack([part.means.detach().numpy() for part in found]),
             np.stack([part.covs.detach().numpy() for part in found]),
@@ -142,7 +146,7 @@ def tgmm(X: Array, means: Array, floor: float, threads: int) -> Steps:
     rows = torch.as_tensor(X)
     K, D = means.shape
 
-    def run(steps: int) -> tuple[Any, Any, Any]:
+    def run(steps: int) -> tuple[int, Any, Any, Any]:
         model = package.GaussianMixture(
             n_components=K,
             n_features=D,
@@ -156,7 +160,37 @@ def tgmm(X: Array, means: Array, floor: float, threads: int) -> Steps:
         ).fit(rows)
         parts = (model.weights_, model.means_, model.covariances_)
         weights, centres, covariances = (part.detach().numpy() for part in parts)
-        return weights, centres, covariances
+        return int(model.n_iter_), weights, centres, covariances
+
+    return run
+
+
+def torchgmm(X: Array, means: Array, floor: float, threads: int) -> Steps:
+    """Torchgmm's EM, which begins with covariances of its own."""
+    torch: Any = importlib.import_module("torch")
+    package: Any = importlib.import_module("torchgmm.bayes")
+    logging.disable(logging.WARNING)
+    torch.set_num_threads(threads)
+    rows = torch.as_tensor(X)
+    quiet = ("enable_progress_bar", "logger", "enable_checkpointing", "enable_model_summary")
+    trainer = dict.fromkeys(quiet, False) | {
+        "accelerator": "cpu",
+        "precision": "64-true" if X.dtype == np.float64 else 32,
+    }
+
+    def run(steps: int) -> tuple[int, Any, Any, Any]:
+        estimator = package.GaussianMixture(
+            len(means),
+            covariance_type="full",
+            init_means=torch.as_tensor(means, dtype=rows.dtype),
+            convergence_tolerance=-math.inf,
+            covariance_regularization=floor,
+            trainer_params=trainer | {"max_epochs": steps},
+        ).fit(rows)
+        model = estimator.model_
+        parts = (model.component_probs, model.means, model.covariances)
+        weights, centres, covariances = (part.detach().numpy() for part in parts)
+        return int(estimator.num_iter_), weights, centres, covariances
 
     return run
 
@@ -169,15 +203,17 @@ def gmmx(X: Array, means: Array, floor: float, threads: int) -> Steps:
     rows = jax.numpy.asarray(X)
     K, D = means.shape
 
-    def run(steps: int) -> tuple[Any, Any, Any]:
+    def run(steps: int) -> tuple[int, Any, Any, Any]:
         start = package.GaussianMixtureModelJax.from_squeezed(
             means=means.astype(X.dtype),
             covariances=np.tile(np.eye(D, dtype=X.dtype), (K, 1, 1)),
             weights=np.full(K, 1 / K, dtype=X.dtype),
         )
         fitter = package.EMFitter(max_iter=steps, tol=0.0, reg_covar=floor)
-        model = fitter.fit(x=rows, gmm=start).gmm
+        result = fitter.fit(x=rows, gmm=start)
+        model = result.gmm
         return (
+            int(result.n_iter),
             np.ravel(model.weights),
             np.asarray(model.means).reshape(K, D),
             np.asarray(model.covariances.values).reshape(K, D, D),
@@ -192,6 +228,7 @@ PROGRAMS: dict[str, Callable[[Array, Array, float, int], Steps]] = {
     "authors": authors,
     "pomegranate": pomegranate,
     "tgmm": tgmm,
+    "torchgmm": torchgmm,
     "gmmx": gmmx,
 }
 """Programs by name."""
