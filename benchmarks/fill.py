@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import forms
 import out_of_core
 import uses
 
@@ -14,6 +15,7 @@ RESULTS = Path(__file__).parent / "results"
 #: The tables of results that are not of a study.
 OTHERS = {
     **dict.fromkeys(["out-of-core", "dask-workers"], out_of_core.table),
+    "forms": forms.table,
     **dict.fromkeys(uses.PARTS, uses.table),
 }
 
