@@ -1,5 +1,6 @@
 """The compiled loops against NumPy's work, at sizes around every strip, register and group."""
 
+import os
 import subprocess
 import sys
 
@@ -151,6 +152,27 @@ def test_fits_agree_with_and_without_numba(rng, without_numba, method):
     without_numba()
     alone = BigLearnGaussianMixture(3, **how).fit(X)
     assert with_loops.score(X) == pytest.approx(alone.score(X), abs=1e-6)
+
+
+def test_processors_with_fewer_registers_compute_the_same(tmp_path):
+    pytest.importorskip("numba", reason="Numba is missing: pip install 'biglearn-em[fast]'")
+    code = (
+        "import sys, pytest\n"
+        "from llvmlite import binding\n"
+        "features = binding.get_host_cpu_features()\n"
+        "has = {name: on and 'avx512' not in name for name, on in features.items()}\n"
+        "binding.get_host_cpu_features = lambda: type(features)(has)\n"
+        f"sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', {__file__!r}, '-k',\n"
+        "    'compiled and (direct_ones or background or diagonal or rounding_unit)']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_numba_is_loaded_by_the_first_pass_and_not_if_it_is_not_wanted():

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from biglearn import starts
+from biglearn import kernels, starts
 from biglearn._linalg import Array, FloatArray
 from biglearn.checkpoint import checkpointed, fingerprint
 from biglearn.engines import ArraySource, Engine, Source
@@ -411,6 +411,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
             start = starts.NoisyStart(start, noise)
         elif settings.dof is not None:
             start = starts.ClearedStart(start)
+        kernels.load(source.dtype)  # the clock of a fit does not run while they are compiled
         run = Run(
             engine=engine,
             settings=settings,

@@ -111,7 +111,8 @@ class MemoryEngine:
         self._total = float(len(X)) if weights is None else float(weights.sum())
         self._count = len(X) if weights is None else int((weights > 0).sum())
         self._passes = 0
-        self._kept: dict[tuple[Form, int, int], FloatArray] = {}
+        self._kept: dict[int, FloatArray] = {}
+        self._kept_in: tuple[Form, int] | None = None
 
     @property
     def n_rows(self) -> int:
@@ -222,6 +223,8 @@ class MemoryEngine:
         self._passes += 1
         # rows that are asked once are not worth a copy
         keep = form.width * len(self._X) * self._dtype.itemsize <= _CACHE_BYTES * (self._passes > 1)
+        if self._kept_in != (form, size):  # blocks of another size are of no use any more
+            self._kept, self._kept_in = {}, (form, size)
 
         def run(group: range) -> _Sums:
             total = _Sums(form.new_sums(n_components))
@@ -264,14 +267,13 @@ class MemoryEngine:
 
     def _block(self, form: Form, rows: slice, room: Array, block: FloatArray | None) -> FloatArray:
         """Return a block of rows in the form's layout: written into `block`, or kept for good."""
-        key = (form, rows.start, rows.stop)
-        if block is None and key in self._kept:
-            return self._kept[key]
+        if block is None and rows.start in self._kept:
+            return self._kept[rows.start]
         n_rows = rows.stop - rows.start
         out = form.new_block(n_rows) if block is None else block[:, :n_rows]
         form.hold(self._project(rows, room), out)
         if block is None:
-            self._kept[key] = out
+            self._kept[rows.start] = out
         return out
 
 

@@ -39,3 +39,9 @@ def triangles() -> Triangles | None:
     except ImportError:
         return None
     return triangle_loops.triangles()
+
+
+def load(dtype: np.dtype[Any]) -> None:
+    """Load all loops that a fit may need now; the first time of all they are compiled."""
+    passes(dtype)
+    triangles()

@@ -2,7 +2,8 @@
 
 Rows come as a block (d, b), features first.  One strip or one register of rows at a time meets
 all components, so that the products y_i y_j are never stored for a whole block, and every number
-that is loaded is used several times.
+that is loaded is used several times.  Rows of arrays run along contiguous memory; the rows of one
+array may lie apart.
 """
 
 from __future__ import annotations
