@@ -7,8 +7,7 @@ import forms
 import out_of_core
 import uses
 
-from biglearn.studies import equal_time, tables
-from biglearn.studies.store import load
+from biglearn.studies import tables
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -31,8 +30,7 @@ def main(arguments):
                         text = tables.fill(text, source.stem, OTHERS[source.stem](source))
                         continue
                     elsewhere = path.resolve().parent != RESULTS.resolve().parent
-                    front = source.stem == equal_time.NAME and elsewhere
-                    table = tables.equal_time(load(source)) if front else tables.report(source)
+                    table = tables.front(source) if elsewhere else tables.report(source)
                     text = tables.fill(text, source.stem, table)
             if text != old:
                 path.write_text(text)

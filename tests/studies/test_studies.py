@@ -265,6 +265,16 @@ def test_growth_is_the_slope_of_the_logarithms():
     assert "| biglearn | 1.00 | 2.00 | 1.00 |" in speed.slopes(cells)
 
 
+def test_the_summary_of_speed_is_of_ratios():
+    cells = []
+    for size, ours, theirs in (("n2000-d2-k5", 1.0, 3.0), ("n2000-d8-k5", 2.0, 1.0)):
+        name = f"{size}-float64-t2"
+        for method, seconds in (("biglearn", ours), ("sklearn", theirs)):
+            about = {**speed.parse(name), "step_seconds": seconds}
+            cells.append({**cell(method, -1.0, problem=name, status="finished"), **about})
+    assert "| scikit-learn | float64 | 2 | 0.5 | 2 | 3 | 1 |" in speed.summary(cells)
+
+
 def test_figures_are_drawn_from_the_results_alone(tmp_path):
     store = Store(tmp_path, "equal-time")
     store.put(cell("search", -1.0, trail=[[0.5, -1.0]]))

@@ -15,7 +15,7 @@ import re
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from typing import Any
 
 import numpy as np
@@ -266,6 +266,41 @@ def table(cells: list[Cell]) -> str:
     absent = " ".join(f"{TITLES[m]}: {why}." for m, why in gaps.items())
     parts = ["\n".join(lines), note, absent, slopes(cells)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def summary(cells: list[Cell]) -> str:
+    """Return how many times as long as ours a step takes, over the sizes of the grid.
+
+    Parameters
+    ----------
+    cells : list of dict
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    grid = {c["problem"]: c for c in cells if c["method"] == "biglearn" and _good(c)}
+    grid = {p: c for p, c in grid.items() if p.partition("-float")[0] in GRID}
+    lines = ["| beside | type | sizes | least | median | most | ahead of us |"]
+    lines.append("| --- " * 7 + "|")
+    for method in METHODS[1:]:
+        for dtype in ("float64", "float32"):
+            own = [c for c in cells if c["method"] == method and c["problem"] in grid and _good(c)]
+            ratios = [
+                c["step_seconds"] / grid[c["problem"]]["step_seconds"]
+                for c in own
+                if c["dtype"] == dtype
+            ]
+            if ratios:
+                parts = [f"{min(ratios):.1f}", f"{median(ratios):.0f}", f"{max(ratios):.0f}"]
+                ahead = str(sum(ratio < 1 for ratio in ratios))
+                lines.append(
+                    "| "
+                    + " | ".join([TITLES[method], dtype, str(len(ratios)), *parts, ahead])
+                    + " |"
+                )
+    return "\n".join(lines)
 
 
 def _order(size: str) -> tuple[object, ...]:

@@ -10,6 +10,7 @@ from statistics import mean, median
 
 from biglearn.studies import ablation, clustering, fashion, gaussians25, speed, targets
 from biglearn.studies.contenders import CONTENDERS
+from biglearn.studies.equal_time import NAME as EQUAL_TIME
 from biglearn.studies.equal_time import TRUTH, best_known, settled
 from biglearn.studies.problems import FRESH
 from biglearn.studies.store import Cell, load
@@ -294,7 +295,7 @@ def report(path: Path) -> str:
         clustering.NAME: clustering.table,
         ablation.NAME: ablation.table,
         fashion.NAME: fashion.table,
-        speed.NAME: speed.table,
+        speed.NAME: lambda cells: f"{speed.table(cells)}\n{circumstances(cells)}\n",
         targets.NAME: targets.table,
     }
     if path.stem in own:
@@ -307,6 +308,24 @@ def report(path: Path) -> str:
     if ran(fresh):
         parts.append(f"Problems of the same kinds in other sizes alone:\n\n{equal_time(fresh)}")
     return "\n".join([*parts, by_problem(cells)])
+
+
+def front(path: Path) -> str:
+    """Return the short table of a study's file, for the first page; all of it where there is none.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    cells = load(path)
+    if path.stem == speed.NAME:
+        return "\n\n".join([speed.summary(cells), circumstances(cells)]) + "\n"
+    return equal_time(cells) if path.stem == EQUAL_TIME else report(path)
 
 
 def fill(document: str, name: str, table: str) -> str:
