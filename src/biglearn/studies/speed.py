@@ -282,7 +282,7 @@ def summary(cells: list[Cell]) -> str:
     """
     grid = {c["problem"]: c for c in cells if c["method"] == "biglearn" and _good(c)}
     grid = {p: c for p, c in grid.items() if p.partition("-float")[0] in GRID}
-    lines = ["| beside | type | sizes | least | median | most | ahead of us |"]
+    lines = ["| beside | type | sizes | least | median | most | where it is faster |"]
     lines.append("| --- " * 7 + "|")
     for method in METHODS[1:]:
         for dtype in ("float64", "float32"):
