@@ -24,6 +24,9 @@ from biglearn.search import Run
 #: EM steps inside a component that look for its best cut.
 _CUT_STEPS = 6
 
+#: Logarithm of the largest odds between halves that count.
+_LARGEST_ODDS = 300.0
+
 #: Rows for which a component's responsibility is smaller do not shape its cut.
 _LEAST_SHARE = 1e-2
 
@@ -206,8 +209,10 @@ def _settle(
     halves = _structured(run, weights, means, covariances)
     total = np.maximum(members.weights.sum(axis=1), _TINY)[:, None]
     for _ in range(_CUT_STEPS):
-        shares, _ = _shares_of_halves(halves, members.values)
-        shares *= members.weights[:, None, :]
+        joint = _log_joint_of_halves(halves, members.values)
+        odds = np.exp(np.clip(joint[:, 1] - joint[:, 0], -_LARGEST_ODDS, _LARGEST_ODDS))
+        first = members.weights / (1 + odds)
+        shares = np.stack([first, first * odds], axis=1)
         counts = np.maximum(shares.sum(axis=2), _TINY)
         means = shares @ members.values / counts[:, :, None]
         covariances = halves.covariances.reshape(n_components, 2, size, size)
@@ -216,7 +221,8 @@ def _settle(
             heavy = np.swapaxes(gaps * shares[:, :, :, None], 2, 3)
             covariances = heavy @ gaps / counts[:, :, None, None]
         halves = _structured(run, counts / total, means, covariances)
-    _, log_density = _shares_of_halves(halves, members.values)
+    joint = _log_joint_of_halves(halves, members.values)
+    log_density = np.logaddexp(joint[:, 0], joint[:, 1])
     whole = -0.5 * ((members.whitened**2).sum(axis=2) + size * np.log(2 * np.pi))
     whole += mixture.half_log_det[:, None]
     return halves, (members.weights * (log_density - whole)).sum(axis=1)
@@ -231,16 +237,13 @@ def _structured(run: Run, weights: Array, means: Array, covariances: Array) -> M
     return Mixture.trusted(weights.ravel(), means.reshape(-1, size), flat)
 
 
-def _shares_of_halves(halves: Mixture, values: Array) -> tuple[Array, Array]:
-    """Return responsibilities (K, 2, m) and log-densities (K, m) of pairs of halves."""
+def _log_joint_of_halves(halves: Mixture, values: Array) -> Array:
+    """Return the log-joint (K, 2, m) of values under pairs of halves."""
     n_components, _, size = values.shape
     whitening = halves.whitening.reshape(n_components, 2, size, size)
     means = halves.means.reshape(n_components, 2, 1, size)
     gaps = (values[:, None] - means) @ np.swapaxes(whitening, 2, 3)
-    log_joint = -0.5 * (gaps**2).sum(axis=3)
-    log_joint += log_normaliser(halves).reshape(n_components, 2, 1)
-    log_density = np.logaddexp(log_joint[:, 0], log_joint[:, 1])
-    return np.exp(log_joint - log_density[:, None]), log_density
+    return log_normaliser(halves).reshape(n_components, 2, 1) - 0.5 * (gaps**2).sum(axis=3)
 
 
 def removals(mixture: Mixture, rows: Rows) -> list[Removal]:
