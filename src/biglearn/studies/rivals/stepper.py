@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 SLOW = 2.0
-"""Seconds of the shorter run above which it is timed once, and the longer has one step more."""
+"""Seconds of the shorter run above which it is the longer one, beside a run of one step."""
 
 
 def gemm_rate(dtype: Any, *, seconds: float = 0.5, size: int = 1024) -> float:
@@ -72,23 +72,25 @@ def measure(run: Any, short: int, long: int, *, compiles: bool) -> dict[str, Any
         With step_seconds, and the parameters after the shorter number of steps.
     """
     began = time.perf_counter()
-    first, *found = run(short)
+    _, *found = run(short)
     slow = time.perf_counter() - began > SLOW
-    if slow:
-        long = short + 1
+    lengths = (1, short) if slow else (short, long)
     if compiles:
-        run(long)
+        run(lengths[1])
     best: dict[int, float] = {}
-    last = first
-    for _ in range(1 if slow else 3):
-        for steps in (short, long):
+    made: dict[int, int] = {}
+    for _ in range(2 if slow else 3):
+        for steps in lengths:
             began = time.perf_counter()
-            last, *_ = run(steps)
+            made[steps], *_ = run(steps)
             best[steps] = min(best.get(steps, np.inf), time.perf_counter() - began)
-    if last == first:
-        raise RuntimeError(f"has converged after {first} steps")
-    seconds = (best[long] - best[short]) / (last - first)
-    return {"step_seconds": seconds, "steps": first, "found": found}
+    few, many = lengths
+    if made[few] == made[many]:
+        raise RuntimeError(f"has converged after {made[few]} steps")
+    seconds = (best[many] - best[few]) / (made[many] - made[few])
+    if seconds <= 0:
+        raise RuntimeError(f"{many} steps took no longer than {few}: the machine is too noisy")
+    return {"step_seconds": seconds, "steps": short, "found": found}
 
 
 def main(folder: Path) -> None:
