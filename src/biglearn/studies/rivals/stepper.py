@@ -74,7 +74,7 @@ def measure(run: Any, short: int, long: int, *, compiles: bool) -> dict[str, Any
     began = time.perf_counter()
     _, *found = run(short)
     slow = time.perf_counter() - began > SLOW
-    lengths = (1, short) if slow else (short, long)
+    lengths = (1, max(short, 2)) if slow else (short, long)
     if compiles:
         run(lengths[1])
     best: dict[int, float] = {}
