@@ -243,7 +243,8 @@ def _log_joint_of_halves(halves: Mixture, values: Array) -> Array:
     whitening = halves.whitening.reshape(n_components, 2, size, size)
     means = halves.means.reshape(n_components, 2, 1, size)
     gaps = (values[:, None] - means) @ np.swapaxes(whitening, 2, 3)
-    return log_normaliser(halves).reshape(n_components, 2, 1) - 0.5 * (gaps**2).sum(axis=3)
+    top = log_normaliser(halves).reshape(n_components, 2, 1)
+    return np.asarray(top - 0.5 * (gaps**2).sum(axis=3))
 
 
 def removals(mixture: Mixture, rows: Rows) -> list[Removal]:
