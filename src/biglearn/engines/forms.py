@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from biglearn import kernels
-from biglearn._linalg import Array, FloatArray
+from biglearn._linalg import Array, FloatArray, IntArray
 from biglearn.densities import (
     LEAST_EXPONENT,
     LOWEST,
@@ -190,7 +190,7 @@ class _CompiledForm:
         ones = np.full(-pairs.n_features % loops.products, size)  # of no use, to fill a group
         self._left = np.concatenate([pairs.left, np.arange(size + 1), ones]).astype(np.int64)
         self._right = np.concatenate([pairs.right, np.full(size + 1, size), ones]).astype(np.int64)
-        self._triangle = np.diag_indices(size) if pairs.diagonal else np.tril_indices(size)
+        self._order = _two_rows_at_once(size, diagonal=pairs.diagonal)
         self._no_background = np.empty(0, dtype=dtype)
 
     def block_rows(self, n_components: int) -> int:
@@ -217,8 +217,9 @@ class _CompiledForm:
         centre = np.einsum("kij,kj->ki", whitening, mixture.means)
         half = np.full((n_components, 1), -0.5)
         top = log_normaliser(mixture)[:, None]
-        triangle = whitening[:, self._triangle[0], self._triangle[1]]
-        parameters = self._side_by_side(np.concatenate([-centre, half, top, triangle], axis=1))
+        nothing = np.zeros((n_components, self.pairs.size % 2))
+        triangle = np.insert(whitening, self.pairs.size, 0.0, axis=1)[:, self._order[0], self._order[1]]
+        parameters = self._side_by_side(np.concatenate([-centre, nothing, half, top, triangle], axis=1))
         first = int(self.pairs.diagonal)
 
         def log_joint(block: FloatArray, out: FloatArray) -> None:
@@ -248,3 +249,15 @@ class _CompiledForm:
         even = n_components - n_components % pair
         pairs = numbers[:even].reshape(-1, pair, width).swapaxes(1, 2)
         return np.concatenate([pairs.ravel(), numbers[even:].ravel()]).astype(self._dtype)
+
+
+def _two_rows_at_once(size: int, *, diagonal: bool) -> tuple[IntArray, IntArray]:
+    """Return the order (i, j) in which `log_joint` reads a triangle: two rows side by side."""
+    order = [
+        (row, j)
+        for i in range(0, size, 2)
+        for j in range(i if diagonal else 0, min(i + 2, size))
+        for row in (i, i + 1)
+    ]
+    rows, columns = np.array(order).T
+    return rows, columns

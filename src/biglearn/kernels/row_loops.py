@@ -22,6 +22,7 @@ from biglearn.kernels.vectors import (
     add_totals,
     constant,
     exponential,
+    halves,
     lanes,
     larger,
     load,
@@ -30,7 +31,8 @@ from biglearn.kernels.vectors import (
     store,
 )
 
-#: Registers that a strip of rows takes in `log_joint`, and components that meet it at once.
+#: Registers that a strip of rows takes in `log_joint`, and the components, and for each of them
+#: the rows of W_k, that meet it at once.
 STRIP = 4 if MANY_REGISTERS else 2
 PAIR = 2
 
@@ -38,7 +40,7 @@ PAIR = 2
 GROUP = 4 if MANY_REGISTERS else 2
 PRODUCTS = 6
 
-_ONE = 1
+_ONE, _ROWS, _BOTH = 1, 2, 2 * PAIR
 
 
 @njit
@@ -47,21 +49,21 @@ def _start(array: Any) -> Any:
 
 
 @njit
-def _distances(strip, parameters, size, first, at, stride, like, group):
-    """Store log π_k N of a strip under `group` components."""
-    group = literally(group)
-    step = group * like.itemsize
+def _distances(strip, parameters, size, first, at, stride, like, group, both):
+    """Store log π_k N of a strip under `group` components; `both` is twice their number."""
+    group, both = literally(group), literally(both)
+    step, many = group * like.itemsize, both * like.itemsize
     width = STRIP * REGISTER_BYTES
-    constants, factors = parameters, parameters + step * (size + 2)
+    constants, factors = parameters, parameters + many * ((size + 1) // 2) + 2 * step
     total = constant(0.0, like, group, STRIP)
-    for i in range(size):
-        whitened = spread(constants, like, group, STRIP)
-        constants += step
-        for j in range(first * i, i + 1):
-            row = repeat(load(strip + j * width, 0, like, _ONE, STRIP), group)
-            whitened = whitened + spread(factors, like, group, STRIP) * row
-            factors += step
-        total = total + whitened * whitened
+    for i in range(0, size, 2):
+        whitened = spread(constants, like, both, STRIP)
+        constants += many
+        for j in range(first * i, min(i + 2, size)):
+            row = repeat(load(strip + j * width, 0, like, _ONE, STRIP), both)
+            whitened = whitened + spread(factors, like, both, STRIP) * row
+            factors += many
+        total = total + halves(whitened * whitened)
     half, top = constants, constants + step
     density = spread(half, like, group, STRIP) * total + spread(top, like, group, STRIP)
     store(at, stride, density, group)
@@ -87,7 +89,7 @@ def log_joint(rows, parameters, first, out, strip, spare):
     """
     size, n_rows = rows.shape
     n_components, width, item = len(out), strip.shape[1], rows.itemsize
-    each = item * (size + 2 + (size if first else size * (size + 1) // 2))
+    each = len(parameters) // n_components * item
     for start in range(0, n_rows, width):
         stop = min(start + width, n_rows)
         for i in range(size):
@@ -101,11 +103,11 @@ def log_joint(rows, parameters, first, out, strip, spare):
             at, stride = _start(out) + start * item, out.strides[0]
         of_strip, of_pair = _start(strip), _start(parameters)
         for _ in range(n_components // PAIR):
-            _distances(of_strip, of_pair, size, first, at, stride, rows, PAIR)
+            _distances(of_strip, of_pair, size, first, at, stride, rows, PAIR, _BOTH)
             of_pair += PAIR * each
             at += PAIR * stride
         if n_components % PAIR:
-            _distances(of_strip, of_pair, size, first, at, stride, rows, _ONE)
+            _distances(of_strip, of_pair, size, first, at, stride, rows, _ONE, _ROWS)
         if not whole:
             for k in range(n_components):
                 for n in range(start, stop):

@@ -171,6 +171,16 @@ def repeat(_: Any, vector: Any, group: Any) -> Any:
     return Vector(vector.dtype, times * vector.length)(vector, group), generate
 
 
+@intrinsic
+def halves(_: Any, vector: Any) -> Any:
+    """Add the second half of a vector to its first half."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fadd(*_parts(builder, arguments[0], 2))
+
+    return Vector(vector.dtype, vector.length // 2)(vector), generate
+
+
 @intrinsic(prefer_literal=True)
 def store(_: Any, at: Any, stride: Any, vector: Any, group: Any) -> Any:
     """Store the parts, each `stride` bytes behind the last."""
