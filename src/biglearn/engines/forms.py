@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from biglearn import kernels
-from biglearn._linalg import Array, FloatArray, IntArray
+from biglearn._linalg import Array, FloatArray
 from biglearn.densities import (
     LEAST_EXPONENT,
     LOWEST,
@@ -24,6 +24,7 @@ from biglearn.densities import (
     outer_sums,
     quadratic_is_accurate,
 )
+from biglearn.kernels.layouts import side_by_side, tiles, two_rows_at_once
 from biglearn.mixture import Mixture
 
 if TYPE_CHECKING:
@@ -39,6 +40,10 @@ _FEATURES_SIZE = 40
 #: Registers of rows whose products are summed at a time: six such rows fit in the first-level
 #: cache, and an odd number keeps them from competing for the same lines of it.
 _CHUNK = 65
+
+#: The compiled loops sum one component at a time from so many features of a view on, and so many
+#: for each component but two (see docs/explanation).
+_FEW_FEATURES, _FEATURES_PER_COMPONENT = 4, 6
 
 
 class Form(Protocol):
@@ -67,7 +72,7 @@ class Form(Protocol):
         ...
 
     def new_sums(self, n_components: int) -> Array:
-        """Return zeros for `add_sums`; the first P columns are in the order of the pairs."""
+        """Return zeros for `add_sums`, in the form's own order."""
         ...
 
     def hold(self, rows: FloatArray, block: FloatArray) -> None:
@@ -84,6 +89,10 @@ class Form(Protocol):
 
     def add_sums(self, shares: FloatArray, block: FloatArray, sums: Array) -> None:
         """Add the products y_i y_j, y and 1 of a block, weighted by shares (K, b), to sums."""
+        ...
+
+    def unpack(self, sums: Array) -> tuple[Array, Array, Array]:
+        """Split sums into counts (K,), first (K, d) and second moments (K, d, d)."""
         ...
 
 
@@ -107,8 +116,9 @@ def form_for(size: int, dtype: np.dtype[Any], *, diagonal: bool = False) -> Form
     >>> block, sums = form.new_block(1), form.new_sums(1)
     >>> form.hold(np.array([[2.0, 3.0]]), block)
     >>> form.add_sums(np.ones((1, 1)), block, sums)
-    >>> sums[0, :6]  # y₁², y₁y₂, y₂², y₁, y₂, 1
-    array([4., 6., 9., 2., 3., 1.])
+    >>> form.unpack(sums)
+    (array([1.]), array([[2., 3.]]), array([[[4., 6.],
+            [6., 9.]]]))
     """
     return _form(size, dtype, diagonal, kernels.passes(dtype))
 
@@ -141,6 +151,9 @@ class _NumPyForm:
 
     def new_sums(self, n_components: int) -> Array:
         return np.zeros((n_components, self.pairs.n_features))
+
+    def unpack(self, sums: Array) -> tuple[Array, Array, Array]:
+        return self.pairs.unpack(sums)
 
 
 class _FeatureForm(_NumPyForm):
@@ -187,15 +200,22 @@ class _CompiledForm:
     def __init__(self, pairs: Pairs, dtype: np.dtype[Any], loops: Passes) -> None:
         size = pairs.size
         self.pairs, self._dtype, self._loops, self.width = pairs, dtype, loops, size + 1
-        ones = np.full(-pairs.n_features % loops.products, size)  # of no use, to fill a group
-        self._left = np.concatenate([pairs.left, np.arange(size + 1), ones]).astype(np.int64)
-        self._right = np.concatenate([pairs.right, np.full(size + 1, size), ones]).astype(np.int64)
-        self._order = _two_rows_at_once(size, diagonal=pairs.diagonal)
+        left = np.concatenate([pairs.left, np.arange(size + 1)]).astype(np.int64)
+        right = np.concatenate([pairs.right, np.full(size + 1, size)]).astype(np.int64)
+        ones = np.full(-len(left) % loops.products, size)  # of no use, to fill a group
+        self._left, self._right = np.append(left, ones), np.append(right, ones)
+        self._places, self._n_places = tiles(left, right, loops.products)
+        self._order = two_rows_at_once(size, diagonal=pairs.diagonal)
         self._no_background = np.empty(0, dtype=dtype)
+
+    def _by_component(self, n_components: int) -> bool:
+        """Whether to multiply r_k with y_i first, not y_i with y_j."""
+        least = max(_FEW_FEATURES, _FEATURES_PER_COMPONENT * (n_components - 2))
+        return self.pairs.size >= least and not self.pairs.diagonal
 
     def block_rows(self, n_components: int) -> int:
         per_row = (self.width + n_components) * self._dtype.itemsize
-        return 128 * min(max(_BLOCK_BYTES // (128 * per_row), 2), 64)
+        return 128 * min(max(_BLOCK_BYTES // (128 * per_row), 4), 64)
 
     def new_block(self, n_rows: int) -> FloatArray:
         # two registers more, so that the rows do not compete for the same lines of a cache
@@ -207,23 +227,26 @@ class _CompiledForm:
         return room[:, :n_rows]
 
     def new_sums(self, n_components: int) -> Array:
-        return np.zeros((n_components, len(self._left)))
+        tiled = self._by_component(n_components)
+        return np.zeros((n_components, self._n_places if tiled else len(self._left)))
 
     def hold(self, rows: FloatArray, block: FloatArray) -> None:
         block[:-1], block[-1] = rows.T, 1.0
 
     def density(self, mixture: Mixture) -> Callable[[FloatArray, FloatArray], None]:
-        whitening, n_components = mixture.whitening, mixture.n_components
+        size, n_components = self.pairs.size, mixture.n_components
+        whitening = np.zeros((n_components, size + size % 2, size))
+        whitening[:, :size] = mixture.whitening
         centre = np.einsum("kij,kj->ki", whitening, mixture.means)
         half = np.full((n_components, 1), -0.5)
         top = log_normaliser(mixture)[:, None]
-        nothing = np.zeros((n_components, self.pairs.size % 2))
-        triangle = np.insert(whitening, self.pairs.size, 0.0, axis=1)[:, self._order[0], self._order[1]]
-        parameters = self._side_by_side(np.concatenate([-centre, nothing, half, top, triangle], axis=1))
+        triangle = whitening[:, self._order[0], self._order[1]]
+        numbers = np.concatenate([-centre, half, top, triangle], axis=1)
+        parameters = side_by_side(numbers, self._loops.pair).astype(self._dtype)
         first = int(self.pairs.diagonal)
 
         def log_joint(block: FloatArray, out: FloatArray) -> None:
-            strip = np.empty((self.pairs.size, self._loops.strip), dtype=self._dtype)
+            strip = np.empty((size, self._loops.strip), dtype=self._dtype)
             spare = np.empty((n_components, self._loops.strip), dtype=self._dtype)
             self._loops.log_joint(block[:-1], parameters, first, out, strip, spare)
 
@@ -238,26 +261,14 @@ class _CompiledForm:
         return np.asarray(found[0] + np.log(found[1]))
 
     def add_sums(self, shares: FloatArray, block: FloatArray, sums: Array) -> None:
-        lanes = self._loops.lanes
+        lanes, n_pairs = self._loops.lanes, len(self._left)
+        if self._by_component(len(shares)):
+            n_pairs = 0
         products = np.empty((self._loops.products, _CHUNK * lanes), dtype=self._dtype)
         spare = np.empty((len(shares) + len(block), lanes), dtype=self._dtype)
-        self._loops.add_sums(shares, block, self._left, self._right, sums, products, spare)
+        left, right = self._left[:n_pairs], self._right[:n_pairs]
+        self._loops.add_sums(shares, block, left, right, sums, products, spare)
 
-    def _side_by_side(self, numbers: Array) -> FloatArray:
-        """Lay out numbers (K, m) as the loops read them: those of a pair interleaved."""
-        pair, (n_components, width) = self._loops.pair, numbers.shape
-        even = n_components - n_components % pair
-        pairs = numbers[:even].reshape(-1, pair, width).swapaxes(1, 2)
-        return np.concatenate([pairs.ravel(), numbers[even:].ravel()]).astype(self._dtype)
-
-
-def _two_rows_at_once(size: int, *, diagonal: bool) -> tuple[IntArray, IntArray]:
-    """Return the order (i, j) in which `log_joint` reads a triangle: two rows side by side."""
-    order = [
-        (row, j)
-        for i in range(0, size, 2)
-        for j in range(i if diagonal else 0, min(i + 2, size))
-        for row in (i, i + 1)
-    ]
-    rows, columns = np.array(order).T
-    return rows, columns
+    def unpack(self, sums: Array) -> tuple[Array, Array, Array]:
+        tiled = self._by_component(len(sums))
+        return self.pairs.unpack(sums[:, self._places if tiled else slice(len(self._places))])

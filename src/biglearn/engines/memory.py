@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -55,6 +56,18 @@ class _Sums:
         self.add_extra(other.extra)
         self.log_likelihood += other.log_likelihood
         return self
+
+
+@dataclass
+class _Room:
+    """Work space of a thread, for a block of b rows.
+
+    For shares (K, b), for rows (b, D), and for the block where it is not kept.
+    """
+
+    shares: FloatArray
+    rows: Array
+    block: FloatArray | None
 
 
 class MemoryEngine:
@@ -226,15 +239,23 @@ class MemoryEngine:
         if self._kept_in != (form, size):  # blocks of another size are of no use any more
             self._kept, self._kept_in = {}, (form, size)
 
+        rooms: deque[_Room] = deque()  # as many as threads
+
         def run(group: range) -> _Sums:
             total = _Sums(form.new_sums(n_components))
-            room_for_shares = form.new_shares(n_components, size)
-            room_for_block = None if keep else form.new_block(size)
-            room_for_rows = np.empty((size, self._X.shape[1]))
+            room = (
+                rooms.pop()
+                if rooms
+                else _Room(
+                    shares=form.new_shares(n_components, size),
+                    rows=np.empty((size, self._X.shape[1])),
+                    block=None if keep else form.new_block(size),
+                )
+            )
             for start in group:
                 rows = slice(start, min(start + size, len(self._X)))
-                shares = room_for_shares[:, : rows.stop - start]
-                block = self._block(form, rows, room_for_rows, room_for_block)
+                shares = room.shares[:, : rows.stop - start]
+                block = self._block(form, rows, room.rows, room.block)
                 log_density, scales = rule(rows, block, shares)
                 if self._weights is not None:
                     weights = self._weights[rows].astype(self._dtype)
@@ -245,11 +266,12 @@ class MemoryEngine:
                     total.add_extra(scale_sums(shares, scales))
                     shares *= scales
                 form.add_sums(shares, block, total.products)
+            rooms.append(room)
             return total
 
         threads = self._threads if work > _SMALL_WORK else Threads(1)
         total = threads.fold(run, groups, _Sums.plus)
-        counts, first, second = form.pairs.unpack(total.products[:, : form.pairs.n_features])
+        counts, first, second = form.unpack(total.products)
         extra = total.extra
         scales = None
         if extra is not None:

@@ -45,7 +45,8 @@ def over(
     >>> over(np.zeros((3, 2))).n_rows
     3
     """
-    engine = MissingEngine if np.isnan(rows).any() else MemoryEngine
+    gaps = np.isnan(rows.min(initial=0.0))  # NaN comes through, and no array is made
+    engine = MissingEngine if gaps else MemoryEngine
     return engine(
         rows,
         weights=weights,

@@ -36,9 +36,12 @@ from biglearn.kernels.vectors import (
 STRIP = 4 if MANY_REGISTERS else 2
 PAIR = 2
 
-#: Components whose sums `add_sums` holds in registers, for as many products y_i y_j.
+#: Sums that `add_sums` holds in registers: of so many products, weighted by as many other rows.
 GROUP = 4 if MANY_REGISTERS else 2
 PRODUCTS = 6
+
+#: Features that `add_sums` takes at a time, so that their rows stay in the second-level cache.
+PANEL = 128
 
 _ONE, _ROWS, _BOTH = 1, 2, 2 * PAIR
 
@@ -193,14 +196,14 @@ def normalise(log_joint, background, least, lowest, out, spare):
 
 
 @njit
-def _add_six(at, stride, group, a, b, c, d, e, f):
+def _add_six(at, apart, stride, group, a, b, c, d, e, f):
     group = literally(group)
     add_totals(at, stride, a, group)
-    add_totals(at + 8, stride, b, group)
-    add_totals(at + 16, stride, c, group)
-    add_totals(at + 24, stride, d, group)
-    add_totals(at + 32, stride, e, group)
-    add_totals(at + 40, stride, f, group)
+    add_totals(at + apart, stride, b, group)
+    add_totals(at + 2 * apart, stride, c, group)
+    add_totals(at + 3 * apart, stride, d, group)
+    add_totals(at + 4 * apart, stride, e, group)
+    add_totals(at + 5 * apart, stride, f, group)
 
 
 @njit
@@ -212,71 +215,103 @@ def _product(left, right, at, like):
 
 
 @njit
-def _first_sums(shares, stride, rows, step, left, right, made, gap, length, at, jump, like, group):
-    """Make six products y_i y_j and sum them under `group` components."""
+def _first_sums(others, stride, factors, made, gap, length, at, apart, jump, like, group):
+    """Make six products of two rows each, and sum them weighted by `group` others."""
     group = literally(group)
-    l0, l1, l2 = rows + step * left[0], rows + step * left[1], rows + step * left[2]
-    l3, l4, l5 = rows + step * left[3], rows + step * left[4], rows + step * left[5]
-    r0, r1, r2 = rows + step * right[0], rows + step * right[1], rows + step * right[2]
-    r3, r4, r5 = rows + step * right[3], rows + step * right[4], rows + step * right[5]
+    l0, l1, l2, l3, l4, l5 = factors[0]
+    r0, r1, r2, r3, r4, r5 = factors[1]
     a = b = c = d = e = f = constant(0.0, like, group, _ONE)
     for n in range(0, length, REGISTER_BYTES):
-        share = load(shares + n, stride, like, group, _ONE)
-        a = a + share * repeat(_product(l0 + n, r0 + n, made + n, like), group)
-        b = b + share * repeat(_product(l1 + n, r1 + n, made + gap + n, like), group)
-        c = c + share * repeat(_product(l2 + n, r2 + n, made + 2 * gap + n, like), group)
-        d = d + share * repeat(_product(l3 + n, r3 + n, made + 3 * gap + n, like), group)
-        e = e + share * repeat(_product(l4 + n, r4 + n, made + 4 * gap + n, like), group)
-        f = f + share * repeat(_product(l5 + n, r5 + n, made + 5 * gap + n, like), group)
-    _add_six(at, jump, group, a, b, c, d, e, f)
+        other = load(others + n, stride, like, group, _ONE)
+        a = a + other * repeat(_product(l0 + n, r0 + n, made + n, like), group)
+        b = b + other * repeat(_product(l1 + n, r1 + n, made + gap + n, like), group)
+        c = c + other * repeat(_product(l2 + n, r2 + n, made + 2 * gap + n, like), group)
+        d = d + other * repeat(_product(l3 + n, r3 + n, made + 3 * gap + n, like), group)
+        e = e + other * repeat(_product(l4 + n, r4 + n, made + 4 * gap + n, like), group)
+        f = f + other * repeat(_product(l5 + n, r5 + n, made + 5 * gap + n, like), group)
+    _add_six(at, apart, jump, group, a, b, c, d, e, f)
 
 
 @njit
-def _more_sums(shares, stride, made, gap, length, at, jump, like, group):
-    """Sum the six products that were made under `group` more components."""
+def _more_sums(others, stride, made, gap, length, at, apart, jump, like, group):
+    """Sum the six products that were made, weighted by `group` more others."""
     group = literally(group)
     a = b = c = d = e = f = constant(0.0, like, group, _ONE)
     for n in range(0, length, REGISTER_BYTES):
-        share = load(shares + n, stride, like, group, _ONE)
+        other = load(others + n, stride, like, group, _ONE)
         now = made + n
-        a = a + share * repeat(load(now, 0, like, _ONE, _ONE), group)
-        b = b + share * repeat(load(now + gap, 0, like, _ONE, _ONE), group)
-        c = c + share * repeat(load(now + 2 * gap, 0, like, _ONE, _ONE), group)
-        d = d + share * repeat(load(now + 3 * gap, 0, like, _ONE, _ONE), group)
-        e = e + share * repeat(load(now + 4 * gap, 0, like, _ONE, _ONE), group)
-        f = f + share * repeat(load(now + 5 * gap, 0, like, _ONE, _ONE), group)
-    _add_six(at, jump, group, a, b, c, d, e, f)
+        a = a + other * repeat(load(now, 0, like, _ONE, _ONE), group)
+        b = b + other * repeat(load(now + gap, 0, like, _ONE, _ONE), group)
+        c = c + other * repeat(load(now + 2 * gap, 0, like, _ONE, _ONE), group)
+        d = d + other * repeat(load(now + 3 * gap, 0, like, _ONE, _ONE), group)
+        e = e + other * repeat(load(now + 4 * gap, 0, like, _ONE, _ONE), group)
+        f = f + other * repeat(load(now + 5 * gap, 0, like, _ONE, _ONE), group)
+    _add_six(at, apart, jump, group, a, b, c, d, e, f)
 
 
 @njit
-def _add_sums(shares, stride, rows, step, n_rows, left, right, out, products):
-    """Add the sums over a whole number of registers of rows at two addresses."""
-    n_components, like = len(out), products
-    length = n_rows * products.itemsize
-    made, gap, jump = _start(products), products.strides[0], out.strides[0]
+def _sum_six(others, stride, n_others, factors, products, length, at, apart, jump):
+    """Add to numbers at an address, `apart` bytes for a product and `jump` bytes for another."""
+    made, gap, like = _start(products), products.strides[0], products
+    if n_others >= GROUP:
+        done = GROUP
+        _first_sums(others, stride, factors, made, gap, length, at, apart, jump, like, GROUP)
+    else:
+        done = 1
+        _first_sums(others, stride, factors, made, gap, length, at, apart, jump, like, _ONE)
+    at += done * jump
+    others += done * stride
+    while done + GROUP <= n_others:
+        _more_sums(others, stride, made, gap, length, at, apart, jump, like, GROUP)
+        at += GROUP * jump
+        others += GROUP * stride
+        done += GROUP
+    if done + 2 <= n_others:
+        _more_sums(others, stride, made, gap, length, at, apart, jump, like, 2)
+        at += 2 * jump
+        others += 2 * stride
+        done += 2
+    if done < n_others:
+        _more_sums(others, stride, made, gap, length, at, apart, jump, like, _ONE)
+
+
+@njit
+def _sum_pairs(shares, stride, rows, step, length, left, right, out, products, factors):
+    """Make products y_i y_j and weight them by the r_k: many components share them."""
     for p in range(0, len(left), PRODUCTS):
-        at, share = _start(out) + 8 * p, shares
-        i, j = left[p : p + PRODUCTS], right[p : p + PRODUCTS]
-        if n_components >= GROUP:
-            done = GROUP
-            _first_sums(share, stride, rows, step, i, j, made, gap, length, at, jump, like, GROUP)
-        else:
-            done = 1
-            _first_sums(share, stride, rows, step, i, j, made, gap, length, at, jump, like, _ONE)
-        at += done * jump
-        share += done * stride
-        while done + GROUP <= n_components:
-            _more_sums(share, stride, made, gap, length, at, jump, like, GROUP)
-            at += GROUP * jump
-            share += GROUP * stride
-            done += GROUP
-        if done + 2 <= n_components:
-            _more_sums(share, stride, made, gap, length, at, jump, like, 2)
-            at += 2 * jump
-            share += 2 * stride
-            done += 2
-        if done < n_components:
-            _more_sums(share, stride, made, gap, length, at, jump, like, _ONE)
+        for c in range(PRODUCTS):
+            factors[0, c] = rows + step * left[p + c]
+            factors[1, c] = rows + step * right[p + c]
+        at, jump = _start(out) + 8 * p, out.strides[0]
+        _sum_six(shares, stride, len(out), factors, products, length, at, 8, jump)
+
+
+@njit
+def _sum_components(shares, stride, rows, step, length, n_features, out, products, factors):
+    """Make products r_k y_i and weight them by the y_j: many features share them."""
+    for k in range(len(out)):
+        factors[1] = shares + k * stride
+        for panel in range(0, n_features, PANEL):
+            at = _start(out) + k * out.strides[0]
+            for i in range(0, n_features, PRODUCTS):
+                size = min(i + PRODUCTS, n_features)
+                n_others = min(size - panel, PANEL)
+                if n_others > 0:
+                    for c in range(PRODUCTS):
+                        factors[0, c] = rows + step * min(i + c, n_features - 1)
+                    first, here = rows + panel * step, at + 8 * panel
+                    _sum_six(first, step, n_others, factors, products, length, here, 8 * size, 8)
+                at += 8 * PRODUCTS * size
+
+
+@njit
+def _add_sums(shares, stride, rows, step, n_rows, n_features, left, right, out, products, factors):
+    """Add the sums over a whole number of registers of rows at two addresses."""
+    length = n_rows * products.itemsize
+    if len(left):
+        _sum_pairs(shares, stride, rows, step, length, left, right, out, products, factors)
+    else:
+        _sum_components(shares, stride, rows, step, length, n_features, out, products, factors)
 
 
 def add_sums(shares, rows, left, right, out, products, spare):
@@ -287,33 +322,35 @@ def add_sums(shares, rows, left, right, out, products, spare):
     shares : array of shape (K, b)
     rows : array of shape (m, b)
     left, right : array of shape (P,)
-        The pairs of rows; P is a multiple of `PRODUCTS`.
+        The pairs of rows, a multiple of `PRODUCTS`; none for all pairs, in the order of
+        `biglearn.kernels.layouts.tiles`, which is faster for many features and few components.
     out : float64 array of shape (K, P)
     products : array of shape (PRODUCTS, chunk)
         Work space; so many rows are summed at a time, a multiple of a register.
     spare : array of shape (K + m, lanes)
         Work space.
     """
-    n_components, n_rows = shares.shape
+    (n_components, n_rows), n_features = shares.shape, len(rows)
     width = spare.shape[1]
     whole = n_rows - n_rows % width
     item, stride, step = rows.itemsize, shares.strides[0], rows.strides[0]
     chunk = products.shape[1]
+    factors = np.empty((2, PRODUCTS), dtype=np.int64)
     for start in range(0, whole, chunk):
         length = min(chunk, whole - start)
         share, row = _start(shares) + start * item, _start(rows) + start * item
-        _add_sums(share, stride, row, step, length, left, right, out, products)
+        _add_sums(share, stride, row, step, length, n_features, left, right, out, products, factors)
     if whole == n_rows:
         return
     for n in range(width):
         inside = whole + n < n_rows
         for k in range(n_components):
             spare[k, n] = shares[k, whole + n] if inside else 0.0
-        for i in range(len(rows)):
+        for i in range(n_features):
             spare[n_components + i, n] = rows[i, whole + n] if inside else 0.0
     at, step = _start(spare), spare.strides[0]
     behind = at + n_components * step
-    _add_sums(at, step, behind, step, width, left, right, out, products)
+    _add_sums(at, step, behind, step, width, n_features, left, right, out, products, factors)
 
 
 class Passes(NamedTuple):
