@@ -278,40 +278,31 @@ def _sum_six(others, stride, n_others, factors, products, length, at, apart, jum
 @njit
 def _sum_pairs(shares, stride, rows, step, length, left, right, out, products, factors):
     """Make products y_i y_j and weight them by the r_k: many components share them."""
+    item, jump = out.itemsize, out.strides[0]
     for p in range(0, len(left), PRODUCTS):
         for c in range(PRODUCTS):
             factors[0, c] = rows + step * left[p + c]
             factors[1, c] = rows + step * right[p + c]
-        at, jump = _start(out) + 8 * p, out.strides[0]
-        _sum_six(shares, stride, len(out), factors, products, length, at, 8, jump)
+        at = _start(out) + item * p
+        _sum_six(shares, stride, len(out), factors, products, length, at, item, jump)
 
 
 @njit
 def _sum_components(shares, stride, rows, step, length, n_features, out, products, factors):
     """Make products r_k y_i and weight them by the y_j: many features share them."""
+    item = out.itemsize
     for k in range(len(out)):
         factors[1] = shares + k * stride
         for panel in range(0, n_features, PANEL):
-            at = _start(out) + k * out.strides[0]
+            others, at = rows + panel * step, _start(out) + k * out.strides[0] + panel * item
             for i in range(0, n_features, PRODUCTS):
                 size = min(i + PRODUCTS, n_features)
-                n_others = min(size - panel, PANEL)
+                for c in range(PRODUCTS):
+                    factors[0, c] = rows + step * min(i + c, n_features - 1)
+                n_others, apart = min(size - panel, PANEL), size * item
                 if n_others > 0:
-                    for c in range(PRODUCTS):
-                        factors[0, c] = rows + step * min(i + c, n_features - 1)
-                    first, here = rows + panel * step, at + 8 * panel
-                    _sum_six(first, step, n_others, factors, products, length, here, 8 * size, 8)
-                at += 8 * PRODUCTS * size
-
-
-@njit
-def _add_sums(shares, stride, rows, step, n_rows, n_features, left, right, out, products, factors):
-    """Add the sums over a whole number of registers of rows at two addresses."""
-    length = n_rows * products.itemsize
-    if len(left):
-        _sum_pairs(shares, stride, rows, step, length, left, right, out, products, factors)
-    else:
-        _sum_components(shares, stride, rows, step, length, n_features, out, products, factors)
+                    _sum_six(others, step, n_others, factors, products, length, at, apart, item)
+                at += PRODUCTS * apart
 
 
 def add_sums(shares, rows, left, right, out, products, spare):
@@ -331,26 +322,31 @@ def add_sums(shares, rows, left, right, out, products, spare):
         Work space.
     """
     (n_components, n_rows), n_features = shares.shape, len(rows)
-    width = spare.shape[1]
+    width, chunk, item = spare.shape[1], products.shape[1], rows.itemsize
     whole = n_rows - n_rows % width
-    item, stride, step = rows.itemsize, shares.strides[0], rows.strides[0]
-    chunk = products.shape[1]
     factors = np.empty((2, PRODUCTS), dtype=np.int64)
-    for start in range(0, whole, chunk):
-        length = min(chunk, whole - start)
-        share, row = _start(shares) + start * item, _start(rows) + start * item
-        _add_sums(share, stride, row, step, length, n_features, left, right, out, products, factors)
-    if whole == n_rows:
-        return
-    for n in range(width):
-        inside = whole + n < n_rows
-        for k in range(n_components):
-            spare[k, n] = shares[k, whole + n] if inside else 0.0
-        for i in range(n_features):
-            spare[n_components + i, n] = rows[i, whole + n] if inside else 0.0
-    at, step = _start(spare), spare.strides[0]
-    behind = at + n_components * step
-    _add_sums(at, step, behind, step, width, n_features, left, right, out, products, factors)
+    start = 0
+    while start < n_rows:
+        if start < whole:
+            length = min(chunk, whole - start)
+            share, stride = _start(shares) + start * item, shares.strides[0]
+            row, step = _start(rows) + start * item, rows.strides[0]
+        else:  # what is left fills no register
+            for n in range(width):
+                inside = whole + n < n_rows
+                for k in range(n_components):
+                    spare[k, n] = shares[k, whole + n] if inside else 0.0
+                for i in range(n_features):
+                    spare[n_components + i, n] = rows[i, whole + n] if inside else 0.0
+            length, share, stride = width, _start(spare), spare.strides[0]
+            row, step = share + n_components * stride, stride
+        if len(left):
+            _sum_pairs(share, stride, row, step, length * item, left, right, out, products, factors)
+        else:
+            _sum_components(
+                share, stride, row, step, length * item, n_features, out, products, factors
+            )
+        start += length
 
 
 class Passes(NamedTuple):
