@@ -134,6 +134,21 @@ def _form(size: int, dtype: np.dtype[Any], diagonal: bool, loops: Passes | None)
     return _WideForm(pairs, dtype, size)
 
 
+def one_by_one(size: int, n_components: int) -> bool:
+    """Whether compiled loops sum one component at a time.
+
+    They multiply r_k with y_i first then, for all y_j to share, and y_i with y_j otherwise, for
+    all r_k to share.
+
+    Examples
+    --------
+    >>> from biglearn.engines.forms import one_by_one
+    >>> one_by_one(784, 10), one_by_one(16, 10)
+    (True, False)
+    """
+    return size >= max(_FEW_FEATURES, _FEATURES_PER_COMPONENT * (n_components - 2))
+
+
 class _NumPyForm:
     """What forms without compiled loops share."""
 
@@ -209,9 +224,7 @@ class _CompiledForm:
         self._no_background = np.empty(0, dtype=dtype)
 
     def _by_component(self, n_components: int) -> bool:
-        """Whether to multiply r_k with y_i first, not y_i with y_j."""
-        least = max(_FEW_FEATURES, _FEATURES_PER_COMPONENT * (n_components - 2))
-        return self.pairs.size >= least and not self.pairs.diagonal
+        return not self.pairs.diagonal and one_by_one(self.pairs.size, n_components)
 
     def block_rows(self, n_components: int) -> int:
         per_row = (self.width + n_components) * self._dtype.itemsize
