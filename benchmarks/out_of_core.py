@@ -25,6 +25,9 @@ import numpy as np
 #: Rows that are drawn and written at a time.
 BLOCK = 1 << 18
 
+#: Rows of a chunk of dask's, where there are many: 64 MiB at 8 features.
+CHUNK = 1 << 20
+
 #: Engines by name: whether they hold all rows in memory, and the package they need.
 #: The last two are Dask on one and two worker processes of a thread each, whose memory
 #: is not seen here.
@@ -76,7 +79,7 @@ def rows_for(engine: str, path: Path):
     import dask.array
 
     shape = np.load(path, mmap_mode="r").shape
-    rows = dask.array.zeros(shape, chunks=(BLOCK, -1))
+    rows = dask.array.zeros(shape, chunks=(min(CHUNK, -(-shape[0] // 8)), -1))
     return rows.map_blocks(_read, path, dtype=np.float64)
 
 

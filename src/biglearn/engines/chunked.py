@@ -24,7 +24,7 @@ from biglearn.engines.blocks import (
     read_ahead,
     shape_of,
 )
-from biglearn.engines.over import Sample, over
+from biglearn.engines.over import Sample, draw, over
 from biglearn.engines.stored import Stored, stored
 from biglearn.engines.threads import Threads, default_threads
 from biglearn.inputs import check_weights, weight_exponent
@@ -270,10 +270,7 @@ class ChunkedEngine:
 
     def subsample(self, limit: int, rng: np.random.Generator) -> Sample:
         """Return an engine in memory over at most `limit` rows, gathered in one pass."""
-        n_rows = self.n_rows
-        chosen = np.arange(n_rows)
-        if n_rows > limit:
-            chosen = np.sort(rng.choice(n_rows, size=limit, replace=False))
+        chosen = draw(self.n_rows, limit, rng)
         parts, start = [], 0
         for block in self._source.blocks():
             stop = start + len(block.rows)

@@ -18,7 +18,7 @@ from dask.delayed import delayed
 from biglearn._linalg import BoolArray, FloatArray
 from biglearn.engines import partitions
 from biglearn.engines.base import Header, Wishes
-from biglearn.engines.over import Sample, over
+from biglearn.engines.over import Sample, draw, over
 from biglearn.engines.threads import Threads
 from biglearn.inputs import check_weights, weight_exponent
 from biglearn.mixture import Mixture
@@ -290,9 +290,7 @@ class DaskEngine:
 
     def subsample(self, limit: int, rng: np.random.Generator) -> Sample:
         """Return an engine in memory, here, over at most `limit` of the rows."""
-        chosen = np.arange(self.n_rows)
-        if self.n_rows > limit:
-            chosen = np.sort(rng.choice(self.n_rows, size=limit, replace=False))
+        chosen = draw(self.n_rows, limit, rng)
         tasks, start = [], 0
         for part, size in zip(self._source.parts, self._source.sizes, strict=True):
             first, last = np.searchsorted(chosen, [start, start + size])
