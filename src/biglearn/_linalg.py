@@ -47,13 +47,12 @@ def floor_eigenvalues(covariances: Array, floor: float) -> tuple[Array, int]:
         return covariances, 0
     values, vectors = np.linalg.eigh(covariances[touched])
     lowest = np.maximum(least, _NOISE * values[:, -1:])
-    floored = covariances.copy()  # what is sound stays as it is, whatever else has to be raised
-    for k, rise, directions in zip(touched, lowest - values, vectors, strict=True):
-        low = rise > 0
-        weak = directions[:, low]
-        floored[k] = symmetrise(floored[k] + (weak * rise[low]) @ weak.T)
+    raised = np.maximum(values, lowest)
     # An eigenvalue at the floor up to rounding is not a repair.
-    return floored, int((values < lowest * (1 - 1e-9)).sum())
+    n_raised = int((values < lowest * (1 - 1e-9)).sum())
+    floored = covariances.copy()  # sound ones stay as they are, whatever the others need
+    floored[touched] = symmetrise((vectors * raised[:, None, :]) @ np.swapaxes(vectors, 1, 2))
+    return floored, n_raised
 
 
 def _indefinite(matrices: Array) -> list[int]:

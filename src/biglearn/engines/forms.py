@@ -37,6 +37,9 @@ _BLOCK_BYTES = 1 << 19
 _FEATURES_SIZE = 40
 
 
+#: Bytes of a line of the cache.
+_LINE = 64
+
 #: Registers of rows whose products are summed at a time: six such rows fit in the first-level
 #: cache, and an odd number keeps them from competing for the same lines of it.
 _CHUNK = 65
@@ -231,13 +234,10 @@ class _CompiledForm:
         return 128 * min(max(_BLOCK_BYTES // (128 * per_row), 4), 64)
 
     def new_block(self, n_rows: int) -> FloatArray:
-        # two registers more, so that the rows do not compete for the same lines of a cache
-        room = np.empty((self.width, n_rows + 2 * self._loops.lanes), dtype=self._dtype)
-        return room[:, :n_rows]
+        return _apart(self.width, n_rows, self._dtype)
 
     def new_shares(self, n_components: int, n_rows: int) -> FloatArray:
-        room = np.empty((n_components, n_rows + 2 * self._loops.lanes), dtype=self._dtype)
-        return room[:, :n_rows]
+        return _apart(n_components, n_rows, self._dtype)
 
     def new_sums(self, n_components: int) -> Array:
         tiled = self._by_component(n_components)
@@ -259,8 +259,8 @@ class _CompiledForm:
         first = int(self.pairs.diagonal)
 
         def log_joint(block: FloatArray, out: FloatArray) -> None:
-            strip = np.empty((size, self._loops.strip), dtype=self._dtype)
-            spare = np.empty((n_components, self._loops.strip), dtype=self._dtype)
+            strip = _aligned((size, self._loops.strip), self._dtype)
+            spare = _aligned((n_components, self._loops.strip), self._dtype)
             self._loops.log_joint(block[:-1], parameters, first, out, strip, spare)
 
         return log_joint
@@ -277,7 +277,7 @@ class _CompiledForm:
         lanes, n_pairs = self._loops.lanes, len(self._left)
         if self._by_component(len(shares)):
             n_pairs = 0
-        products = np.empty((self._loops.products, _CHUNK * lanes), dtype=self._dtype)
+        products = _aligned((self._loops.products, _CHUNK * lanes), self._dtype)
         spare = np.empty((len(shares) + len(block), lanes), dtype=self._dtype)
         left, right = self._left[:n_pairs], self._right[:n_pairs]
         self._loops.add_sums(shares, block, left, right, sums, products, spare)
@@ -285,3 +285,17 @@ class _CompiledForm:
     def unpack(self, sums: Array) -> tuple[Array, Array, Array]:
         tiled = self._by_component(len(sums))
         return self.pairs.unpack(sums[:, self._places if tiled else slice(len(self._places))])
+
+
+def _aligned(shape: tuple[int, int], dtype: np.dtype[Any]) -> FloatArray:
+    """Return room that begins at a line of the cache, which numbers in a register then share."""
+    n_bytes = shape[0] * shape[1] * dtype.itemsize
+    room = np.empty(n_bytes + _LINE, dtype=np.uint8)
+    first = -room.ctypes.data % _LINE
+    return room[first : first + n_bytes].view(dtype).reshape(shape)
+
+
+def _apart(n_rows: int, n_columns: int, dtype: np.dtype[Any]) -> FloatArray:
+    """Return room whose rows lie an odd number of lines apart, so that they share the cache."""
+    per_line = _LINE // dtype.itemsize
+    return _aligned((n_rows, per_line * (-(-n_columns // per_line) | 1)), dtype)[:, :n_columns]

@@ -79,9 +79,9 @@ def log_joint(rows, parameters, first, out, strip, spare):
     ----------
     rows : array of shape (d, b)
     parameters : array
-        Of each component -W_k μ_k, then -½, then c_k, then the lower triangle of W_k row by row,
-        or its diagonal alone; those of `PAIR` components interleaved, and of one that is left
-        over by itself.
+        Of each component -W_k μ_k, with a zero more where d is odd, then -½, then c_k, then the
+        lower triangle of W_k or its diagonal, in the order of `layouts.two_rows_at_once`; those of
+        `PAIR` components interleaved, and of one that is left over by itself.
     first : int
         0, or 1 where the W_k are diagonal.
     out : array of shape (K, b)
@@ -208,7 +208,7 @@ def _add_six(at, apart, stride, group, a, b, c, d, e, f):
 
 @njit
 def _product(left, right, at, like):
-    """Return y_i y_j of one register of rows, and store it for the components to come."""
+    """Return the product of a register of two rows, and store it for those who share it."""
     value = load(left, 0, like, _ONE, _ONE) * load(right, 0, like, _ONE, _ONE)
     store(at, 0, value, _ONE)
     return value
@@ -314,7 +314,7 @@ def add_sums(shares, rows, left, right, out, products, spare):
     rows : array of shape (m, b)
     left, right : array of shape (P,)
         The pairs of rows, a multiple of `PRODUCTS`; none for all pairs, in the order of
-        `biglearn.kernels.layouts.tiles`, which is faster for many features and few components.
+        `layouts.tiles`, which is faster for many features and few components.
     out : float64 array of shape (K, P)
     products : array of shape (PRODUCTS, chunk)
         Work space; so many rows are summed at a time, a multiple of a register.
