@@ -21,6 +21,9 @@ import numpy as np
 SLOW = 2.0
 """Seconds of the shorter run above which it is the longer one, beside a run of one step."""
 
+ENOUGH = 3.0
+"""Seconds for which short runs are repeated, so that one undisturbed is among them."""
+
 
 def gemm_rate(dtype: Any, *, seconds: float = 0.5, size: int = 1024) -> float:
     """Return the operations per second of a matrix product, the best of some.
@@ -79,7 +82,9 @@ def measure(run: Any, short: int, long: int, *, compiles: bool) -> dict[str, Any
         run(lengths[1])
     best: dict[int, float] = {}
     made: dict[int, int] = {}
-    for _ in range(2 if slow else 3):
+    rounds, first = 2 if slow else 3, time.perf_counter()
+    while rounds > 0 or time.perf_counter() - first < ENOUGH:
+        rounds -= 1
         for steps in lengths:
             began = time.perf_counter()
             made[steps], *_ = run(steps)
