@@ -72,6 +72,18 @@ def test_densities_and_sums_are_the_direct_ones(
     np.testing.assert_allclose(second, 2 * outer, atol=5 * RTOL[dtype] * scale)
 
 
+@pytest.mark.parametrize("dtype", RTOL)
+@pytest.mark.parametrize("n_rows", [1, 480, 992, 1000, 2016])  # some make a power of two of bytes
+def test_rows_of_a_block_do_not_compete_for_lines_of_the_cache(dtype, n_rows):
+    if kernels.passes(dtype) is None:
+        pytest.skip("Numba is missing: pip install 'biglearn-em[fast]'")
+    form = form_for(5, dtype)
+    for room in (form.new_block(n_rows), form.new_shares(7, n_rows)):
+        assert room.shape[1] == n_rows
+        assert room.ctypes.data % 64 == 0
+        assert room.strides[0] % 128 == 64
+
+
 @pytest.mark.parametrize("n_features", [1, 4, 70])
 def test_diagonal_structures_need_the_diagonals_alone(rng, loops, n_features):
     mixture = random_mixture(rng, 3, n_features)
