@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from biglearn._linalg import BoolArray, FloatArray
+from biglearn._linalg import BoolArray, FloatArray, IntArray
 from biglearn.mixture import Mixture
 from biglearn.moments import Moments
 from biglearn.summaries import Ask, Extent
@@ -52,9 +52,8 @@ class Engine(Protocol):
     def subsample(self, limit: int, rng: np.random.Generator) -> Sample:
         """Return an engine in memory over at most `limit` of the rows, drawn at random.
 
-        Where there are more, the numbers of the chosen ones are
-        ``rng.choice(n_rows, limit, replace=False)``, so that every engine draws
-        the same rows from the same seed.
+        Their numbers are those of `draw`, so that every engine draws the same rows from the
+        same seed.
         """
         ...
 
@@ -156,3 +155,20 @@ class Wishes:
     noise: bool = False
     features: tuple[str, ...] | None = None
     n_threads: int | None = None
+
+
+def draw(n_rows: int, limit: int, rng: np.random.Generator) -> IntArray:
+    """Return the numbers of at most `limit` rows, in order: all if there are no more.
+
+    Nothing as long as the rows is made, of which there may be more than memory holds.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from biglearn.engines.base import draw
+    >>> draw(10**12, 3, np.random.default_rng(0)).size
+    3
+    """
+    if n_rows <= limit:
+        return np.arange(n_rows)
+    return np.sort(rng.choice(n_rows, size=limit, replace=False))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from biglearn._linalg import Array, BoolArray, FloatArray
-from biglearn.engines.base import Header, Wishes
+from biglearn.engines.base import Header, Wishes, draw
 from biglearn.engines.blocks import (
     Block,
     Shape,
@@ -24,7 +24,7 @@ from biglearn.engines.blocks import (
     read_ahead,
     shape_of,
 )
-from biglearn.engines.over import Sample, draw, over
+from biglearn.engines.over import Sample, over
 from biglearn.engines.stored import Stored, stored
 from biglearn.engines.threads import Threads, default_threads
 from biglearn.inputs import check_weights, weight_exponent

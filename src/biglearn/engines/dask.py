@@ -17,8 +17,8 @@ from dask.delayed import delayed
 
 from biglearn._linalg import BoolArray, FloatArray
 from biglearn.engines import partitions
-from biglearn.engines.base import Header, Wishes
-from biglearn.engines.over import Sample, draw, over
+from biglearn.engines.base import Header, Wishes, draw
+from biglearn.engines.over import Sample, over
 from biglearn.engines.threads import Threads
 from biglearn.inputs import check_weights, weight_exponent
 from biglearn.mixture import Mixture

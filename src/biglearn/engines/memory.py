@@ -12,6 +12,7 @@ import numpy as np
 
 from biglearn._linalg import Array, FloatArray, IntArray
 from biglearn.densities import log_normaliser
+from biglearn.engines.base import draw
 from biglearn.engines.forms import Form, form_for
 from biglearn.engines.threads import Threads
 from biglearn.mixture import Mixture
@@ -184,7 +185,7 @@ class MemoryEngine:
         """Return an engine over at most `limit` rows, drawn without replacement."""
         if len(self._X) <= limit:
             return self
-        return self.select(np.sort(rng.choice(len(self._X), size=limit, replace=False)))
+        return self.select(draw(len(self._X), limit, rng))
 
     def select(self, chosen: IntArray, *, background: Array | None = None) -> MemoryEngine:
         """Return an engine over the chosen rows, with a background of their own."""
@@ -239,19 +240,21 @@ class MemoryEngine:
         if self._kept_in != (form, size):  # blocks of another size are of no use any more
             self._kept, self._kept_in = {}, (form, size)
 
-        rooms: deque[_Room] = deque()  # as many as threads
+        rooms: deque[_Room] = deque()  # what threads have left, at most one of each
 
-        def run(group: range) -> _Sums:
-            total = _Sums(form.new_sums(n_components))
-            room = (
-                rooms.pop()
-                if rooms
-                else _Room(
+        def room_left() -> _Room:
+            try:
+                return rooms.pop()
+            except IndexError:
+                return _Room(
                     shares=form.new_shares(n_components, size),
                     rows=np.empty((size, self._X.shape[1])),
                     block=None if keep else form.new_block(size),
                 )
-            )
+
+        def run(group: range) -> _Sums:
+            total = _Sums(form.new_sums(n_components))
+            room = room_left()
             for start in group:
                 rows = slice(start, min(start + size, len(self._X)))
                 shares = room.shares[:, : rows.stop - start]

@@ -12,6 +12,7 @@ import numpy as np
 
 from biglearn._linalg import Array, FloatArray, IntArray, floor_eigenvalues
 from biglearn.densities import normalise
+from biglearn.engines.base import draw
 from biglearn.engines.memory import MemoryEngine
 from biglearn.engines.threads import Threads
 from biglearn.missing import (
@@ -147,7 +148,7 @@ class MissingEngine:
         """Return an engine over at most `limit` rows, drawn without replacement."""
         if len(self._X) <= limit:
             return self
-        return self.select(np.sort(rng.choice(len(self._X), size=limit, replace=False)))
+        return self.select(draw(len(self._X), limit, rng))
 
     def select(self, chosen: IntArray, *, background: Array | None = None) -> MissingEngine:
         """Return an engine over the chosen rows, with a background of their own."""

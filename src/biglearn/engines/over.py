@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from biglearn._linalg import Array, FloatArray, IntArray
+from biglearn._linalg import Array, FloatArray
 from biglearn.engines.memory import MemoryEngine
 from biglearn.engines.missing import MissingEngine
 from biglearn.engines.threads import Threads
@@ -56,20 +56,3 @@ def over(
         dtype=dtype,
         background=background,
     )
-
-
-def draw(n_rows: int, limit: int, rng: np.random.Generator) -> IntArray:
-    """Return the numbers of at most `limit` rows, in order: all if there are no more.
-
-    Nothing as long as the rows is made, of which there may be more than memory holds.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from biglearn.engines.over import draw
-    >>> draw(10**12, 3, np.random.default_rng(0)).size
-    3
-    """
-    if n_rows <= limit:
-        return np.arange(n_rows)
-    return np.sort(rng.choice(n_rows, size=limit, replace=False))

@@ -16,7 +16,7 @@ from biglearn._linalg import Array
 from biglearn.densities import quadratic_is_accurate
 from biglearn.engines import arrays, tensors
 from biglearn.engines.arrays import ArraySource
-from biglearn.engines.base import Wishes
+from biglearn.engines.base import Wishes, draw
 from biglearn.engines.device_rows import Budget, DeviceRows
 from biglearn.engines.over import Sample, over
 from biglearn.engines.tensors import Panels, QuadraticForm, Squares, Tensor, WhitenedForm
@@ -256,12 +256,9 @@ class TorchEngine:
 
     def subsample(self, limit: int, rng: np.random.Generator) -> Sample:
         """Return an engine in memory over at most `limit` rows, drawn without replacement."""
-        chosen: Any = slice(None)
-        if len(self._X) > limit:
-            chosen = np.sort(rng.choice(len(self._X), size=limit, replace=False))
-        at = chosen if isinstance(chosen, slice) else torch.from_numpy(chosen).to(self._X.device)
+        chosen = draw(len(self._X), limit, rng)
         return over(
-            self._X[at].cpu().numpy(),
+            self._X[torch.from_numpy(chosen).to(self._X.device)].cpu().numpy(),
             weights=None if self._given is None else self._given[chosen],
             units=self._units,
             view=self._view,
