@@ -13,6 +13,7 @@ import os
 import platform
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 
@@ -68,13 +69,14 @@ def measure(D: int, K: int, dtype: str) -> dict[str, object]:
     result: dict[str, object] = {"N": N, "D": D, "K": K, "dtype": dtype}
     result["product"] = product_rate(dtype)
     result["chosen"] = "components" if forms.one_by_one(D, K) else "pairs"
-    rule = forms.one_by_one
+    if kernels.passes(np.dtype(dtype)) is None:
+        raise SystemExit("Numba is missing: pip install 'biglearn-em[fast]'")
     for name, (compiled, by_component) in FORMS.items():
-        kernels.WANTED, forms.one_by_one = compiled, lambda D, K, answer=by_component: answer
-        if compiled and kernels.passes(np.dtype(dtype)) is None:
-            raise SystemExit("Numba is missing: pip install 'biglearn-em[fast]'")
-        result[name], result[f"{name}_log_likelihood"] = rate_of(mixture, X, N * per_row)
-    forms.one_by_one = rule
+        with (
+            patch.object(kernels, "WANTED", compiled),
+            patch.object(forms, "one_by_one", return_value=by_component),
+        ):
+            result[name], result[f"{name}_log_likelihood"] = rate_of(mixture, X, N * per_row)
     return result
 
 

@@ -36,7 +36,6 @@ _BLOCK_BYTES = 1 << 19
 #: Up to this size of a view NumPy is fastest with quadratic features (see docs/explanation).
 _FEATURES_SIZE = 40
 
-
 #: Bytes of a line of the cache.
 _LINE = 64
 
@@ -274,9 +273,8 @@ class _CompiledForm:
         return np.asarray(found[0] + np.log(found[1]))
 
     def add_sums(self, shares: FloatArray, block: FloatArray, sums: Array) -> None:
-        lanes, n_pairs = self._loops.lanes, len(self._left)
-        if self._by_component(len(shares)):
-            n_pairs = 0
+        lanes = self._loops.lanes
+        n_pairs = 0 if self._by_component(len(shares)) else len(self._left)
         products = _aligned((self._loops.products, _CHUNK * lanes), self._dtype)
         spare = np.empty((len(shares) + len(block), lanes), dtype=self._dtype)
         left, right = self._left[:n_pairs], self._right[:n_pairs]
@@ -284,7 +282,7 @@ class _CompiledForm:
 
     def unpack(self, sums: Array) -> tuple[Array, Array, Array]:
         tiled = self._by_component(len(sums))
-        return self.pairs.unpack(sums[:, self._places if tiled else slice(len(self._places))])
+        return self.pairs.unpack(sums[:, self._places if tiled else slice(self.pairs.n_features)])
 
 
 def _aligned(shape: tuple[int, int], dtype: np.dtype[Any]) -> FloatArray:

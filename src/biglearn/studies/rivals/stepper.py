@@ -82,9 +82,9 @@ def measure(run: Any, short: int, long: int, *, compiles: bool) -> dict[str, Any
         run(lengths[1])
     best: dict[int, float] = {}
     made: dict[int, int] = {}
-    rounds, first = 2 if slow else 3, time.perf_counter()
-    while rounds > 0 or time.perf_counter() - first < ENOUGH:
-        rounds -= 1
+    rounds, first = 0, time.perf_counter()
+    while rounds < (2 if slow else 3) or time.perf_counter() - first < ENOUGH:
+        rounds += 1
         for steps in lengths:
             began = time.perf_counter()
             made[steps], *_ = run(steps)
