@@ -2,9 +2,8 @@
 
 import importlib.util
 
-collect_ignore = [
-    f"src/biglearn/engines/{module}.py"
-    for package, modules in {"torch": ["torch", "tensors", "device_rows"], "dask": ["dask"]}.items()
+collect_ignore_glob = [
+    f"src/biglearn/engines/{package}/*.py"
+    for package in ("torch", "dask")
     if importlib.util.find_spec(package) is None
-    for module in modules
 ]

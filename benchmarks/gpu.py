@@ -22,10 +22,10 @@ import torch
 
 import biglearn
 from biglearn.engines import MemoryEngine
-from biglearn.engines.torch import TorchEngine
-from biglearn.mixture import Mixture
-from biglearn.moves.matching import m_step
-from biglearn.search import Run, Settings
+from biglearn.engines.torch.engine import TorchEngine
+from biglearn.model.mixture import Mixture
+from biglearn.search.moves.matching import m_step
+from biglearn.search.run import Run, Settings
 
 #: Dense peak rates in TFLOP/s by device and precision; float64 on the tensor cores.
 PEAKS = {

@@ -13,6 +13,8 @@ from pathlib import Path
 from statistics import mean
 
 import numpy as np
+from benchmarks.studies.realdata import load
+from benchmarks.studies.store import conditions, read_json, write_json
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine, make_friedman1
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -25,8 +27,6 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from biglearn import BigLearnGaussianMixture, BigLearnRegressor, Mixture, select_mixture
-from biglearn.studies.realdata import load
-from biglearn.studies.store import conditions, read_json, write_json
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = (0, 1, 2)

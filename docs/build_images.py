@@ -15,12 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from benchmarks.studies.simulated import grid
 from matplotlib.figure import Figure
 
 from biglearn import BigLearnGaussianMixture, Mixture
+from biglearn.model.views import View
 from biglearn.plots import ellipses
-from biglearn.studies.simulated import grid
-from biglearn.views import View
 
 FOLDER = Path(__file__).parent / "images"
 

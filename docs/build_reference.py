@@ -31,10 +31,10 @@ PAGES: dict[str, tuple[str, str, dict[str, list[str]]]] = {
         "`model.mixture_` of a fitted estimator, or built from known parameters.",
         {
             "biglearn": ["Mixture"],
-            "biglearn.conditional": ["ConditionalMixture"],
-            "biglearn.mixture": ["KLEstimate"],
-            "biglearn.noise": ["Noise"],
-            "biglearn.structures": ["Factors"],
+            "biglearn.model.conditional": ["ConditionalMixture"],
+            "biglearn.model.mixture": ["KLEstimate"],
+            "biglearn.model.noise": ["Noise"],
+            "biglearn.model.structures": ["Factors"],
         },
     ),
     "uses": (
@@ -42,19 +42,19 @@ PAGES: dict[str, tuple[str, str, dict[str, list[str]]]] = {
         "What conditionals, densities and criteria are used for.",
         {
             "biglearn": ["BigLearnRegressor", "BigLearnAnomalyDetector"],
-            "biglearn.selection": [],
+            "biglearn.estimators.selection": [],
         },
     ),
     "methods": (
         "Methods and schedules",
         "Rules that name the next move. [Which one to choose](../how-to/choose-a-method.md).",
-        {"biglearn.methods": [], "biglearn.schedules": []},
+        {"biglearn.search.methods": [], "biglearn.search.schedules": []},
     ),
     "moves": (
         "Moves and views",
         "What a method is made of; [how they work together](../explanation/search.md).",
-        {"biglearn.moves": [], "biglearn.moves.matching": ["block_gain", "regression_gain"],
-         "biglearn.views": []},
+        {"biglearn.moves": [], "biglearn.search.moves.matching": ["block_gain", "regression_gain"],
+         "biglearn.model.views": []},
     ),
     "engines": (
         "Engines",
@@ -62,7 +62,7 @@ PAGES: dict[str, tuple[str, str, dict[str, list[str]]]] = {
         {"biglearn.engines": []},
     ),
     "io": ("Tables and models", "", {"biglearn.io": []}),
-    "records": ("Records and pictures", "", {"biglearn.records": [], "biglearn.plots": []}),
+    "records": ("Records and pictures", "", {"biglearn.search.records": [], "biglearn.plots": []}),
 }  # fmt: skip
 
 
@@ -180,7 +180,7 @@ def prose(text: str) -> str:
 
 def command_line() -> str:
     """Return the page of the command line, from the signatures of the commands."""
-    from biglearn.cli import app
+    from biglearn.cli.app import app
 
     parts = [
         "# The command line",

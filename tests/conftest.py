@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from biglearn import kernels
-from biglearn.mixture import Mixture
+from biglearn.model.mixture import Mixture
 
 
 @pytest.fixture

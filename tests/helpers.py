@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
-from biglearn.mixture import Mixture
+from biglearn.model.mixture import Mixture
 
 #: The structures that scikit-learn has too, and all.
 SHARED_TYPES = ["full", "tied", "diag", "spherical"]

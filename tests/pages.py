@@ -6,7 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
-from biglearn.cli import main
+from biglearn.cli.app import main
 
 ROOT = Path(__file__).parents[1]
 

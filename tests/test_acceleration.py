@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from biglearn.engines import MemoryEngine
-from biglearn.mixture import Mixture
-from biglearn.moves.ascent import climb, extrapolate
-from biglearn.search import Run, Settings
-from biglearn.structures import structure_of
+from biglearn.model.mixture import Mixture
+from biglearn.model.structures import structure_of
+from biglearn.search.moves.ascent import climb, extrapolate
+from biglearn.search.run import Run, Settings
 from helpers import COVARIANCE_TYPES, blobs, random_covariances, random_mixture
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from biglearn.engines import MemoryEngine
-from biglearn.mixture import Mixture
-from biglearn.moves import Ascent
-from biglearn.moves.ascent import longest_half_axis, remaining_gain, reseed
-from biglearn.search import Run, Settings
+from biglearn.model.mixture import Mixture
+from biglearn.search.moves import Ascent
+from biglearn.search.moves.ascent import longest_half_axis, remaining_gain, reseed
+from biglearn.search.run import Run, Settings
 from helpers import blobs, random_mixture
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from biglearn import BigLearnGaussianMixture
 from biglearn.engines import Chunked, MemoryEngine
-from biglearn.methods import Paper, Search
-from biglearn.moments import Moments
+from biglearn.model.moments import Moments
+from biglearn.search.methods import Paper, Search
 from helpers import blobs
 
 METHODS = {"em": "em", "paper": Paper(steps=15, size=2), "search": Search(effort=2)}

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from biglearn import cli, demo
-from biglearn.cli import main
-from biglearn.cli_progress import FitProgress
+from biglearn.cli.app import app as cli
+from biglearn.cli.app import demo
+from biglearn.cli.app import main
+from biglearn.cli.progress import FitProgress
 from biglearn.engines import choose
 from biglearn.io import load_model, read_table, save_model, write_table
-from biglearn.mixture import Mixture
-from biglearn.records import Record
+from biglearn.model.mixture import Mixture
+from biglearn.search.records import Record
 
 
 @pytest.fixture
@@ -363,7 +364,7 @@ def test_the_command_line_needs_no_optional_package(folder):
         "        if name in {'pandas', 'pyarrow', 'matplotlib', 'torch', 'dask', 'polars'}:\n"
         "            raise ImportError(name)\n"
         "sys.meta_path.insert(0, Absent())\n"
-        "from biglearn.cli import main\n"
+        "from biglearn.cli.app import main\n"
         "assert main(['score', 'model.npz', 'data.csv']) == 0\n"
         "assert main(['predict', 'model.npz', 'data.csv', '-o', 'x.parquet']) == 1\n"
         "assert main(['demo']) == 1\n"

@@ -5,7 +5,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from biglearn.mixture import Mixture
+from biglearn.model.mixture import Mixture
 from helpers import random_mixture
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp, softmax
 
-from biglearn.densities import (
+from biglearn.model.densities import (
     Pairs,
     QuadraticDensity,
     WhitenedDensity,
@@ -12,7 +12,7 @@ from biglearn.densities import (
     outer_sums,
     quadratic_is_accurate,
 )
-from biglearn.mixture import Mixture
+from biglearn.model.mixture import Mixture
 from helpers import direct_moments, random_mixture, scipy_log_joint
 
 FLOAT64, FLOAT32 = np.dtype(np.float64), np.dtype(np.float32)

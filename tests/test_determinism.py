@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from biglearn import BigLearnGaussianMixture
-from biglearn.methods import Paper
+from biglearn.search.methods import Paper
 from helpers import blobs
 
 METHODS = {"em": "em", "paper": Paper(steps=8), "search": "search"}

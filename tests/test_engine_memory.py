@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from biglearn.engines import MemoryEngine, over
-from biglearn.engines.threads import Threads
-from biglearn.units import Units
-from biglearn.views import View
+from biglearn.engines.memory.threads import Threads
+from biglearn.engines.rows.units import Units
+from biglearn.model.views import View
 from helpers import direct_moments, random_mixture
 
 

@@ -9,7 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from biglearn import BigLearnGaussianMixture, Record
-from biglearn.methods import Paper
+from biglearn.search.methods import Paper
 from helpers import COVARIANCE_TYPES, SHARED_TYPES, blobs, random_mixture
 
 

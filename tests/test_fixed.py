@@ -6,11 +6,11 @@ from scipy.optimize import minimize
 
 from biglearn import BigLearnGaussianMixture, Mixture
 from biglearn.engines import MemoryEngine
-from biglearn.fixed import Fixed, assigned
-from biglearn.methods import EM, Paper, Search
-from biglearn.moves.matching import m_step
-from biglearn.search import Run, Settings
-from biglearn.structures import structure_of
+from biglearn.model.fixed import Fixed, assigned
+from biglearn.model.structures import structure_of
+from biglearn.search.methods import EM, Paper, Search
+from biglearn.search.moves.matching import m_step
+from biglearn.search.run import Run, Settings
 from helpers import blobs, direct_moments, random_covariances, random_mixture
 
 NAN = float("nan")

@@ -7,7 +7,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from biglearn import BigLearnGaussianMixture
-from biglearn.methods import Paper
+from biglearn.search.methods import Paper
 from helpers import COVARIANCE_TYPES
 
 METHODS = {"em": "em", "paper": Paper(steps=15), "search": "search"}

@@ -27,7 +27,7 @@ def test_importing_the_package_loads_nothing_that_takes_time():
 
 def test_the_program_says_what_it_is_without_scikit_learn():
     for arguments in (["--version"], ["--help"], ["fit", "--help"]):
-        code = f"from biglearn.cli import main\nassert main({arguments}) == 0"
+        code = f"from biglearn.cli.app import main\nassert main({arguments}) == 0"
         assert not loaded_by(code) & ({"sklearn", "scipy"} | OPTIONAL), arguments
 
 
@@ -42,12 +42,12 @@ def test_public_names_come_when_they_are_asked_for(name):
 
 
 def test_modules_come_as_attributes_and_nothing_else_does():
-    assert biglearn.methods is importlib.import_module("biglearn.methods")
+    assert biglearn.search.methods is importlib.import_module("biglearn.search.methods")
     with pytest.raises(AttributeError, match="'biglearn' has no attribute 'GaussianMixture'"):
         _ = biglearn.GaussianMixture
 
 
-@pytest.mark.parametrize("module", ["typer", "biglearn.estimator"])
+@pytest.mark.parametrize("module", ["typer", "biglearn.estimators.mixture"])
 def test_an_interrupt_while_the_program_loads_is_no_traceback(module, tmp_path):
     (tmp_path / "data.csv").write_text("a\n1\n2\n3\n")
     code = (

@@ -16,7 +16,7 @@ from biglearn.io import (
     save_model,
     write_table,
 )
-from biglearn.mixture import Mixture
+from biglearn.model.mixture import Mixture
 
 COLUMNS = {"x": [1.0, 0.1, -3e-300], "y": [1 / 3, 2.0, 5e200], "w": [1.0, 2.0, 3.0]}
 VALUES = np.column_stack(list(COLUMNS.values()))

@@ -9,10 +9,10 @@ import pytest
 from scipy.special import logsumexp, softmax
 
 from biglearn import BigLearnGaussianMixture, kernels
-from biglearn._linalg import floor_eigenvalues, inverse_cholesky
-from biglearn.engines.forms import form_for
-from biglearn.methods import Paper
-from biglearn.mixture import Mixture
+from biglearn.engines.memory.forms import form_for
+from biglearn.model.linalg import floor_eigenvalues, inverse_cholesky
+from biglearn.model.mixture import Mixture
+from biglearn.search.methods import Paper
 from helpers import blobs, random_covariances, random_mixture, scipy_log_joint
 
 FLOAT64 = np.dtype(np.float64)

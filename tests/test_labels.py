@@ -7,10 +7,10 @@ from sklearn.metrics import accuracy_score
 
 from biglearn import BigLearnGaussianMixture
 from biglearn.engines import ArraySource, Header, Wishes
-from biglearn.engines.labelled import LabelledEngine
-from biglearn.methods import Paper, Search
-from biglearn.units import Units
-from biglearn.views import View
+from biglearn.engines.rows.units import Units
+from biglearn.engines.wrappers.labelled import LabelledEngine
+from biglearn.model.views import View
+from biglearn.search.methods import Paper, Search
 from helpers import COVARIANCE_TYPES, blobs, random_mixture, scipy_log_joint
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from biglearn._linalg import floor_eigenvalues, inverse_cholesky, random_rotation, symmetrise
+from biglearn.model.linalg import floor_eigenvalues, inverse_cholesky, random_rotation, symmetrise
 from helpers import random_covariances
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from biglearn.conditional import ConditionalMixture
-from biglearn.mixture import Mixture
-from biglearn.moves.matching import LIFTS, lift
-from biglearn.views import View
+from biglearn.model.conditional import ConditionalMixture
+from biglearn.model.mixture import Mixture
+from biglearn.model.views import View
+from biglearn.search.moves.matching import LIFTS, lift
 from helpers import random_covariances, random_mixture
 
 

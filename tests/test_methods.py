@@ -5,8 +5,8 @@ import math
 import pytest
 
 from biglearn import BigLearnGaussianMixture, Record
-from biglearn.methods import EM, METHODS, Paper, resolve
-from biglearn.records import summarise
+from biglearn.search.methods import EM, METHODS, Paper, resolve
+from biglearn.search.records import summarise
 
 
 def test_a_method_comes_by_name_or_is_one_already():

@@ -7,13 +7,14 @@ from scipy import integrate
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
-from biglearn import BigLearnGaussianMixture, Mixture, missing
-from biglearn.cli import main
+from biglearn import BigLearnGaussianMixture, Mixture
+from biglearn.cli.app import main
 from biglearn.engines import MemoryEngine, over
-from biglearn.engines.missing import MissingEngine
+from biglearn.engines.memory.gaps import MissingEngine
+from biglearn.engines.rows.units import Units
 from biglearn.io import load_model
-from biglearn.units import Units
-from biglearn.views import View
+from biglearn.model import gaps as missing
+from biglearn.model.views import View
 from helpers import COVARIANCE_TYPES, blobs, random_mixture
 
 
@@ -65,7 +66,7 @@ def step_by_rows(mixture, X, basis, weights):
 @pytest.mark.parametrize("plenty", [2, 10**6])  # all patterns lifted, or none
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_pass_is_the_e_step_on_what_is_observed(rng, monkeypatch, plenty, weighted):
-    monkeypatch.setattr("biglearn.engines.missing._PLENTY", plenty)
+    monkeypatch.setattr("biglearn.engines.memory.gaps._PLENTY", plenty)
     mixture = random_mixture(rng, 3, 4, spread=1.0)
     X = with_gaps(rng, mixture.sample(80, rng)[0], 0.4)
     X[5] = np.nan

@@ -8,7 +8,7 @@ import pytest
 from scipy.special import softmax
 from scipy.stats import kstest, norm
 
-from biglearn.mixture import Mixture
+from biglearn.model.mixture import Mixture
 from helpers import random_mixture, scipy_log_density, scipy_log_joint
 
 

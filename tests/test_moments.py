@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.covariance import EmpiricalCovariance
 
-from biglearn.moments import Moments, map_weights
+from biglearn.model.moments import Moments, map_weights
 from helpers import direct_moments
 
 

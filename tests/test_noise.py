@@ -6,11 +6,11 @@ from scipy.special import logsumexp
 
 from biglearn import BigLearnGaussianMixture, select_mixture
 from biglearn.engines import ArraySource, Header, Wishes
-from biglearn.methods import Paper, Search
-from biglearn.mixture import Mixture
-from biglearn.noise import Noise
-from biglearn.starts import lone_rows
-from biglearn.units import Units
+from biglearn.engines.rows.units import Units
+from biglearn.model.mixture import Mixture
+from biglearn.model.noise import Noise
+from biglearn.search.methods import Paper, Search
+from biglearn.search.starts.names import lone_rows
 from helpers import COVARIANCE_TYPES, random_mixture, scipy_log_joint
 
 CENTRES = np.array([[0.0, 0.0], [8.0, 0.0], [0.0, 8.0]])

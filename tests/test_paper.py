@@ -5,11 +5,11 @@ import pytest
 from scipy.special import softmax
 
 from biglearn.engines import MemoryEngine
-from biglearn.methods import Paper, resolve
-from biglearn.mixture import Mixture
-from biglearn.moves import Matching
-from biglearn.schedules import pseudo_count
-from biglearn.search import Run, Settings, search
+from biglearn.model.mixture import Mixture
+from biglearn.search.methods import Paper, resolve
+from biglearn.search.moves import Matching
+from biglearn.search.run import Run, Settings, search
+from biglearn.search.schedules import pseudo_count
 from helpers import scipy_log_joint
 
 

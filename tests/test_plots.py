@@ -7,9 +7,9 @@ pytest.importorskip("matplotlib")
 
 from matplotlib.figure import Figure
 
-from biglearn.mixture import Mixture
+from biglearn.model.mixture import Mixture
 from biglearn.plots import ellipses, likelihood
-from biglearn.records import Record
+from biglearn.search.records import Record
 
 
 @pytest.fixture

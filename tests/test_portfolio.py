@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from biglearn.portfolio import Portfolio
+from biglearn.search.portfolio import Portfolio
 
 KINDS = ["restart", "subspace", "disturb"]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from biglearn.schedules import constant, decay, pseudo_count
+from biglearn.search.schedules import constant, decay, pseudo_count
 
 
 def test_a_constant_stays():

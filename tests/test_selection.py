@@ -15,10 +15,10 @@ from sklearn.model_selection import train_test_split
 
 from biglearn import BigLearnGaussianMixture, select_mixture
 from biglearn.engines import MemoryEngine
-from biglearn.mixture import Mixture
-from biglearn.moves.resize import Neighbour
-from biglearn.search import Run, Settings
-from biglearn.starts import normal
+from biglearn.model.mixture import Mixture
+from biglearn.search.moves.resize import Neighbour
+from biglearn.search.run import Run, Settings
+from biglearn.search.starts.names import normal
 from helpers import COVARIANCE_TYPES, blobs
 
 

@@ -5,10 +5,10 @@ import pytest
 from sklearn.cluster import AgglomerativeClustering
 
 from biglearn.engines import MemoryEngine, Wishes, open_source
-from biglearn.search import Run, Settings
-from biglearn.starts import STARTS, GivenResponsibilities, from_user, one_hot
-from biglearn.structures import structure_of
-from biglearn.units import Units
+from biglearn.engines.rows.units import Units
+from biglearn.model.structures import structure_of
+from biglearn.search.run import Run, Settings
+from biglearn.search.starts.names import STARTS, GivenResponsibilities, from_user, one_hot
 from helpers import COVARIANCE_TYPES, blobs, direct_moments
 
 

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from biglearn import BigLearnGaussianMixture
-from biglearn.mixture import Mixture
-from biglearn.moments import Moments
-from biglearn.streaming import Stream, step_size
-from biglearn.units import Units
+from biglearn.engines.rows.units import Units
+from biglearn.model.mixture import Mixture
+from biglearn.model.moments import Moments
+from biglearn.search.streaming import Stream, step_size
 from helpers import COVARIANCE_TYPES, blobs, direct_moments, random_mixture
 
 TRUTH = Mixture(

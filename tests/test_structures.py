@@ -5,8 +5,8 @@ import pytest
 from sklearn.decomposition import FactorAnalysis
 
 from biglearn import BigLearnGaussianMixture
-from biglearn.structures import COVARIANCE_TYPES as KNOWN
-from biglearn.structures import structure_of
+from biglearn.model.structures import COVARIANCE_TYPES as KNOWN
+from biglearn.model.structures import structure_of
 from helpers import COVARIANCE_TYPES, random_covariances
 
 SHARES = np.array([0.3, 0.7])
@@ -95,7 +95,7 @@ def test_many_features_give_what_all_eigenvectors_give(rng, monkeypatch):
     covariances, _ = with_factors(rng, 1, 220, 3)  # large: the leading vectors alone
     samples = np.cov(rng.multivariate_normal(np.zeros(220), covariances[0], 900).T)[None]
     large, _ = structure_of("factor", 3).fit(samples, np.ones(1), 1e-6)
-    monkeypatch.setattr("biglearn.factors._LARGE", 10**9)
+    monkeypatch.setattr("biglearn.model.factors._LARGE", 10**9)
     small, _ = structure_of("factor", 3).fit(samples, np.ones(1), 1e-6)
     np.testing.assert_allclose(large, small, atol=1e-4)
 

@@ -12,9 +12,9 @@ from scipy.stats import multivariate_t
 from biglearn import BigLearnGaussianMixture, BigLearnRegressor, Mixture
 from biglearn.engines import MemoryEngine, over
 from biglearn.io import load_model, save_model
-from biglearn.methods import EM, Paper, Search
-from biglearn.student import LEAST, MOST, update
-from biglearn.views import View
+from biglearn.model.student import LEAST, MOST, update
+from biglearn.model.views import View
+from biglearn.search.methods import EM, Paper, Search
 from helpers import COVARIANCE_TYPES, random_covariances, random_mixture
 
 
@@ -194,7 +194,7 @@ def test_patterns_of_many_rows_and_of_few_give_the_same(rng, monkeypatch):
     mixture = student_mixture(rng, 2, 3)
     X = with_gaps(rng, mixture.sample(300, rng)[0])
     few = over(X).expect(mixture).shift(np.zeros(3))
-    monkeypatch.setattr("biglearn.engines.missing._PLENTY", 10)
+    monkeypatch.setattr("biglearn.engines.memory.gaps._PLENTY", 10)
     many = over(X).expect(mixture).shift(np.zeros(3))
     for name in ("counts", "first", "second", "scales", "log_likelihood"):
         np.testing.assert_allclose(getattr(few, name), getattr(many, name), rtol=1e-8, atol=1e-8)

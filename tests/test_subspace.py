@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy.stats import kurtosis
 
-from biglearn._linalg import random_rotation
 from biglearn.engines import MemoryEngine
-from biglearn.mixture import Mixture
-from biglearn.moves import Ascent, SubspaceStart
-from biglearn.moves.ascent import climb
-from biglearn.moves.subspace import flatness, humped_directions
-from biglearn.search import Run, Settings
+from biglearn.model.linalg import random_rotation
+from biglearn.model.mixture import Mixture
+from biglearn.search.moves import Ascent, SubspaceStart
+from biglearn.search.moves.ascent import climb
+from biglearn.search.moves.subspace import flatness, humped_directions
+from biglearn.search.run import Run, Settings
 
 
 def test_flatness_is_minus_the_excess_kurtosis(rng):

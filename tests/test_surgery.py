@@ -7,12 +7,20 @@ import pytest
 from scipy.stats import entropy
 
 from biglearn.engines import MemoryEngine
-from biglearn.mixture import Mixture
-from biglearn.moves import Ascent, SplitMerge
-from biglearn.moves.ascent import climb
-from biglearn.moves.surgery import Rows, find_cuts, merge, merge_costs, operate, plans, removals
-from biglearn.search import Run, Settings
-from biglearn.structures import structure_of
+from biglearn.model.mixture import Mixture
+from biglearn.model.structures import structure_of
+from biglearn.search.moves import Ascent, SplitMerge
+from biglearn.search.moves.ascent import climb
+from biglearn.search.moves.surgery import (
+    Rows,
+    find_cuts,
+    merge,
+    merge_costs,
+    operate,
+    plans,
+    removals,
+)
+from biglearn.search.run import Run, Settings
 from helpers import COVARIANCE_TYPES, scipy_log_joint
 
 

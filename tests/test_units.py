@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from biglearn.units import Units
+from biglearn.engines.rows.units import Units
 from helpers import random_mixture
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from biglearn.views import View, beta_subset_size, random_subset
+from biglearn.model.views import View, beta_subset_size, random_subset
 from helpers import random_mixture, scipy_log_density
 
 

@@ -8,26 +8,26 @@ from biglearn._version import __version__
 if TYPE_CHECKING:
     from biglearn import engines as engines
     from biglearn import io as io
-    from biglearn import methods as methods
-    from biglearn import moves as moves
     from biglearn import plots as plots
-    from biglearn import records as records
-    from biglearn import schedules as schedules
-    from biglearn import selection as selection
-    from biglearn import views as views
-    from biglearn.anomaly import BigLearnAnomalyDetector
-    from biglearn.estimator import BigLearnGaussianMixture
-    from biglearn.mixture import Mixture
-    from biglearn.records import Record
-    from biglearn.regression import BigLearnRegressor
-    from biglearn.selection import select_mixture
+    from biglearn.estimators.anomaly import BigLearnAnomalyDetector
+    from biglearn.estimators.mixture import BigLearnGaussianMixture
+    from biglearn.estimators.regression import BigLearnRegressor
+    from biglearn.estimators.selection import select_mixture
+    from biglearn.model.mixture import Mixture
+    from biglearn.model.views import View
+    from biglearn.search.methods import EM, Paper, Search
+    from biglearn.search.records import Record
 
 __all__ = [
+    "EM",
     "BigLearnAnomalyDetector",
     "BigLearnGaussianMixture",
     "BigLearnRegressor",
     "Mixture",
+    "Paper",
     "Record",
+    "Search",
+    "View",
     "__version__",
     "select_mixture",
 ]
@@ -35,25 +35,20 @@ __all__ = [
 #: Where the public names live.  They are imported when they are first asked for,
 #: since scikit-learn takes seconds to load (PEP 562).
 _HOMES = {
-    "BigLearnAnomalyDetector": "anomaly",
-    "BigLearnGaussianMixture": "estimator",
-    "BigLearnRegressor": "regression",
-    "Mixture": "mixture",
-    "Record": "records",
-    "select_mixture": "selection",
+    "EM": "search.methods",
+    "BigLearnAnomalyDetector": "estimators.anomaly",
+    "BigLearnGaussianMixture": "estimators.mixture",
+    "BigLearnRegressor": "estimators.regression",
+    "Mixture": "model.mixture",
+    "Paper": "search.methods",
+    "Record": "search.records",
+    "Search": "search.methods",
+    "View": "model.views",
+    "select_mixture": "estimators.selection",
 }
 
-_MODULES = (
-    "engines",
-    "io",
-    "methods",
-    "moves",
-    "plots",
-    "records",
-    "schedules",
-    "selection",
-    "views",
-)
+#: Public modules, imported when they are first asked for too.
+_MODULES = ("engines", "io", "plots")
 
 
 if not TYPE_CHECKING:  # for a type checker every name would exist
@@ -69,4 +64,4 @@ if not TYPE_CHECKING:  # for a type checker every name would exist
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_MODULES})
+    return sorted([*__all__, *_MODULES])

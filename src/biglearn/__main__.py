@@ -9,10 +9,10 @@ def run() -> int:
     Returns
     -------
     int
-        The exit code of :func:`biglearn.cli.main`.
+        The exit code of :func:`biglearn.cli.app.main`.
     """
     try:
-        from biglearn.cli import main
+        from biglearn.cli.app import main
 
         return main()
     except KeyboardInterrupt:

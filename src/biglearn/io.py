@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biglearn._files import Archive, reading, replacing, write_npz
-from biglearn.mixture import Mixture
-from biglearn.tables import Table, TableError, read_table, write_table
+from biglearn.model.mixture import Mixture
+from biglearn.tables.files import Archive, reading, replacing, write_npz
+from biglearn.tables.tables import Table, TableError, read_table, write_table
 
 __all__ = [
     "Model",
@@ -99,7 +99,7 @@ def save_model(
     Examples
     --------
     >>> import tempfile, pathlib, numpy as np
-    >>> from biglearn.mixture import Mixture
+    >>> from biglearn.model.mixture import Mixture
     >>> mixture = Mixture(np.ones(1), np.zeros((1, 2)), np.eye(2)[None])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder) / "model.npz"

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from biglearn.mixture import Mixture
-from biglearn.records import Record
+from biglearn.model.mixture import Mixture
+from biglearn.search.records import Record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from biglearn.selection import Candidate
+    from biglearn.estimators.selection import Candidate
 
 __all__ = ["criterion", "ellipses", "likelihood"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from biglearn.engines import Chunked, Wishes, open_source
-from biglearn.units import Units
+from biglearn.engines.rows.units import Units
 
 
 def in_blocks(rows):

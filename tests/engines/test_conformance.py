@@ -9,10 +9,10 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from biglearn import BigLearnGaussianMixture
 from biglearn.engines import MemoryEngine
-from biglearn.methods import Paper
-from biglearn.mixture import Mixture
-from biglearn.units import Units
-from biglearn.views import View
+from biglearn.engines.rows.units import Units
+from biglearn.model.mixture import Mixture
+from biglearn.model.views import View
+from biglearn.search.methods import Paper
 from helpers import COVARIANCE_TYPES, blobs, direct_moments, random_mixture, scipy_log_density
 
 

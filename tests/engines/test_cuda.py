@@ -5,16 +5,16 @@ import pytest
 
 from biglearn import BigLearnGaussianMixture
 from biglearn.engines import MemoryEngine
-from biglearn.mixture import Mixture
-from biglearn.units import Units
-from biglearn.views import View
+from biglearn.engines.rows.units import Units
+from biglearn.model.mixture import Mixture
+from biglearn.model.views import View
 from helpers import blobs, random_mixture
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'biglearn-em[torch]'")
 if not torch.cuda.is_available():
     pytest.skip("needs a CUDA GPU", allow_module_level=True)
 
-from biglearn.engines.torch import TorchEngine  # noqa: E402
+from biglearn.engines.torch.engine import TorchEngine  # noqa: E402
 
 
 def assert_same_moments(ours, theirs, rtol):

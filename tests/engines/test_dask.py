@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from biglearn import BigLearnGaussianMixture
-from biglearn.methods import Paper
-from biglearn.units import Units
+from biglearn.engines.rows.units import Units
+from biglearn.search.methods import Paper
 from helpers import blobs
 
 da = pytest.importorskip("dask.array", reason="needs dask: pip install 'biglearn-em[dask]'")
@@ -18,7 +18,7 @@ import dask  # noqa: E402
 
 from biglearn.engines import Wishes, open_source  # noqa: E402
 from biglearn.engines.choose import choose  # noqa: E402
-from biglearn.engines.dask import Dask, tree_sum  # noqa: E402
+from biglearn.engines.dask.engine import Dask, tree_sum  # noqa: E402
 
 
 def fit(X, weights=None, **parameters):

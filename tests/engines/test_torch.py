@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 
 from biglearn import BigLearnGaussianMixture
-from biglearn.densities import WhitenedDensity
 from biglearn.engines import MemoryEngine
-from biglearn.mixture import Mixture
-from biglearn.units import Units
-from biglearn.views import View
+from biglearn.engines.rows.units import Units
+from biglearn.model.densities import WhitenedDensity
+from biglearn.model.mixture import Mixture
+from biglearn.model.views import View
 from helpers import blobs, random_mixture
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'biglearn-em[torch]'")
 
 from biglearn.engines import device_rows, tensors  # noqa: E402
-from biglearn.engines.torch import Torch, TorchEngine, choose_device  # noqa: E402
+from biglearn.engines.torch.engine import Torch, TorchEngine, choose_device  # noqa: E402
 
 #: float64 sums in another order; float32 products of 2048 rows at a time.
 RTOL = {np.float64: 1e-11, np.float32: 1e-5}

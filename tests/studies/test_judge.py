@@ -2,10 +2,8 @@
 
 import numpy as np
 import pytest
-from scipy.stats import multivariate_normal
-
-from biglearn.studies import problems
-from biglearn.studies.judge import (
+from benchmarks.studies import problems
+from benchmarks.studies.judge import (
     accuracy,
     clip,
     judge,
@@ -13,7 +11,8 @@ from biglearn.studies.judge import (
     log_likelihood,
     polish,
 )
-from biglearn.studies.simulated import Parameters
+from benchmarks.studies.simulated import Parameters
+from scipy.stats import multivariate_normal
 
 
 @pytest.fixture(scope="module")

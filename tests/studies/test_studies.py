@@ -4,8 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-
-from biglearn.studies import (
+from benchmarks.studies import (
     ablation,
     clustering,
     contenders,
@@ -19,10 +18,10 @@ from biglearn.studies import (
     tables,
     targets,
 )
-from biglearn.studies.contenders import Contender
-from biglearn.studies.rivals import fit_biglearn
-from biglearn.studies.store import ResultFileError, Store, load
-from biglearn.studies.study import Options, Task, run
+from benchmarks.studies.contenders import Contender
+from benchmarks.studies.rivals import fit_biglearn
+from benchmarks.studies.store import ResultFileError, Store, load
+from benchmarks.studies.study import Options, Task, run
 
 
 def cell(method, value, *, problem="p", seed=0, budget=1.0, status="time", **more):

@@ -1,11 +1,11 @@
 """Engines: one pass over the rows, view and parameters in, moments out."""
 
-from biglearn.engines.arrays import ArraySource
 from biglearn.engines.base import Engine, Header, Source, Wishes
 from biglearn.engines.choose import open_source
-from biglearn.engines.chunked import Chunked
-from biglearn.engines.memory import MemoryEngine
-from biglearn.engines.over import Sample, over
+from biglearn.engines.chunked.engine import Chunked
+from biglearn.engines.memory.engine import MemoryEngine
+from biglearn.engines.memory.over import Sample, over
+from biglearn.engines.memory.source import ArraySource
 
 __all__ = [
     "ArraySource",

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from biglearn._linalg import BoolArray, FloatArray, IntArray
-from biglearn.mixture import Mixture
-from biglearn.moments import Moments
-from biglearn.summaries import Ask, Extent
-from biglearn.units import Units
-from biglearn.views import View
+from biglearn._types import BoolArray, FloatArray
+from biglearn.engines.rows.summaries import Ask, Extent
+from biglearn.engines.rows.units import Units
+from biglearn.model.mixture import Mixture
+from biglearn.model.moments import Moments
+from biglearn.model.views import View
 
 if TYPE_CHECKING:
-    from biglearn.engines.over import Sample
+    from biglearn.engines.memory.over import Sample
 
 
 class Engine(Protocol):
@@ -155,20 +155,3 @@ class Wishes:
     noise: bool = False
     features: tuple[str, ...] | None = None
     n_threads: int | None = None
-
-
-def draw(n_rows: int, limit: int, rng: np.random.Generator) -> IntArray:
-    """Return the numbers of at most `limit` rows, in order: all if there are no more.
-
-    Nothing as long as the rows is made, of which there may be more than memory holds.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from biglearn.engines.base import draw
-    >>> draw(10**12, 3, np.random.default_rng(0)).size
-    3
-    """
-    if n_rows <= limit:
-        return np.arange(n_rows)
-    return np.sort(rng.choice(n_rows, size=limit, replace=False))

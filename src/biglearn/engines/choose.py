@@ -9,16 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from biglearn.engines import arrays
 from biglearn.engines.base import Source, Wishes
-from biglearn.tables import TableRows
+from biglearn.engines.memory import source as arrays
+from biglearn.tables.tables import TableRows
 
 #: The engines by name: a module with ``open_source(X, wishes)``, imported when it is used.
 MODULES = {
-    "memory": "biglearn.engines.arrays",
-    "chunked": "biglearn.engines.chunked",
-    "torch": "biglearn.engines.torch",
-    "dask": "biglearn.engines.dask",
+    "memory": "biglearn.engines.memory.source",
+    "chunked": "biglearn.engines.chunked.engine",
+    "torch": "biglearn.engines.torch.engine",
+    "dask": "biglearn.engines.dask.engine",
 }
 
 #: The packages whose objects name their engine.

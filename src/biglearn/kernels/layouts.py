@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from biglearn._linalg import FloatArray, IntArray
+from biglearn._types import FloatArray, IntArray
 
 
 def two_rows_at_once(size: int, *, diagonal: bool) -> tuple[IntArray, IntArray]:

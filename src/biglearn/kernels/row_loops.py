@@ -143,7 +143,7 @@ def _softmax(at, stride, n_components, background, least, lowest, highest, total
 
 
 def normalise(log_joint, background, least, lowest, out, spare):
-    """Turn log π_k N(y_n) into responsibilities in place; see `biglearn.densities.normalise`.
+    """Turn log π_k N(y_n) into responsibilities in place; see `biglearn.model.densities.normalise`.
 
     Parameters
     ----------

@@ -1,0 +1,182 @@
+"""Study 5: the parts of `search` and `paper` switched off one at a time, success against budget.
+
+Seconds, threads, rows, floor and judge are those of the equal-time study.
+"""
+
+from __future__ import annotations
+
+import functools
+from statistics import mean, median
+from typing import Any
+
+from benchmarks.studies import problems
+from benchmarks.studies.contenders import Contender
+from benchmarks.studies.equal_time import TRUTH, best_known, compete, cost_of, reference
+from benchmarks.studies.store import Cell
+from benchmarks.studies.study import Options, Plan, Task
+
+from biglearn.search.methods import Search
+
+NAME = "ablation"
+CLOSE = 1e-3
+
+
+def _without(*legs: str) -> dict[str, Any]:
+    return {"legs": [leg for leg in Search().legs if leg not in legs]}
+
+
+PARTS: dict[str, dict[str, dict[str, Any]]] = {
+    "search": {
+        "search": {},
+        "search, no split-merge": {"trials": 0},
+        "search, no tournaments": _without("tournament"),
+        "search, no subspace starts": _without("subspace"),
+        "search, no disturbance": _without("disturb", "jolt"),
+        "search, disturbance by the block lift alone": _without("disturb"),
+        "search, disturbance by the regression lift alone": _without("jolt"),
+        "search, no views at all": _without("subspace", "disturb", "jolt"),
+        "search, subspaces of one feature": {"sizes": [1]},
+        "search, no acceleration": {"accelerate": False},
+        "search, restarts alone": {"legs": ["restart"], "trials": 0},
+    },
+    "paper": {
+        "paper": {},
+        "paper, joint alone": {"p_joint": 1.0, "p_marginal": 0.0, "p_transformed": 0.0},
+        "paper, no rotations": {"p_joint": 0.4, "p_marginal": 0.6, "p_transformed": 0.0},
+        "paper, rotations alone": {"p_joint": 0.4, "p_marginal": 0.0, "p_transformed": 0.6},
+        "paper, all sizes alike": {"beta": [1.0, 1.0]},
+        "paper, regression lift": {"lift": "regression"},
+        "paper, no pseudo-count": {"pseudo_count": 0.0},
+        "paper, 1 inner step": {"inner_steps": 1},
+        "paper, 20 inner steps": {"inner_steps": 20},
+        "paper, no polish": {"polish": False},
+    },
+}
+"""Constants of the method, by variant; the first of each is the whole method."""
+
+VARIANTS: dict[str, Contender] = {
+    name: Contender(
+        name,
+        name,
+        "fit_biglearn",
+        {"method": method, "constants": constants, "restarts": method == "paper"},
+        anytime=method == "search",
+        ours=True,
+    )
+    for method, variants in PARTS.items()
+    for name, constants in variants.items()
+}
+PROFILES = {
+    "tiny": Plan(("elongated",), tuple(VARIANTS)[:2], (0,), (0.2,), rows=300),
+    "short": Plan(("hidden", "unbalanced"), (TRUTH, *VARIANTS), (0,), (1.0,)),
+    "full": Plan(
+        (
+            "grid100",
+            "overlap-d5-k30",
+            "overlap-d10-k30",
+            "hidden",
+            "unbalanced",
+            "elongated",
+            "letter",
+            "pendigits",
+            "satimage",
+            "vehicle",
+            "glass",
+        ),
+        (TRUTH, *VARIANTS),
+        (0, 1, 2),
+        (1.0, 4.0, 16.0),
+    ),
+}
+
+
+def tasks(options: Options) -> list[Task]:
+    """Return one task per problem, seed and fit; a method's name stands for all its variants.
+
+    Parameters
+    ----------
+    options : Options
+
+    Returns
+    -------
+    list of Task
+    """
+    plan = options.plan
+    found = []
+    for name in problems.expand(plan.problems):
+        for seed in plan.seeds:
+            make = functools.cache(
+                functools.partial(
+                    problems.make,
+                    name,
+                    seed,
+                    data=options.data,
+                    rows=plan.rows,
+                    download=options.download,
+                )
+            )
+            for method in plan.methods:
+                if method == TRUTH:
+                    if problems.PROBLEMS[name].truth is not None:
+                        work = functools.partial(reference, make)
+                        found.append(Task(name, TRUTH, seed, (None,), work))
+                    continue
+                if method not in VARIANTS:
+                    known = ", ".join((TRUTH, *VARIANTS))
+                    raise ValueError(f"unknown method {method!r}; choose from {known}")
+                contender = VARIANTS[method]
+                for budgets in contender.fits(plan.budgets):
+                    work = functools.partial(
+                        compete, contender, make, seed, budgets, options.threads
+                    )
+                    task = Task(name, method, seed, budgets, work, cost=cost_of(budgets))
+                    found.append(task)
+    return found
+
+
+def table(cells: list[Cell]) -> str:
+    """Return a row per variant: success at every budget, and the gaps at the largest.
+
+    Parameters
+    ----------
+    cells : list of dict
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    best = best_known(cells)
+    own = [c for c in cells if c["method"] in VARIANTS and (c["problem"], c["seed"]) in best]
+    budgets = sorted({c["budget"] for c in own})
+    head = ["variant", *[f"{b:g} s" for b in budgets], "median gap", "worst gap", "pairs"]
+    lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
+    for name in [name for name in VARIANTS if any(c["method"] == name for c in own)]:
+        gaps = {
+            b: [
+                best[c["problem"], c["seed"]] - _value(c)
+                for c in own
+                if (c["method"], c["budget"]) == (name, b)
+            ]
+            for b in budgets
+        }
+        shares = [_share(gaps[b]) for b in budgets]
+        last = gaps[budgets[-1]] or [float("nan")]
+        tail = [f"{median(last):.4f}", f"{max(last):.4f}", str(len(gaps[budgets[-1]]))]
+        lines.append("| " + " | ".join([name, *shares, *tail]) + " |")
+    note = (
+        f"Share of problem–seed pairs within {CLOSE:g} nats per row of the best found by any "
+        "variant or by EM from the truth, after the judge's polish. Without a polish of its own "
+        "`paper` is judged without the judge's."
+    )
+    return "\n".join(lines) + f"\n\n{note}\n"
+
+
+def _value(cell: Cell) -> float:
+    field = "unpolished" if cell["method"] == "paper, no polish" else "log_likelihood"
+    found = cell.get(field)
+    return float("-inf") if found is None else float(found)
+
+
+def _share(gaps: list[float]) -> str:
+    return f"{100 * mean(gap <= CLOSE for gap in gaps):.0f} %" if gaps else "–"

@@ -1,0 +1,124 @@
+"""From the options of a command to a table, a method and an output that can be written."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import typer
+
+from biglearn.engines import ArraySource, Chunked, Header, Source, Wishes
+from biglearn.engines.choose import choose
+from biglearn.model.mixture import Mixture
+from biglearn.tables.tables import Table, TableRows, open_table, read_table
+
+if TYPE_CHECKING:
+    from biglearn.search.methods import Paper
+
+
+def split(references: Sequence[str] | None) -> list[str] | None:
+    """Take several references from one option, at commas."""
+    if references is None:
+        return None
+    return [part.strip() for reference in references for part in reference.split(",") if part]
+
+
+def sizes(text: str) -> list[int]:
+    """Read numbers of components: single ones and ranges, separated by commas.
+
+    Examples
+    --------
+    >>> sizes("1-3,8")
+    [1, 2, 3, 8]
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise typer.BadParameter(f"--components must be like 1-12 or 2,4,8, got {text!r}")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
+def read_data(
+    data: Path,
+    columns: Sequence[str] | None,
+    exclude: Sequence[str] | None,
+    key: str | None,
+    *,
+    engine: str = "auto",
+    weights: str | None = None,
+    model: Mixture | None = None,
+) -> Table | TableRows:
+    """Read DATA as the options say, or only open it where it is to be read in blocks.
+
+    The columns come in the order of the model's features, if there is one.
+    """
+    read = open_table if choose(data, engine) == "chunked" else read_table
+    table: Table | TableRows = read(
+        data,
+        split(columns),
+        split(exclude) or (),
+        weights=weights,
+        features=None if model is None else model.feature_names,
+        key=key,
+    )
+    if model is not None and table.n_columns != model.n_features:
+        raise ValueError(
+            f"{str(data)!r} gives {table.n_columns} columns and the model has "
+            f"{model.n_features} features: choose with --columns or --exclude"
+        )
+    return table
+
+
+def rows_of(table: Table | TableRows) -> tuple[Any, Any]:
+    """Return what an estimator takes of a table: its rows, and weights that come apart."""
+    return (table.values, table.weights) if isinstance(table, Table) else (table, None)
+
+
+def source_of(table: Table | TableRows) -> Source:
+    """Open a table for questions about its rows; one that was read has been checked."""
+    X, weights = rows_of(table)
+    wishes = Wishes(sample_weight=weights)
+    if isinstance(table, TableRows):
+        return Chunked().open_source(X, wishes)
+    return ArraySource(X, Header(table.n_columns, table.names), wishes)
+
+
+def paper_options(
+    method: str, steps: int | None, lift: str | None, pseudo_count: str | None, no_polish: bool
+) -> "Paper | None":
+    """Build the published method from its own options, or refuse them with another method."""
+    given: dict[str, Any] = {"steps": steps, "lift": lift, "pseudo_count": pseudo_count}
+    given = {name: value for name, value in given.items() if value is not None}
+    if no_polish:
+        given["polish"] = False
+    if method != "paper":
+        if given:
+            raise typer.BadParameter(
+                "--steps, --lift, --pseudo-count and --no-polish need --method paper"
+            )
+        return None
+    from biglearn.search.methods import Paper
+
+    if pseudo_count is not None and not pseudo_count.startswith("1/"):
+        try:
+            given["pseudo_count"] = float(pseudo_count)
+        except ValueError:
+            raise typer.BadParameter(
+                f"--pseudo-count must be 1/sqrt(K), 1/K or a number, got {pseudo_count!r}"
+            ) from None
+    try:
+        return Paper(**given)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def rows_and_columns(data: Path, table: Table | TableRows) -> str:
+    """Say what was read, or opened."""
+    rows = f"{len(table.values)} rows" if isinstance(table, Table) else "read in blocks"
+    named = f": {', '.join(table.names[:12])}" if table.names else ""
+    more = ", ..." if table.n_columns > 12 and named else ""
+    gaps = np.isnan(table.values) if isinstance(table, Table) else np.zeros((0, 0), dtype=bool)
+    holes = f"; {gaps.sum()} missing values in {gaps.any(axis=1).sum()} rows" if gaps.any() else ""
+    return f"{data}: {rows}, {table.n_columns} columns{named}{more}{holes}"

@@ -1,0 +1,1 @@
+"""Rows out of memory, block after block."""

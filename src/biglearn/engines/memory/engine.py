@@ -1,0 +1,307 @@
+"""Rows in memory: cache-sized blocks, spread over threads."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from biglearn._types import Array, FloatArray, IntArray
+from biglearn.engines.memory.forms import Form, form_for
+from biglearn.engines.memory.threads import Threads
+from biglearn.engines.rows.samples import draw
+from biglearn.engines.rows.units import Units
+from biglearn.model.densities import log_normaliser
+from biglearn.model.mixture import Mixture
+from biglearn.model.moments import Moments
+from biglearn.model.student import scale_sums, tails, with_logs
+from biglearn.model.views import View
+
+#: Blocks up to this size in all are kept between the steps in a view.
+_CACHE_BYTES = 1 << 26
+
+#: Blocks are summed in this many groups, whatever the number of threads, so
+#: that the order of summation, and so the result, never depends on it.
+_GROUPS = 16
+
+#: Blocks have a multiple of so many rows, but for the last one.
+_STEP = 32
+
+#: Passes with fewer multiplications are not worth waking a thread for.
+_SMALL_WORK = 4_000_000
+
+#: From the numbers of some rows, a block of them and room (K, b) for their responsibilities, to
+#: their log-densities (b,), and E(u) of Student-t components (K, b).
+Rule = Callable[[slice, FloatArray, FloatArray], tuple[FloatArray, FloatArray | None]]
+
+
+@dataclass
+class _Sums:
+    """What a group of blocks adds up to: Σ r y_i y_j, (K, P), and what Student-t needs, (K, 2)."""
+
+    products: Array
+    extra: Array | None = None
+    log_likelihood: float = 0.0
+
+    def add_extra(self, extra: Array | None) -> None:
+        if extra is not None:
+            self.extra = extra if self.extra is None else self.extra + extra
+
+    def plus(self, other: _Sums) -> _Sums:
+        """Add other sums to these."""
+        self.products += other.products
+        self.add_extra(other.extra)
+        self.log_likelihood += other.log_likelihood
+        return self
+
+
+@dataclass
+class _Room:
+    """Work space of a thread, for a block of b rows.
+
+    For shares (K, b), for rows (b, D), and for the block where it is not kept.
+    """
+
+    shares: FloatArray
+    rows: Array
+    block: FloatArray | None
+
+
+class MemoryEngine:
+    """One pass over rows that live in an array.
+
+    Parameters
+    ----------
+    X : array of shape (N, D)
+        float64 or float32; any memory order, read only is fine.
+    weights : array of shape (N,), optional
+        Weight of each row; 1 if left out.
+    units : Units, optional
+        Coordinates to compute in; the user's own if left out.
+    view : View, optional
+        What of them to see; everything if left out.
+    n_threads : int or Threads
+        Threads for a pass; a `Threads` is shared with other engines.
+    dtype : dtype, optional
+        Of the products (float64 or float32); that of X if left out.  Sums over
+        blocks are always float64.
+    background : array of shape (N,), optional
+        Log-density that each row has from elsewhere, such as components that
+        stay as they are: part of p(x_n) in every E-step.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from biglearn import Mixture
+    >>> from biglearn.engines import MemoryEngine
+    >>> X = np.array([[0.0], [1.0], [5.0]])
+    >>> mixture = Mixture([0.5, 0.5], [[0.0], [5.0]], [[[1.0]], [[1.0]]])
+    >>> MemoryEngine(X).expect(mixture).counts.round(4)
+    array([1.9994, 1.0006])
+    """
+
+    def __init__(
+        self,
+        X: FloatArray,
+        *,
+        weights: Array | None = None,
+        units: Units | None = None,
+        view: View | None = None,
+        n_threads: int | Threads = 1,
+        dtype: np.dtype[np.floating] | None = None,
+        background: Array | None = None,
+    ) -> None:
+        self._X = X
+        self._weights = weights
+        self._units = units or Units.identity(X.shape[1])
+        self._view = view or View.joint(X.shape[1])
+        self._threads = n_threads if isinstance(n_threads, Threads) else Threads(n_threads)
+        self._dtype = np.dtype(dtype or (np.float32 if X.dtype == np.float32 else np.float64))
+        self._background = None if background is None else background.astype(self._dtype)
+        self._total = float(len(X)) if weights is None else float(weights.sum())
+        self._count = len(X) if weights is None else int((weights > 0).sum())
+        self._passes = 0
+        self._kept: dict[int, FloatArray] = {}
+        self._kept_in: tuple[Form, int] | None = None
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows N with a positive weight."""
+        return self._count
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of the rows as seen here."""
+        return self._view.size
+
+    def project(self, view: View) -> MemoryEngine:
+        """Return an engine over the same rows seen through a view of this one."""
+        if view.is_joint:
+            return self
+        return MemoryEngine(
+            self._X,
+            weights=self._weights,
+            units=self._units,
+            view=View(view.basis @ self._view.basis, view.name),
+            n_threads=self._threads,
+            dtype=self._dtype,
+        )
+
+    def expect(self, mixture: Mixture, *, diagonal: bool = False) -> Moments:
+        """Make one E-step: return the moments under the mixture's responsibilities."""
+        form = form_for(self.n_features, self._dtype, diagonal=diagonal)
+        write_log_joint = form.density(mixture)
+        heavy: Callable[[FloatArray], FloatArray] | None = None
+        if mixture.dof is not None:
+            top = log_normaliser(mixture)[:, None]
+            heavy = partial(tails, constant=top, dof=mixture.dof, size=self.n_features)
+
+        def respond(
+            rows: slice, block: FloatArray, shares: FloatArray
+        ) -> tuple[FloatArray, FloatArray | None]:
+            write_log_joint(block, shares)
+            scales = None if heavy is None else heavy(shares)
+            background = None if self._background is None else self._background[rows]
+            return form.normalise(shares, background), scales
+
+        moments = self._collect(respond, form, mixture.n_components)
+        return moments if mixture.dof is None else with_logs(moments, mixture.dof)
+
+    def moments_of(self, responsibilities: Array) -> Moments:
+        """Return the moments under given responsibilities, shape (N, K)."""
+
+        def given(rows: slice, block: FloatArray, shares: FloatArray) -> tuple[FloatArray, None]:
+            shares[:] = responsibilities[rows].T
+            return np.zeros(shares.shape[1], dtype=self._dtype), None
+
+        form = form_for(self.n_features, self._dtype)
+        return self._collect(given, form, responsibilities.shape[1])
+
+    def subsample(self, limit: int, rng: np.random.Generator) -> MemoryEngine:
+        """Return an engine over at most `limit` rows, drawn without replacement."""
+        if len(self._X) <= limit:
+            return self
+        return self.select(draw(len(self._X), limit, rng))
+
+    def select(self, chosen: IntArray, *, background: Array | None = None) -> MemoryEngine:
+        """Return an engine over the chosen rows, with a background of their own."""
+        return MemoryEngine(
+            self._X[chosen],
+            weights=None if self._weights is None else self._weights[chosen],
+            units=self._units,
+            view=self._view,
+            n_threads=self._threads,
+            dtype=self._dtype,
+            background=background,
+        )
+
+    def filled(self, mixture: Mixture | None = None) -> MemoryEngine:
+        """Return an engine over the rows without gaps: this one, which has none."""
+        return self
+
+    def rows(self) -> Array:
+        """Return all rows in the engine's units, shape (N, d)."""
+        return self._project(slice(None), np.empty(self._X.shape))
+
+    @property
+    def weights(self) -> Array | None:
+        """Weight of each row, shape (N,), or None where all are 1."""
+        return self._weights
+
+    def running(self) -> AbstractContextManager[None]:
+        """Hold a pool of threads, with BLAS held to one thread in each."""
+        return self._threads.running()
+
+    def _project(self, rows: slice, room: Array) -> Array:
+        """Return rows in units and view, shape (b, d); room for (b, D) numbers is overwritten."""
+        given = self._X[rows]
+        scaled = room[: len(given)]
+        np.subtract(given, self._units.centre, out=scaled)
+        scaled /= self._units.scale
+        return scaled if self._view.is_joint else scaled @ self._view.basis.T
+
+    def _collect(self, rule: Rule, form: Form, n_components: int) -> Moments:
+        """Sum the products of all rows, weighted by a rule's responsibilities."""
+        work = len(self._X) * n_components * form.pairs.n_features
+        n_blocks = -(-len(self._X) // form.block_rows(n_components))
+        if work > _SMALL_WORK:  # all but equal shares for an even number of threads
+            n_blocks = _up(n_blocks, _GROUPS if n_blocks > _GROUPS else 2)
+        size = _up(-(-len(self._X) // n_blocks), _STEP)
+        blocks = range(0, len(self._X), size)
+        per_group = -(-len(blocks) // _GROUPS)
+        groups = [blocks[i : i + per_group] for i in range(0, len(blocks), per_group)]
+        self._passes += 1
+        # rows that are asked once are not worth a copy
+        keep = form.width * len(self._X) * self._dtype.itemsize <= _CACHE_BYTES * (self._passes > 1)
+        if self._kept_in != (form, size):  # blocks of another size are of no use any more
+            self._kept, self._kept_in = {}, (form, size)
+
+        rooms: deque[_Room] = deque()  # what threads have left, at most one of each
+
+        def room_left() -> _Room:
+            try:
+                return rooms.pop()
+            except IndexError:
+                return _Room(
+                    shares=form.new_shares(n_components, size),
+                    rows=np.empty((size, self._X.shape[1])),
+                    block=None if keep else form.new_block(size),
+                )
+
+        def run(group: range) -> _Sums:
+            total = _Sums(form.new_sums(n_components))
+            room = room_left()
+            for start in group:
+                rows = slice(start, min(start + size, len(self._X)))
+                shares = room.shares[:, : rows.stop - start]
+                block = self._block(form, rows, room.rows, room.block)
+                log_density, scales = rule(rows, block, shares)
+                if self._weights is not None:
+                    weights = self._weights[rows].astype(self._dtype)
+                    shares *= weights
+                    log_density = np.where(weights > 0, log_density * weights, 0.0)
+                total.log_likelihood += float(log_density.sum(dtype=np.float64))
+                if scales is not None:
+                    total.add_extra(scale_sums(shares, scales))
+                    shares *= scales
+                form.add_sums(shares, block, total.products)
+            rooms.append(room)
+            return total
+
+        threads = self._threads if work > _SMALL_WORK else Threads(1)
+        total = threads.fold(run, groups, _Sums.plus)
+        counts, first, second = form.unpack(total.products)
+        extra = total.extra
+        scales = None
+        if extra is not None:
+            counts, scales = extra[:, 0], np.column_stack([counts, extra[:, 1]])
+        return Moments(
+            counts=counts,
+            first=first,
+            second=second,
+            log_likelihood=total.log_likelihood,
+            total=self._total,
+            rows=self._count,
+            reference=np.zeros(self.n_features),
+            scales=scales,
+        )
+
+    def _block(self, form: Form, rows: slice, room: Array, block: FloatArray | None) -> FloatArray:
+        """Return a block of rows in the form's layout: written into `block`, or kept for good."""
+        if block is None and rows.start in self._kept:
+            return self._kept[rows.start]
+        n_rows = rows.stop - rows.start
+        out = form.new_block(n_rows) if block is None else block[:, :n_rows]
+        form.hold(self._project(rows, room), out)
+        if block is None:
+            self._kept[rows.start] = out
+        return out
+
+
+def _up(number: int, step: int) -> int:
+    """Round up to a multiple."""
+    return -(-number // step) * step

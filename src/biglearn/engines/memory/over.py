@@ -1,0 +1,58 @@
+"""The engine over rows that are in memory: for whole inputs, and for blocks of larger ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from biglearn._types import Array, FloatArray
+from biglearn.engines.memory.engine import MemoryEngine
+from biglearn.engines.memory.gaps import MissingEngine
+from biglearn.engines.memory.threads import Threads
+from biglearn.engines.rows.units import Units
+from biglearn.model.views import View
+
+#: An engine over rows in memory, without gaps or with.
+Sample = MemoryEngine | MissingEngine
+
+
+def over(
+    rows: FloatArray,
+    *,
+    weights: Array | None = None,
+    units: Units | None = None,
+    view: View | None = None,
+    n_threads: int | Threads = 1,
+    dtype: np.dtype[Any] | None = None,
+    background: Array | None = None,
+) -> Sample:
+    """Return the engine that fits these rows.
+
+    Parameters
+    ----------
+    rows : array of shape (N, D)
+        In the user's units, float64 or float32; NaN is missing.
+    weights : array of shape (N,), optional
+        Positive.
+    units, view, n_threads, dtype, background
+        As in `MemoryEngine`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from biglearn.engines import over
+    >>> over(np.zeros((3, 2))).n_rows
+    3
+    """
+    gaps = np.isnan(rows.min(initial=0.0))  # NaN comes through, and no array is made
+    engine = MissingEngine if gaps else MemoryEngine
+    return engine(
+        rows,
+        weights=weights,
+        units=units,
+        view=view,
+        n_threads=n_threads,
+        dtype=dtype,
+        background=background,
+    )

@@ -1,0 +1,166 @@
+"""Rows in memory: anything that scikit-learn takes for an array, and small files."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from biglearn._types import BoolArray, FloatArray
+from biglearn.engines.base import Engine, Header, Wishes
+from biglearn.engines.memory.over import over
+from biglearn.engines.memory.threads import default_threads
+from biglearn.engines.rows.checks import check_labels, check_weights, reject_infinite, reject_text
+from biglearn.engines.rows.summaries import ArrayRows, Ask, Extent
+from biglearn.engines.rows.units import Units
+from biglearn.engines.wrappers.labelled import LabelledEngine
+from biglearn.engines.wrappers.noisy import NoisyEngine
+from biglearn.model.noise import Noise
+from biglearn.tables.tables import read_table
+
+#: Makes an engine: ``(rows, *, weights, units, n_threads)``, as `MemoryEngine`.
+Factory = Callable[..., Engine]
+
+
+class ArraySource:
+    """Rows in an array, given to an engine by a factory.
+
+    Parameters
+    ----------
+    rows : array of shape (N, D)
+        Checked, float64 or float32.
+    header : object
+        See `Source`.
+    wishes : Wishes
+    factory : callable
+        See `Factory`.
+    label : str
+    deliver : callable
+        Turns what `map` returns into the user's kind of array.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from biglearn.engines import ArraySource, Header, Wishes
+    >>> source = ArraySource(np.ones((4, 2)), Header(2), Wishes(sample_weight=[1, 0, 3, 1]))
+    >>> source.extent.n_rows, float(source.total(lambda rows, weights: weights.sum()))
+    (3, 5.0)
+    """
+
+    def __init__(
+        self,
+        rows: FloatArray,
+        header: Any,
+        wishes: Wishes,
+        *,
+        factory: Factory = over,
+        label: str = "memory",
+        deliver: Callable[[Any], Any] = np.asarray,
+    ) -> None:
+        weights = check_weights(wishes.sample_weight, len(rows))
+        self.header, self.label = header, label
+        self.dtype: np.dtype[Any] = rows.dtype
+        self.n_given = len(rows)
+        self.present: BoolArray | None = None
+        self._all = rows
+        if weights is not None and not weights.all():
+            self.present = weights > 0
+            rows, weights = rows[self.present], weights[self.present]
+        labels = check_labels(wishes.labels, self.n_given)
+        if labels is not None and self.present is not None:
+            labels = labels[self.present]
+        self._labels, self._noisy = labels, wishes.noise
+        if wishes.noise and factory is not over:
+            raise ValueError(f'noise needs engine="memory", and these rows are for {label}')
+        self._rows = ArrayRows(rows, weights)
+        self._factory, self._deliver = factory, deliver
+        self._threads = wishes.n_threads or default_threads()
+
+    @cached_property
+    def extent(self) -> Extent:
+        """Number, weight and range of the rows with a positive weight."""
+        return self._rows.extent
+
+    def total(self, ask: Ask[Any]) -> Any:
+        """Return the sum of ``ask(rows, weights)`` over blocks of the rows."""
+        return self._rows.total(ask)
+
+    def map(self, rule: Callable[[FloatArray], Any]) -> Any:
+        """Return the rule's result for all rows at once."""
+        return self._deliver(rule(self._all))
+
+    def engine(self, units: Units) -> Engine:
+        """Open the engine over the rows, in units."""
+        rows, factory = self._rows, self._factory
+        if self.extent.n_missing and factory is not over:
+            warnings.warn(
+                f"{self.label} takes no missing values and X has {self.extent.n_missing}; "
+                "its rows are fitted by the engine in memory",
+                UserWarning,
+                stacklevel=2,
+            )
+            factory = over
+        noise = self.noise(units) if self._noisy else None
+
+        def over_those(chosen: BoolArray | None = None, noise: Noise | None = noise) -> Engine:
+            """Open the engine over all rows, or some of them, and beside noise if there is any."""
+            given, weights = rows.rows, rows.weights
+            if chosen is not None:
+                given, weights = given[chosen], None if weights is None else weights[chosen]
+            open_one = partial(
+                factory, given, weights=weights, units=units, n_threads=self._threads
+            )
+            if noise is None:
+                return open_one()
+            return NoisyEngine(open_one(), open_one(background=noise.log_density(given)))
+
+        labels = self._labels
+        if labels is None or (labels < 0).all():
+            return over_those()
+        known = np.unique(labels[labels >= 0]).tolist()
+        return LabelledEngine(
+            over_those(noise=None),
+            over_those(labels < 0) if (labels < 0).any() else None,
+            {k: over_those(labels == k, noise=None) for k in known},
+        )
+
+    def noise(self, units: Units) -> Noise:
+        """Return the uniform component over the box that holds the rows, in units."""
+        sides = (self.extent.low, self.extent.high)
+        return Noise.around(*((side - units.centre) / units.scale for side in sides))
+
+
+def open_source(
+    X: Any, wishes: Wishes, *, factory: Factory = over, label: str = "memory"
+) -> ArraySource:
+    """Check rows and hold them for the engine that a factory makes."""
+    rows, header = check_rows(X, wishes)
+    return ArraySource(rows, header, wishes, factory=factory, label=label)
+
+
+def check_rows(X: Any, wishes: Wishes) -> tuple[FloatArray, Any]:
+    """Check rows as scikit-learn does, and name what is wrong with them.
+
+    Returns the rows and what tells their columns; see `Source`.
+    """
+    if isinstance(X, str | os.PathLike):
+        table = read_table(X, features=wishes.features)
+        return table.values, Header(table.values.shape[1], table.names)
+    from sklearn.utils import check_array  # loading scikit-learn takes seconds
+
+    reject_text(X)
+    rows = check_array(
+        X,
+        dtype=[np.float64, np.float32],
+        ensure_all_finite=False,
+        input_name="X",
+        estimator="BigLearnGaussianMixture",
+    )
+    columns = getattr(X, "columns", None)
+    names = None if columns is None or isinstance(columns, property) else list(map(str, columns))
+    reject_infinite(rows, names if names and len(names) == rows.shape[1] else None)
+    return np.asarray(rows), X

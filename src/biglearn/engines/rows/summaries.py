@@ -1,0 +1,142 @@
+"""Per-column summaries of rows: additive, so that rows may live anywhere.
+
+Whoever holds rows hands them out through one function, ``total(f)``: f of every
+block of rows and weights, added up in an order that depends on the data alone.
+Two passes after the one for the extent give the mean and the deviation, block by
+block about the middle of the range and in units of it, which is safe from
+overflow and from offsets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from biglearn._types import Array, FloatArray
+
+#: Rows that a summary looks at in one go.
+PIECE = 8192
+
+T = TypeVar("T")
+
+#: What is asked of a block: (rows (b, D), weights (b,) or None) to something that adds.
+Ask = Callable[[FloatArray, Array | None], T]
+
+
+class Summable(Protocol):
+    """Rows that can be asked block by block."""
+
+    @property
+    def extent(self) -> Extent:
+        """Their number, weight and range."""
+        ...
+
+    def total(self, ask: Ask[Any]) -> Any:
+        """Return the sum of `ask` over blocks of the rows with a positive weight."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Extent:
+    """How many rows there are, what they weigh, and the range of each column.
+
+    Attributes
+    ----------
+    n_rows : int
+        Number of rows with a positive weight.
+    weight : float
+        Σ w over them; their number where all weigh 1.
+    low, high : array of shape (D,)
+        float64; NaN where a column has no value.
+    n_missing : int
+        Number of values that are NaN.
+    """
+
+    n_rows: int
+    weight: float
+    low: Array
+    high: Array
+    n_missing: int = 0
+
+    @classmethod
+    def of(cls, rows: FloatArray, weights: Array | None = None) -> Extent:
+        """Look at one block of at least one row."""
+        return cls(
+            n_rows=len(rows),
+            weight=float(len(rows) if weights is None else weights.sum()),
+            low=np.fmin.reduce(rows, axis=0).astype(np.float64),
+            high=np.fmax.reduce(rows, axis=0).astype(np.float64),
+            n_missing=int(np.isnan(rows).sum()),
+        )
+
+    def __add__(self, other: Extent) -> Extent:
+        return Extent(
+            n_rows=self.n_rows + other.n_rows,
+            weight=self.weight + other.weight,
+            low=np.fmin(self.low, other.low),
+            high=np.fmax(self.high, other.high),
+            n_missing=self.n_missing + other.n_missing,
+        )
+
+
+def pieces(
+    rows: FloatArray, weights: Array | None = None, size: int = PIECE
+) -> Iterator[tuple[FloatArray, Array | None]]:
+    """Cut rows, and their weights, into blocks of at most `size` rows."""
+    for start in range(0, len(rows), size):
+        block = slice(start, start + size)
+        yield rows[block], None if weights is None else weights[block]
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayRows:
+    """Rows in an array, (N, D), as something that can be asked block by block."""
+
+    rows: FloatArray
+    weights: Array | None = None
+
+    @property
+    def extent(self) -> Extent:
+        """Their number, weight and range."""
+        extent: Extent = self.total(Extent.of)
+        return extent
+
+    def total(self, ask: Ask[Any]) -> Any:
+        """Return the sum of `ask` over blocks of the rows."""
+        return reduce(add, (ask(*piece) for piece in pieces(self.rows, self.weights)))
+
+
+def mean_and_deviation(source: Summable, extent: Extent) -> tuple[Array, Array]:
+    """Weighted mean and standard deviation of each column, shapes (D,), in float64.
+
+    Of the values that are there: NaN is left out.
+    """
+    middle = extent.low / 2 + extent.high / 2
+    unit = extent.high / 2 - extent.low / 2  # halves first: the difference may overflow
+    unit = np.where(unit > 0, unit, 1.0)
+
+    def shares(weights: Array | None) -> Any:
+        return 1.0 if weights is None else weights[:, None]
+
+    def sums(terms: FloatArray, weights: Array | None) -> Any:
+        values = np.where(np.isnan(terms), 0.0, terms)
+        return (shares(weights) * values).sum(axis=0) / extent.weight
+
+    def first(rows: FloatArray, weights: Array | None) -> Any:
+        missing = sums(np.isnan(rows).astype(np.float64), weights)
+        return np.stack([sums((rows - middle) / unit, weights), missing])
+
+    mean, missing = source.total(first)
+    known = 1.0 - missing  # exactly 1 where nothing is missing
+    mean = mean / known
+
+    def second(rows: FloatArray, weights: Array | None) -> Any:
+        gaps = (rows - middle) / unit - mean
+        return sums(gaps**2, weights)
+
+    return middle + unit * mean, unit * np.sqrt(source.total(second) / known)

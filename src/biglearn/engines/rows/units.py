@@ -1,0 +1,116 @@
+"""Units: the centred and scaled coordinates in which everything is computed.
+
+Working there makes a fit indifferent to the user's units and offsets, gives
+the eigenvalue floor a meaning, and keeps cancellation harmless.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from biglearn._types import Array, FloatArray
+from biglearn.engines.rows.summaries import ArrayRows, Summable, mean_and_deviation
+from biglearn.model.mixture import Mixture
+
+#: Spread relative to the magnitude below which a column counts as constant.
+_CONSTANT = 1e-13
+
+#: Scales outside this range have squares (covariances) outside float64.
+_RANGE = (1e-151, 1e151)
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """The map x = centre + scale · y between the user's rows x and ours y.
+
+    Parameters
+    ----------
+    centre : array of shape (D,)
+    scale : array of shape (D,)
+        Positive.
+    """
+
+    centre: Array
+    scale: Array
+
+    @classmethod
+    def of(cls, X: ArrayLike, *, scaling: str = "standard", weights: Array | None = None) -> Units:
+        """Measure the units of rows in an array, shape (N, D); see `measure`."""
+        return cls.measure(ArrayRows(np.asarray(X), weights), scaling=scaling)
+
+    @classmethod
+    def measure(cls, source: Summable, *, scaling: str = "standard") -> Units:
+        """Measure the units of rows, wherever they live, in block passes.
+
+        ``"standard"`` centres on the mean and scales by the standard
+        deviation, ``"minmax"`` maps the range of each column to [0, 1],
+        ``"none"`` only centres.  A constant column keeps scale 1; one that is
+        constant but for rounding is scaled by its size, so that it stays so.
+
+        Raises
+        ------
+        ValueError
+            If the spread of a column is so large or small that its variance
+            leaves the range of float64.
+        """
+        extent = source.extent
+        low, high = extent.low, extent.high
+        size = np.maximum(np.abs(low), np.abs(high))
+        spread = high / 2 - low / 2  # halves first: the difference may overflow
+        constant = spread <= _CONSTANT * size
+        if scaling == "minmax":
+            centre, scale = low, np.minimum(spread, 0.5 * np.finfo(float).max) * 2
+        else:
+            centre, scale = mean_and_deviation(source, extent)
+        centre = np.where(constant, low, centre)
+        scale = np.where(constant, np.where(spread > 0, size, 1.0), scale)
+        bad = (scale > _RANGE[1]) | ((scale < _RANGE[0]) & (scaling != "none"))
+        if bad.any():
+            column = int(bad.argmax())
+            raise ValueError(
+                f"column {column} has a spread of {scale[column]:.3g}, so that its variance is "
+                "outside the range of float64; rescale it, for example to unit variance"
+            )
+        return cls(centre, np.ones_like(scale) if scaling == "none" else scale)
+
+    @classmethod
+    def identity(cls, n_features: int) -> Units:
+        """Return the user's own units."""
+        return cls(np.zeros(n_features), np.ones(n_features))
+
+    @property
+    def log_volume(self) -> float:
+        """What a log-density loses on the way back to the user's units."""
+        return float(np.log(self.scale).sum())
+
+    def mean_log_volume(self, source: Summable) -> float:
+        """Return what the mean log-density of rows loses: of each the volume of what is there.
+
+        Rows of which nothing is there do not count.
+        """
+        if not source.extent.n_missing:
+            return self.log_volume
+        logs = np.log(self.scale)
+
+        def ask(rows: FloatArray, weights: Array | None) -> Array:
+            there = ~np.isnan(rows)
+            each = np.stack([there @ logs, there.any(axis=1)])
+            return np.asarray(each.sum(axis=1) if weights is None else each @ weights)
+
+        volume, weight = source.total(ask)
+        return float(volume / weight)
+
+    def inward(self, mixture: Mixture) -> Mixture:
+        """Express a mixture of the user's rows in these units."""
+        covariances = mixture.covariances / self.scale[:, None] / self.scale
+        means = (mixture.means - self.centre) / self.scale
+        return Mixture.trusted(mixture.weights, means, covariances, dof=mixture.dof)
+
+    def outward(self, mixture: Mixture, feature_names: tuple[str, ...] | None = None) -> Mixture:
+        """Express a mixture in these units as one of the user's rows."""
+        covariances = mixture.covariances * self.scale[:, None] * self.scale
+        means = mixture.means * self.scale + self.centre
+        return Mixture.trusted(mixture.weights, means, covariances, feature_names, mixture.dof)

@@ -1,0 +1,689 @@
+"""The scikit-learn face: a drop-in for `sklearn.mixture.GaussianMixture`."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
+
+from biglearn import kernels
+from biglearn._types import Array, FloatArray
+from biglearn.engines import ArraySource, Engine, Source
+from biglearn.engines.rows.checks import check_labels
+from biglearn.engines.rows.summaries import Extent, mean_and_deviation
+from biglearn.engines.rows.units import Units
+from biglearn.engines.wrappers.labelled import LabelledEngine
+from biglearn.estimators.rows import RowsMixin
+from biglearn.model.checks import (
+    check_choice,
+    check_fixed,
+    check_given,
+    check_number,
+    check_structure,
+)
+from biglearn.model.mixture import Mixture
+from biglearn.model.noise import Noise
+from biglearn.model.structures import COVARIANCE_TYPES, Factor, Factors, Structure, structure_of
+from biglearn.model.student import START
+from biglearn.search.checkpoint import checkpointed, fingerprint
+from biglearn.search.methods import resolve
+from biglearn.search.records import Record
+from biglearn.search.run import Method, Run, Settings, Start, search
+from biglearn.search.starts import names as starts
+from biglearn.search.streaming import Stream
+
+#: Below this a variance of a column, or its inverse, leaves the range of float64.
+_SMALLEST_VARIANCE = 1e-306
+
+#: Variances below this share of the data's drown in the rounding of the moments.
+_RESOLUTION = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
+
+SCALINGS = ("standard", "minmax", "none")
+FAMILIES = ("gaussian", "student")
+
+
+class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
+    """Gaussian mixture that looks for the good optimum.
+
+    Takes the parameters of scikit-learn's `GaussianMixture` and gives its
+    attributes.  It differs on purpose in three things: rows are standardised
+    inside, so that a change of units never changes the clusters; `reg_covar`
+    is a floor under the eigenvalues of the covariances in those standardised
+    units, not a constant added to them; and `tol` bounds the gain that EM
+    still has before it, not only its last gain.
+
+    Parameters
+    ----------
+    n_components : int or "auto", default=1
+        Number of components K; "auto" takes the K ≤ 30 of lowest BIC, on one path
+        that ends when five more components did not lower it (see `select_mixture`).
+    covariance_type : {"full", "tied", "diag", "spherical", "factor"}, default="full"
+        Structure of the covariances; "factor" is low rank plus diagonal, for wide data.
+    n_factors : int, default=1
+        Common factors of each component, for "factor".
+    family : {"gaussian", "student"}, default="gaussian"
+        Of the components; "student" has heavy tails, with degrees of freedom that are
+        estimated for each, and `covariances_` are its scale matrices.
+    method : {"search", "paper", "em"} or a method, default="search"
+        "em" is plain EM from `n_init` starts, "paper" big-learning EM as
+        published, "search" the library's own search.  A `biglearn.search.methods`
+        object sets every constant of a method.
+    tol : float, default=1e-5
+        EM stops when neither its last gain in mean log-likelihood per row nor
+        Aitken's estimate of the gain that is left exceeds it.
+    reg_covar : float, default=1e-6
+        Smallest eigenvalue of a covariance, in the units of `scaling`.  What
+        rounding cannot resolve (1e-12 of the variance; 1e-6 in float32) is
+        raised in any case.
+    max_iter : int, default=1000
+        Most steps of one EM run.
+    max_time : float, default=None
+        Seconds after which the fit ends with the best model so far.
+    n_init : int, default=1
+        Number of independent runs of the method.
+    init_params : str, array-like or callable, default="k-means++"
+        "k-means++", "kmeans", "ward" (of at most 1000 rows), "random_from_data"
+        (centres, each row given to the nearest), "random" (random responsibilities), "normal" (the
+        paper's N(0, I)), labels of shape (N,), responsibilities of shape
+        (N, K), or a callable ``(X, n_components, rng)`` that returns either.
+    weights_init : array-like of shape (K,), default=None
+        Starting weights.
+    means_init : array-like of shape (K, D), default=None
+        Starting means, in the user's units.
+    precisions_init : array-like, default=None
+        Starting precisions, in the shape of `precisions_`.
+    fixed : dict, default=None
+        Parameters that stay as given: "weights" of shape (K,), "means" (K, D) and
+        "covariances" in the shape of `covariances_`.  NaN, for all of a component,
+        stands for what is to be estimated.
+    noise : bool, default=False
+        Whether there is a further component, of constant density over the box that
+        holds the rows, for those that belong to no cluster (Banfield and Raftery,
+        Biometrics 49, 1993).  `predict` calls them -1, `predict_proba` has a last
+        column for them.  For rows in memory.
+    random_state : int, RandomState instance or None, default=None
+        The same value, data and parameters give the same model, whatever the
+        number of threads (without `max_time`).
+    warm_start : bool, default=False
+        Start from the last fit's mixture.
+    verbose : int, default=0
+        1 prints every `verbose_interval`-th step, 2 every step.
+    verbose_interval : int, default=10
+        Steps between two printed lines.
+    scaling : {"standard", "minmax", "none"}, default="standard"
+        Units inside: unit variance, unit range (the paper's, for real data),
+        or the user's own.
+    n_threads : int, default=None
+        Threads; by default as many as BLAS uses.
+    engine : {"auto", "memory", "chunked", "torch", "dask"} or callable, default="auto"
+        Where the rows live while they are fitted.  "auto" goes by the type and
+        size of X, and `verbose` says what it chose; a callable is an engine's
+        factory, ``(rows, *, weights, units, n_threads)``.
+    checkpoint : path, default=None
+        File that keeps the moments of every pass.  A fit that was killed and is
+        made again with the same rows, parameters and file goes on where it
+        stopped, and ends in the model of an undisturbed one.
+    callback : callable, default=None
+        Called with each `Record` of the fit.
+
+    Attributes
+    ----------
+    weights_ : array of shape (K,)
+        They sum to 1, or with `noise` to what this leaves.
+    means_ : array of shape (K, D)
+    covariances_, precisions_, precisions_cholesky_ : array
+        Of shape (K, D, D), (D, D), (K, D) or (K,) by covariance type.
+    dof_ : array of shape (K,)
+        Degrees of freedom, of family "student" alone.
+    factors_ : tuple of array of shape (K, D, n_factors) and (K, D)
+        `loadings` and `noise` variances, of covariance type "factor" alone.
+    mixture_ : Mixture
+        The fitted distribution; with `noise`, that of the rows which are none.
+    noise_ : Noise
+        With `noise` alone: its `weight`, and the sides `low` and `high` of its box.
+    converged_ : bool
+        Whether the EM run that reached or confirmed the model converged.
+    n_iter_ : int
+        EM steps of that run, at most `max_iter`.
+    lower_bound_ : float
+        Mean log-likelihood per training row.
+    lower_bounds_ : list of float
+        The same over the EM run that reached the model, or confirmed what
+        another move had found: at its start, or since it last re-seeded
+        components, and after each step.  It never falls but for rounding, and
+        ends at `lower_bound_`; where no EM run came to the model, that is all.
+    history_ : list of Record
+        What every step of the fit did.
+    n_reseeded_ : int
+        Components re-seeded during the fit because they lost their rows.
+    n_raised_ : int
+        Eigenvalues raised to the floor during the fit.
+    n_samples_seen_ : int
+        Rows with a positive weight, over all blocks of a stream.
+    n_features_in_ : int
+    feature_names_in_ : array of shape (D,)
+        Where X has string column names.
+
+    References
+    ----------
+    Y. Cong and S. Li, "Big Learning Expectation Maximization", AAAI 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from biglearn import BigLearnGaussianMixture
+    >>> X = np.array([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> model = BigLearnGaussianMixture(n_components=2, random_state=0).fit(X)
+    >>> sorted(model.means_[:, 0].round(6).tolist())
+    [1.0, 10.0]
+    >>> bool(model.predict([[0, 0]]) != model.predict([[12, 3]]))
+    True
+    """
+
+    lower_bounds_: list[float]
+    n_iter_: int
+    n_raised_: int
+
+    def __init__(
+        self,
+        n_components: Any = 1,
+        *,
+        covariance_type: str = "full",
+        n_factors: int = 1,
+        family: str = "gaussian",
+        method: str | Method = "search",
+        tol: float = 1e-5,
+        reg_covar: float = 1e-6,
+        max_iter: int = 1000,
+        max_time: float | None = None,
+        n_init: int = 1,
+        init_params: Any = "k-means++",
+        weights_init: ArrayLike | None = None,
+        means_init: ArrayLike | None = None,
+        precisions_init: ArrayLike | None = None,
+        fixed: Mapping[str, ArrayLike] | None = None,
+        noise: bool = False,
+        random_state: Any = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        verbose_interval: int = 10,
+        scaling: str = "standard",
+        n_threads: int | None = None,
+        engine: Any = "auto",
+        checkpoint: str | os.PathLike[str] | None = None,
+        callback: Callable[[Record], None] | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.n_factors = n_factors
+        self.family = family
+        self.method = method
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.max_time = max_time
+        self.n_init = n_init
+        self.init_params = init_params
+        self.weights_init = weights_init
+        self.means_init = means_init
+        self.precisions_init = precisions_init
+        self.fixed = fixed
+        self.noise = noise
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+        self.scaling = scaling
+        self.n_threads = n_threads
+        self.engine = engine
+        self.checkpoint = checkpoint
+        self.callback = callback
+
+    @classmethod
+    def from_parameters(
+        cls,
+        weights: ArrayLike,
+        means: ArrayLike,
+        covariances: ArrayLike,
+        *,
+        covariance_type: str = "full",
+        dof: ArrayLike | None = None,
+        feature_names: Sequence[str] | None = None,
+        **params: Any,
+    ) -> Self:
+        """Return an estimator with known parameters, ready for everything but `partial_fit`.
+
+        What only a fit can know, such as `lower_bound_` and `history_`, it has not.  With
+        ``warm_start=True`` among the parameters, `fit` starts from the given mixture.
+
+        Parameters
+        ----------
+        weights : array-like of shape (K,)
+        means : array-like of shape (K, D)
+        covariances : array-like
+            Of shape (K, D, D), (D, D), (K, D) or (K,) by covariance type.
+        covariance_type : {"full", "tied", "diag", "spherical", "factor"}, default="full"
+        dof : array-like of shape (K,), default=None
+            Degrees of freedom of Student-t components; Gaussians if left out.
+        feature_names : sequence of D str, default=None
+            Names that data frames have to have.
+        **params
+            Further parameters of the estimator.
+
+        Returns
+        -------
+        BigLearnGaussianMixture
+
+        Raises
+        ------
+        ValueError
+            If shapes do not agree, or the parameters are not those of a Gaussian mixture.
+
+        Examples
+        --------
+        >>> from biglearn import BigLearnGaussianMixture
+        >>> model = BigLearnGaussianMixture.from_parameters(
+        ...     [0.5, 0.5], [[0.0], [4.0]], [1.0, 1.0], covariance_type="spherical"
+        ... )
+        >>> model.predict([[-1.0], [5.0]]).tolist()
+        [0, 1]
+        """
+        centres = np.array(means, dtype=np.float64)
+        if centres.ndim != 2:
+            raise ValueError(f"means must have shape (K, D), got {centres.shape}")
+        n_components, n_features = shape = centres.shape
+        family = "gaussian" if dof is None else "student"
+        model = cls(n_components, covariance_type=covariance_type, family=family, **params)
+        model._check_parameters()
+        matrices = check_structure("covariances", covariances, model._structure, shape)
+        names = None if feature_names is None else tuple(feature_names)
+        mixture = Mixture(weights, centres, matrices, feature_names=names, dof=dof)
+        model.n_features_in_ = n_features
+        if names is not None:
+            model.feature_names_in_ = np.array(names, dtype=object)
+        model._keep_parameters(mixture, Units.identity(n_features), np.dtype(np.float64))
+        return model
+
+    def fit(
+        self,
+        X: ArrayLike,
+        y: Any = None,
+        sample_weight: ArrayLike | None = None,
+        *,
+        labels: ArrayLike | None = None,
+    ) -> Self:
+        """Fit the mixture.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D)
+            Array or data frame of numbers, or whatever else an engine takes.
+            NaN is a value missing at random; a row of nothing but NaN is absent.
+        y : ignored
+        sample_weight : array-like of shape (N,), default=None
+            0 is an absent row, an integer a repeated one.  Weights that are all
+            below 1, such as those that sum to 1, count by their ratios.
+        labels : array-like of shape (N,), default=None
+            Component of each row where it is known, from 0 to K - 1, and -1 where it
+            is not.  A row with a label belongs to that component alone, and counts by
+            log π_k N(x; μ_k, Σ_k) in the likelihood.  For rows in memory.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X is empty, holds text or infinity, has a column without any
+            value or fewer rows than components, or if a parameter is out of its range.
+        KeyboardInterrupt
+            After Ctrl-C; the best model so far is kept, and ready to use.
+        """
+        self._check_parameters()
+        if self._automatic:
+            if labels is not None:
+                raise ValueError('labels need a number of components, got n_components="auto"')
+            return self._choose(X, sample_weight)
+        method = resolve(self.method)
+        source = self._open(X, sample_weight, labels=labels, reset=True)
+        check_labels(labels, source.n_given, self.n_components)
+        self._check_size(source.extent)
+        units = Units.measure(source, scaling=self.scaling)
+        run = self._run(source, units, self._start(source, units))
+        about = {"n_rows": source.extent.n_rows, "units": fingerprint(units.centre, units.scale)}
+        if labels is not None:
+            about["labels"] = fingerprint(np.asarray(labels))
+        seeded = self.random_state is not None
+        records: Any = search(run, method)
+        self.history_: list[Record] = []
+        with checkpointed(run, method, self.checkpoint, rows=about, seeded=seeded):
+            try:
+                self.history_.extend(self._follow(records))
+            except KeyboardInterrupt:
+                records.close()
+                if run.best is not None:
+                    self._keep(run, units, source.dtype)
+                raise
+        self._keep(run, units, source.dtype)
+        self._warn(run, method)
+        return self
+
+    @property
+    def _structure(self) -> Structure:
+        return structure_of(self.covariance_type, int(self.n_factors))
+
+    @property
+    def factors_(self) -> Factors:
+        """Loadings and noise variances of every component; of covariance type "factor" alone."""
+        structure = self._structure
+        if not isinstance(structure, Factor):
+            raise AttributeError(
+                f'factors_ are those of covariance_type="factor", got {self.covariance_type!r}'
+            )
+        check_is_fitted(self)
+        return structure.factors(self.mixture_.covariances)
+
+    @property
+    def _automatic(self) -> bool:
+        return isinstance(self.n_components, str) and self.n_components == "auto"
+
+    def _choose(self, X: ArrayLike, sample_weight: ArrayLike | None) -> Self:
+        """Take over the fit of the best K."""
+        from biglearn.estimators.selection import choose_size  # it is built on this class
+
+        chosen = vars(choose_size(self, X, sample_weight))
+        self.__dict__.update({k: v for k, v in chosen.items() if k not in self.get_params()})
+        return self
+
+    def _run(self, source: Source, units: Units, start: Start, engine: Engine | None = None) -> Run:
+        engine = engine or source.engine(units)
+        noise = source.noise(units) if self.noise and isinstance(source, ArraySource) else None
+        settings = self._settings(self._floor(source, units), units, noise)
+        if noise is not None:
+            start = starts.NoisyStart(start, noise)
+        elif settings.dof is not None:
+            start = starts.ClearedStart(start)
+        kernels.load(source.dtype)  # the clock of a fit does not run while they are compiled
+        run = Run(
+            engine=engine,
+            settings=settings,
+            start=start,
+            rng=self._generator(),
+            offset=units.mean_log_volume(source),
+        )
+        if isinstance(engine, LabelledEngine):
+            held = None if settings.fixed is None else settings.fixed.components
+            run.align = partial(engine.align, held=held)
+        return run
+
+    def partial_fit(
+        self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Learn from one block of a stream of rows, and forget it.
+
+        The first block is fitted as by `fit`, and its units stay; a model that
+        has been fitted goes on from there.  Every further block makes one step
+        of stepwise EM, with the step size (t + 2)^-0.6 at the t-th block of its
+        size: at block t the model rests on about the last t^0.6 blocks.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, D)
+            The block; the first needs as many rows as there are components.
+        y : ignored
+        sample_weight : array-like of shape (n,), default=None
+            Within the block.
+
+        Returns
+        -------
+        self
+
+        References
+        ----------
+        O. Cappé and E. Moulines, "On-line expectation–maximization algorithm for
+        latent data models", J. R. Statist. Soc. B 71, 2009.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from biglearn import BigLearnGaussianMixture
+        >>> rng = np.random.default_rng(0)
+        >>> model = BigLearnGaussianMixture(2, random_state=0)
+        >>> for _ in range(20):
+        ...     block = rng.normal(size=(200, 1)) + rng.choice([0.0, 9.0], size=(200, 1))
+        ...     model = model.partial_fit(block)
+        >>> sorted(np.abs(model.means_.round()).ravel().tolist())
+        [0.0, 9.0]
+        """
+        stream = getattr(self, "_stream", None)
+        if self.noise or self.family != "gaussian":
+            what = "noise" if self.noise else f"family {self.family!r}"
+            raise ValueError(f"partial_fit() knows no {what}; leave it out, or use fit()")
+        if stream is None:
+            return self.fit(X, y, sample_weight)
+        self._check_parameters()
+        source = self._open(X, sample_weight)
+        run = self._run(source, stream.units, starts.normal)
+        with run.engine.running():
+            self._stream = stream = stream.step(run)
+        run.mixture = stream.mixture
+        self.history_.append(run.record("block"))
+        self._keep_parameters(stream.mixture, stream.units, source.dtype)
+        self.lower_bound_ = stream.moments.mean_log_likelihood - run.offset
+        self.lower_bounds_.append(self.lower_bound_)
+        self.n_iter_ += 1
+        self.n_samples_seen_ = stream.seen
+        self.converged_ = False
+        self.n_raised_ += run.raised
+        return self
+
+    def fit_predict(
+        self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
+    ) -> Any:
+        """Fit, and return the component of each row, shape (N,)."""
+        return self.fit(X, y, sample_weight).predict(X)
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that NaN is welcome."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _follow(self, records: Any) -> Any:
+        """Pass the records on to whoever watches the fit."""
+        for record in records:
+            if self.callback is not None:
+                self.callback(record)
+            if self.verbose > 1 or (self.verbose and record.step % self.verbose_interval == 0):
+                print(
+                    f"step {record.step:6d}  {record.move:<12} log-likelihood "
+                    f"{record.log_likelihood:.6f}  best {record.best:.6f}  {record.seconds:.2f} s"
+                )
+            yield record
+
+    def _check_parameters(self) -> None:
+        if not self._automatic:
+            check_number("n_components", self.n_components, low=1, integer=True)
+        elif self.fixed is not None or self.noise:
+            name = "noise" if self.fixed is None else "fixed"
+            raise ValueError(f'{name} needs a number of components, got n_components="auto"')
+        check_choice("covariance_type", self.covariance_type, COVARIANCE_TYPES)
+        check_choice("family", self.family, FAMILIES)
+        check_number("n_factors", self.n_factors, low=1, integer=True)
+        check_choice("scaling", self.scaling, SCALINGS)
+        check_number("tol", self.tol, low=0)
+        check_number("reg_covar", self.reg_covar, low=0)
+        check_number("max_iter", self.max_iter, low=1, integer=True)
+        check_number("n_init", self.n_init, low=1, integer=True)
+        check_number("verbose_interval", self.verbose_interval, low=1, integer=True)
+        if self.max_time is not None:
+            check_number("max_time", self.max_time, low=0, above=True)
+        if self.n_threads is not None:
+            check_number("n_threads", self.n_threads, low=1, integer=True)
+
+    def _check_size(self, extent: Extent) -> None:
+        n_rows, empty = extent.n_rows, np.isnan(extent.low)
+        if empty.any():
+            column = int(empty.argmax())
+            names = getattr(self, "feature_names_in_", None)
+            named = "" if names is None else f" ({str(names[column])!r})"
+            raise ValueError(
+                f"column {column}{named} has no value at all: every one of its {n_rows} is "
+                "missing (NaN); leave the column out"
+            )
+        if n_rows < 2:
+            raise ValueError(
+                f"a mixture needs at least 2 rows with a positive weight, got n_samples={n_rows}"
+            )
+        if n_rows < self.n_components:
+            raise ValueError(
+                f"n_components={self.n_components} needs at least as many rows with a positive "
+                f"weight, got n_samples={n_rows}; lower n_components"
+            )
+
+    def _floor(self, source: Source, units: Units) -> float:
+        """Return the eigenvalue floor: the user's, or what rounding still resolves."""
+        unit = 1.0
+        if self.scaling == "none":
+            variances = mean_and_deviation(source, source.extent)[1] ** 2
+            unit = float(variances[variances > 0].min(initial=variances.max() or 1.0))
+        floor = max(float(self.reg_covar), _RESOLUTION[source.dtype] * unit)
+        lowest = float(units.scale.min()) ** 2 * floor
+        if lowest < _SMALLEST_VARIANCE:
+            raise ValueError(
+                f"reg_covar={self.reg_covar} allows variances of {lowest:.3g} in the units of X, "
+                "whose inverses leave the range of float64; raise reg_covar or rescale X"
+            )
+        return floor
+
+    def _settings(self, floor: float, units: Units, noise: Noise | None) -> Settings:
+        shape = (
+            len(self.weights_) if self._automatic else int(self.n_components),
+            len(units.scale),
+        )
+        fixed = check_fixed(self.fixed, self._structure, shape)
+        if fixed is not None:
+            fixed = fixed.inward(units.centre, units.scale)
+        if noise is not None:
+            component = noise.component(shape[0])
+            fixed = component if fixed is None else fixed.joined(component)
+        return Settings(
+            n_components=shape[0] if noise is None else shape[0] + 1,
+            structure=self._structure,
+            dof=START if self.family == "student" else None,
+            floor=floor,
+            tol=float(self.tol),
+            max_iter=int(self.max_iter),
+            max_time=self.max_time,
+            n_init=1 if self._goes_on() else int(self.n_init),
+            fixed=fixed,
+        )
+
+    def _goes_on(self) -> bool:
+        """Whether this fit starts from the last one's mixture."""
+        mixture = getattr(self, "mixture_", None)
+        shape = (self.n_components, self.n_features_in_)
+        return bool(self.warm_start and mixture is not None and mixture.means.shape == shape)
+
+    def _start(self, source: Source, units: Units) -> Start:
+        if self._goes_on():
+            last = units.inward(self.mixture_)
+            return starts.GivenParameters(
+                starts.normal, last.weights, last.means, last.covariances, last.dof
+            )
+        base = starts.from_user(self.init_params, source, units, self.n_components)
+        shape = (self.n_components, self.n_features_in_)
+        weights, means, covariances = check_given(
+            self.weights_init, self.means_init, self.precisions_init, self._structure, shape
+        )
+        if weights is None and means is None and covariances is None:
+            return base
+        if means is not None:
+            means = (means - units.centre) / units.scale
+        if covariances is not None:
+            covariances = covariances / units.scale[:, None] / units.scale
+        return starts.GivenParameters(base, weights, means, covariances)
+
+    def _keep(self, run: Run, units: Units, dtype: np.dtype[Any]) -> None:
+        """Take over the run's result, in the user's units."""
+        mixture, noise = run.mixture, None
+        if self.noise:
+            mixture, noise = Noise.split(run.mixture)
+        self._keep_parameters(mixture, units, dtype, noise)
+        self.n_samples_seen_ = run.engine.n_rows
+        self._stream = None
+        if noise is None and mixture.dof is None:
+            self._stream = Stream.after(units, mixture, run.log_likelihood, self.n_samples_seen_)
+        self.lower_bound_ = run.log_likelihood - run.offset
+        trace = run.best_ascent
+        self.lower_bounds_ = [value - run.offset for value in trace.up_to(run.log_likelihood)]
+        self.n_iter_ = max(1, max(trace.points, len(self.lower_bounds_)) - 1)
+        self.converged_ = run.converged
+        self.n_reseeded_ = run.reseeded
+        self.n_raised_ = run.raised
+
+    def _keep_parameters(
+        self, mixture: Mixture, units: Units, dtype: np.dtype[Any], noise: Noise | None = None
+    ) -> None:
+        """Take over a mixture in units, in the user's, and noise."""
+        for name in ("noise_", "dof_"):
+            self.__dict__.pop(name, None)
+        share = 1.0
+        if noise is not None:
+            self.noise_ = noise.outward(units.centre, units.scale)
+            share -= noise.weight
+        names = getattr(self, "feature_names_in_", None)
+        self.mixture_ = mixture = units.outward(
+            mixture, None if names is None else tuple(str(name) for name in names)
+        )
+        self._dtype = dtype
+        if mixture.dof is not None:
+            self.dof_ = np.array(mixture.dof)
+        collapse, precisions = self._structure.collapse, mixture.precisions
+        outside = _narrow if dtype == np.float32 and _fits(mixture, precisions) else np.array
+        self.weights_ = outside(share * mixture.weights)
+        self.means_ = outside(mixture.means)
+        self.covariances_ = outside(collapse(mixture.covariances))
+        self.precisions_ = outside(collapse(precisions))
+        # scikit-learn's factor U is upper triangular with U Uᵀ = Σ⁻¹.
+        factors = np.swapaxes(mixture.whitening, 1, 2)
+        self.precisions_cholesky_ = outside(collapse(factors))
+
+    def _warn(self, run: Run, method: Method) -> None:
+        """Say what the user should know of the fit."""
+        if run.best_ascent.reseeded:
+            warnings.warn(
+                f"components {sorted(set(run.best_ascent.reseeded))} lost all their rows and "
+                "were re-seeded from others; fewer components may fit these rows as well",
+                UserWarning,
+                stacklevel=3,
+            )
+        # A method that returns its last point, or a fit cut short, did not promise to converge.
+        if not run.converged and self.max_time is None and method.keeps_best:
+            warnings.warn(
+                f"EM did not converge to tol={self.tol} within max_iter={self.max_iter} steps; "
+                "raise max_iter or tol",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+
+def _fits(mixture: Mixture, precisions: Array) -> bool:
+    """Whether float32 can hold the parameters of a mixture."""
+    limits = np.finfo(np.float32)
+    variances = np.diagonal(mixture.covariances, axis1=1, axis2=2)
+    largest = max(np.abs(a).max() for a in (mixture.means, variances, precisions))
+    return bool(variances.min() > limits.tiny and largest < limits.max)
+
+
+def _narrow(values: Array) -> FloatArray:
+    return values.astype(np.float32)

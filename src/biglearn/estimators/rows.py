@@ -1,0 +1,179 @@
+"""What a fitted mixture says of rows, wherever they live: the estimator's other half."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from biglearn._types import Array, FloatArray, IntArray
+from biglearn.engines import Source, Wishes, open_source
+from biglearn.engines.rows.totals import totals
+from biglearn.estimators.columns import check_columns
+from biglearn.model.checks import check_number
+from biglearn.model.mixture import Mixture
+from biglearn.model.noise import Noise, NoisyMixture
+from biglearn.model.structures import Structure
+
+
+class RowsMixin:
+    """Opening rows, and the methods that ask a fitted mixture about them."""
+
+    engine: Any
+    n_threads: int | None
+    verbose: int
+    random_state: Any
+    mixture_: Mixture
+    noise: bool
+    noise_: Noise
+    _dtype: np.dtype[Any]
+
+    def _open(
+        self,
+        X: Any,
+        sample_weight: ArrayLike | None = None,
+        *,
+        labels: ArrayLike | None = None,
+        reset: bool = False,
+    ) -> Source:
+        """Return checked rows and the engine for them."""
+        names = None if reset else getattr(self, "feature_names_in_", None)
+        wishes = Wishes(
+            engine=self.engine,
+            sample_weight=sample_weight,
+            labels=labels,
+            noise=self.noise,
+            features=None if names is None else tuple(names),
+            n_threads=self.n_threads,
+        )
+        source = open_source(X, wishes)
+        check_columns(self, source.header, reset=reset)
+        if self.verbose and reset:
+            print(f"engine: {source.label}")
+        return source
+
+    def _fitted(self, X: ArrayLike) -> tuple[Source, Mixture | NoisyMixture]:
+        """Return checked rows and the distribution, or say that there is none yet."""
+        check_is_fitted(self)
+        return self._open(X), self._distribution
+
+    @property
+    def _distribution(self) -> Mixture | NoisyMixture:
+        """The mixture, with its noise if it has any."""
+        noise = getattr(self, "noise_", None)
+        return self.mixture_ if noise is None else NoisyMixture(self.mixture_, noise)
+
+    def score_samples(self, X: ArrayLike) -> Any:
+        """Return the log-density of each row, shape (N,)."""
+        source, mixture = self._fitted(X)
+        dtype = source.dtype  # and not the source, for rules travel to where the rows are
+
+        def rule(rows: FloatArray) -> FloatArray:
+            with np.errstate(over="ignore"):  # what float32 cannot hold is -inf
+                return mixture.log_density(rows).astype(dtype)
+
+        return source.map(rule)
+
+    def score(self, X: ArrayLike, y: Any = None) -> float:
+        """Return the mean log-likelihood per row."""
+        n_rows, log_likelihood, _ = self._totals(X)
+        return float(log_likelihood / n_rows)
+
+    def predict(self, X: ArrayLike) -> Any:
+        """Return the component of largest responsibility of each row, shape (N,).
+
+        It is -1 for a row that is more likely noise.
+        """
+        source, mixture = self._fitted(X)
+        return source.map(lambda rows: mixture.labels(rows))
+
+    def predict_proba(self, X: ArrayLike) -> Any:
+        """Return the responsibilities, shape (N, K), or (N, K + 1) with the noise last."""
+        source, mixture = self._fitted(X)
+        dtype = source.dtype
+        return source.map(lambda rows: mixture.responsibilities(rows).astype(dtype))
+
+    def impute(self, X: ArrayLike, how: str = "mean", n: int = 1, random_state: Any = None) -> Any:
+        """Fill the missing values of rows from what the mixture says of them.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D)
+            NaN is missing; everything else is returned untouched.
+        how : {"mean", "mode", "sample"}, default="mean"
+            The conditional expectation, the conditional mean within the component
+            most responsible for the row, or a draw; see `Mixture.impute`.
+        n : int, default=1
+            Number of draws, for multiple imputation.
+        random_state : int, RandomState instance or None, default=None
+            Of the draws; that of the estimator where left out.
+
+        Returns
+        -------
+        array of shape (N, D), or (n, N, D) for draws
+        """
+        source, _ = self._fitted(X)
+        mixture = self.mixture_  # what is missing of noise, nothing can tell
+        state = self.random_state if random_state is None else random_state
+        rng = np.random.default_rng(check_random_state(state).randint(2**31, size=4))
+
+        def rule(rows: FloatArray) -> FloatArray:
+            filled = mixture.impute(rows, how=how, n=n, rng=rng).astype(source.dtype)
+            return np.moveaxis(filled, 0, 1) if how == "sample" else filled
+
+        filled = source.map(rule)
+        return filled.swapaxes(0, 1) if how == "sample" else filled
+
+    def sample(self, n_samples: int = 1) -> tuple[FloatArray, IntArray]:
+        """Draw rows, ordered by component as in scikit-learn.
+
+        Returns
+        -------
+        X : array of shape (n_samples, D)
+        y : array of shape (n_samples,)
+            Component of each row, -1 for noise.
+        """
+        check_is_fitted(self)
+        check_number("n_samples", n_samples, low=1, integer=True)
+        rows, labels = self._distribution.sample(int(n_samples), self._generator())
+        order = np.argsort(labels, kind="stable")
+        return rows[order].astype(self._dtype), labels[order]
+
+    @property
+    def _structure(self) -> Structure:
+        raise NotImplementedError
+
+    def _n_parameters(self) -> int:
+        n_components, n_features = self.mixture_.n_components, self.mixture_.n_features
+        covariances = self._structure.n_parameters(n_components, n_features)
+        more = bool(self.noise) + (0 if self.mixture_.dof is None else n_components)
+        return covariances + n_components * n_features + n_components - 1 + more
+
+    def _totals(self, X: ArrayLike, *, entropy: bool = False) -> Array:
+        """Return N, the log-likelihood and (if asked) the entropy of the responsibilities."""
+        return totals(*self._fitted(X), entropy=entropy)
+
+    def bic(self, X: ArrayLike) -> float:
+        """Return the Bayesian information criterion on X; lower is better."""
+        n_rows, log_likelihood, _ = self._totals(X)
+        return float(self._n_parameters() * np.log(n_rows) - 2 * log_likelihood)
+
+    def aic(self, X: ArrayLike) -> float:
+        """Return the Akaike information criterion on X; lower is better."""
+        _, log_likelihood, _ = self._totals(X)
+        return float(2 * self._n_parameters() - 2 * log_likelihood)
+
+    def icl(self, X: ArrayLike) -> float:
+        """Return the integrated completed likelihood on X; lower is better.
+
+        BIC plus twice the entropy of the responsibilities, so that overlapping
+        components cost (Biernacki, Celeux and Govaert, IEEE PAMI 22, 2000).
+        """
+        return self.bic(X) + 2 * float(self._totals(X, entropy=True)[2])
+
+    def _generator(self) -> np.random.Generator:
+        state = check_random_state(self.random_state)
+        return np.random.default_rng(state.randint(2**31, size=4))

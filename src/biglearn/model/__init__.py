@@ -1,0 +1,1 @@
+"""The mathematics of mixtures: components, views, moments, constraints."""

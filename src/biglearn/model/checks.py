@@ -1,0 +1,137 @@
+"""Checks of parameters that the user gives: each says what was wrong and what to do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from biglearn._types import Array
+from biglearn.model.fixed import Fixed
+from biglearn.model.linalg import symmetrise
+from biglearn.model.structures import Structure
+
+
+def check_fixed(fixed: Any, structure: Structure, shape: tuple[int, int]) -> Fixed | None:
+    """Check the parameters that are to stay; NaN stands for what is estimated."""
+    if fixed is None:
+        return None
+    known = ("weights", "means", "covariances")
+    if not isinstance(fixed, Mapping) or not fixed or not set(fixed) <= set(known):
+        raise ValueError(
+            f"fixed must be a dictionary with some of {list(known)}, got "
+            + (f"the keys {list(fixed)}" if isinstance(fixed, Mapping) else repr(fixed))
+        )
+    weights = _partly("weights", fixed, shape[:1])
+    free, sum_of_given = np.isnan(weights), float(np.nansum(weights))
+    if (
+        (weights[~free] < 0).any()
+        or sum_of_given > 1 + 1e-6
+        or (not free.any() and sum_of_given < 1 - 1e-6)
+    ):
+        raise ValueError(
+            "fixed['weights'] must be at least 0 and sum to 1, or to less where some are NaN, "
+            f"got sum {sum_of_given}"
+        )
+    means = _partly("means", fixed, shape)
+    given = _partly("covariances", fixed, structure.shape(*shape), whole=structure.is_shared)
+    covariances = structure.expand(given, *shape)
+    held = covariances[~np.isnan(covariances[:, 0, 0])]
+    if len(held):
+        _check_definite("fixed['covariances']", held)
+    return Fixed(weights, means, covariances)
+
+
+def _partly(
+    name: str, fixed: Mapping[str, Any], shape: tuple[int, ...], *, whole: bool = False
+) -> Array:
+    """Return an array of which whole components may be NaN, and are if it is left out."""
+    array = np.array(fixed.get(name, np.full(shape, np.nan)), dtype=np.float64)
+    if array.shape != shape:
+        raise ValueError(f"fixed[{name!r}] must have shape {shape}, got {array.shape}")
+    missing = np.isnan(array.reshape(1 if whole else shape[0], -1))
+    if np.isinf(array).any() or (missing.any(axis=1) & ~missing.all(axis=1)).any():
+        raise ValueError(
+            f"fixed[{name!r}] must hold finite numbers, or NaN for all of a component that is to "
+            "be estimated"
+        )
+    return array
+
+
+def check_number(
+    name: str, value: Any, *, low: float, integer: bool = False, above: bool = False
+) -> None:
+    """Refuse a parameter that is not finite, or below (`above`: not above) `low`."""
+    kinds = (int, np.integer) if integer else (int, float, np.integer, np.floating)
+    ok = isinstance(value, kinds) and not isinstance(value, bool | np.bool_)
+    if not ok or not math.isfinite(value) or not (value > low if above else value >= low):
+        kind = "an integer" if integer else "a finite number"
+        bound = f"above {low}" if above else f"at least {low}"
+        raise ValueError(f"{name} must be {kind} {bound}, got {value!r}")
+
+
+def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    """Refuse a parameter that is not one of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {list(choices)}, got {value!r}")
+
+
+def check_given(
+    weights: ArrayLike | None,
+    means: ArrayLike | None,
+    precisions: ArrayLike | None,
+    structure: Structure,
+    shape: tuple[int, int],
+) -> tuple[Array | None, Array | None, Array | None]:
+    """Check given starting parameters; return weights, means and covariances.
+
+    Precisions come in scikit-learn's shape for the structure and leave
+    as covariances of shape (K, D, D).
+    """
+    given_weights = _shaped("weights_init", weights, (shape[0],))
+    if given_weights is not None and (
+        (given_weights < 0).any() or abs(given_weights.sum() - 1) > 1e-6
+    ):
+        raise ValueError(
+            f"weights_init must be at least 0 and sum to 1, got sum {given_weights.sum()}"
+        )
+    given_means = _shaped("means_init", means, shape)
+    if precisions is None:
+        return given_weights, given_means, None
+    matrices = check_structure("precisions_init", precisions, structure, shape)
+    _check_definite("precisions_init", matrices)
+    return given_weights, given_means, symmetrise(np.asarray(np.linalg.inv(matrices)))
+
+
+def _check_definite(name: str, matrices: Array) -> None:
+    """Refuse matrices, (K, D, D), of which one is not symmetric and positive definite."""
+    lowest = np.linalg.eigvalsh(matrices)[:, 0]
+    skew = np.abs(matrices - np.swapaxes(matrices, 1, 2)).max()
+    if (lowest <= 0).any() or skew > 1e-6 * np.abs(matrices).max():
+        raise ValueError(
+            f"{name} must be symmetric and positive definite, "
+            f"got a smallest eigenvalue of {lowest.min():.3g}"
+        )
+
+
+def check_structure(
+    name: str, values: ArrayLike, structure: Structure, shape: tuple[int, int]
+) -> Array:
+    """Check covariances or precisions in scikit-learn's shape; return shape (K, D, D)."""
+    array = _shaped(name, values, structure.shape(*shape))
+    assert array is not None
+    return structure.expand(array, *shape)
+
+
+def _shaped(name: str, value: ArrayLike | None, shape: tuple[int, ...]) -> Array | None:
+    if value is None:
+        return None
+    array = np.array(value, dtype=np.float64)
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite, got NaN or infinity")
+    return array

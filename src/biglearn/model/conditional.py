@@ -1,0 +1,157 @@
+"""Conditionals of a mixture, for one condition or for many rows at once."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from biglearn._types import Array, IntArray
+from biglearn.model.densities import normalise
+from biglearn.model.linalg import symmetrise
+from biglearn.model.student import scales, spread, tails
+
+if TYPE_CHECKING:
+    from biglearn.model.mixture import Mixture
+
+
+class ConditionalMixture:
+    """p(rest | given) of a mixture, one conditional mixture for each row.
+
+    Each component conditions like a Gaussian, its weight becomes its
+    responsibility for the given values; the covariances do not depend on the
+    values but for a factor, so N conditionals share them.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        The joint distribution.
+    given : array of shape (d,)
+        Column numbers of the given features.
+    values : array of shape (N, d)
+        Their values, one row for each conditional.
+
+    Attributes
+    ----------
+    weights : array of shape (N, K)
+    means : array of shape (N, K, D - d)
+    covariances : array of shape (K, D - d, D - d)
+    factors : array of shape (N, K)
+        By which the covariances of a row are multiplied: 1 for Gaussians, and
+        (ν + δ) / (ν + d) for Student-t components at distance δ from what is given.
+    dof : array of shape (K,) or None
+        ν + d.
+    feature_names : tuple of str or None
+        Of the features that remain.
+    """
+
+    def __init__(self, mixture: Mixture, given: IntArray, values: Array) -> None:
+        rest = np.setdiff1d(np.arange(mixture.n_features), given)
+        if not len(rest):
+            raise ValueError("all features are given, so none is left to condition")
+        if values.ndim != 2 or values.shape[1] != len(given):
+            raise ValueError(f"given must have shape (N, {len(given)}), got {values.shape}")
+        if not np.isfinite(values).all():
+            row, column = np.argwhere(~np.isfinite(values))[0]
+            raise ValueError(
+                f"given values must be finite, got {values[row, column]} "
+                f"in row {row}, column {column}"
+            )
+        self._mixture = mixture
+        marginal = type(mixture).trusted(
+            mixture.weights,
+            mixture.means[:, given],
+            mixture.covariances[:, given[:, None], given],
+            dof=mixture.dof,
+        )
+        # With the given features first, the factor L of Σ holds everything:
+        # Σ_rg Σ_gg⁻¹ = L_rg L_gg⁻¹, and Σ_rr - Σ_rg Σ_gg⁻¹ Σ_gr = L_rr L_rrᵀ,
+        # which unlike the difference cannot lose its definiteness.
+        order, size = np.concatenate([given, rest]), len(given)
+        factors = np.linalg.cholesky(mixture.covariances[:, order[:, None], order])
+        gain = factors[:, size:, :size] @ marginal.whitening
+        within: Array = np.asarray(factors[:, size:, size:], dtype=np.float64)
+        self.weights: Array = marginal.responsibilities(values)
+        shift = values[:, None, :] - marginal.means
+        self.means: Array = mixture.means[:, rest] + np.einsum("kij,nkj->nki", gain, shift)
+        self.covariances: Array = symmetrise(within @ np.swapaxes(within, 1, 2))
+        self.dof: Array | None = None
+        self.factors: Array = np.ones(self.weights.shape)
+        if mixture.dof is not None:
+            self.dof = mixture.dof + size
+            apart = np.einsum("kij,nkj->nki", marginal.whitening, shift)
+            self.factors = (mixture.dof + (apart**2).sum(axis=2)) / self.dof
+        names = mixture.feature_names
+        self.feature_names = None if names is None else tuple(names[i] for i in rest)
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    def __getitem__(self, row: int) -> Mixture:
+        """Return the conditional mixture of one row."""
+        return type(self._mixture).trusted(
+            self.weights[row].copy(),
+            self.means[row].copy(),
+            self.factors[row, :, None, None] * self.covariances,
+            self.feature_names,
+            None if self.dof is None else self.dof.copy(),
+        )
+
+    @property
+    def mean(self) -> Array:
+        """Conditional means, shape (N, D - d)."""
+        return np.asarray(np.einsum("nk,nki->ni", self.weights, self.means))
+
+    @property
+    def covariance(self) -> Array:
+        """Conditional covariances, shape (N, D - d, D - d)."""
+        centred = self.means - self.mean[:, None, :]
+        shares = self.weights * self.factors * spread(self.dof)
+        within = np.einsum("nk,kij->nij", shares, self.covariances)
+        return np.asarray(within + np.einsum("nk,nki,nkj->nij", self.weights, centred, centred))
+
+    @cached_property
+    def _centred(self) -> Mixture:
+        """The components about their own means, equally weighted."""
+        n_components, size, _ = self.covariances.shape
+        weights = np.full(n_components, 1.0 / n_components)
+        return type(self._mixture).trusted(
+            weights, np.zeros((n_components, size)), self.covariances.copy()
+        )
+
+    def log_density(self, Y: ArrayLike) -> Array:
+        """Return log p(y_n | given_n), shape (N,), of one value for each row."""
+        values = np.asarray(Y, dtype=np.float64)
+        if values.shape != (len(self), self.means.shape[2]):
+            raise ValueError(
+                f"Y must have shape {(len(self), self.means.shape[2])}, got {values.shape}"
+            )
+        whitened = np.einsum(
+            "kij,nkj->nki", self._centred.whitening, values[:, None, :] - self.means
+        )
+        with np.errstate(divide="ignore"):
+            top = np.log(self.weights) + self._centred.half_log_det
+        size = values.shape[1]
+        top -= 0.5 * size * np.log(2 * np.pi * self.factors)
+        log_joint = top - 0.5 * (whitened**2).sum(axis=2) / self.factors
+        if self.dof is not None:
+            tails(log_joint.T, top.T, self.dof, size)
+        return np.asarray(normalise(log_joint.T))
+
+    def sample(self, rng: np.random.Generator | int | None = None) -> Array:
+        """Draw one value for each row, shape (N, D - d)."""
+        rng = np.random.default_rng(rng)
+        cumulative = self.weights.cumsum(axis=1)
+        draws = rng.random((len(self), 1)) * cumulative[:, -1:]
+        labels = (cumulative < draws).sum(axis=1)
+        factors = np.linalg.cholesky(self.covariances)[labels]
+        everyone = np.arange(len(self))
+        noise = rng.standard_normal((len(self), self.means.shape[2]))
+        stretch = self.factors[everyone, labels]
+        if self.dof is not None:
+            stretch = stretch / scales(self.dof[labels], (len(self),), rng)
+        noise *= np.sqrt(stretch)[:, None]
+        means = self.means[everyone, labels]
+        return np.asarray(means + np.einsum("nij,nj->ni", factors, noise))

@@ -1,0 +1,208 @@
+"""Component densities over a block of rows, and the sums of its moments.
+
+Rows come as a block of shape (d, b), features first, so that every operation
+runs along contiguous memory.  Two forms give the same numbers:
+
+* quadratic: log π_k N(y; μ_k, Σ_k) is linear in φ(y) = (pairs y_i y_j, y, 1), so
+  the E-step is one matrix product Θ Φ and the M-step another, R Φᵀ;
+* whitened: ½‖W_k (y - μ_k)‖², which costs twice the arithmetic but neither
+  builds Φ nor cancels where a covariance is nearly singular.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+
+from biglearn._types import Array, FloatArray
+
+_LOG_2PI = float(np.log(2.0 * np.pi))
+
+#: Largest rounding error in a log-density that the quadratic form may cause.
+_QUADRATIC_NOISE = {np.dtype(np.float64): 1e-7, np.dtype(np.float32): 1e-3}
+
+#: Responsibilities below its exponential are raised to it, which changes no sum:
+#: an exponential that underflows costs several times one that does not.
+LEAST_EXPONENT = {np.dtype(np.float64): -300.0, np.dtype(np.float32): -60.0}
+
+#: Stands for -inf where that must be finite.
+LOWEST = {np.dtype(t): 0.5 * float(np.finfo(t).min) for t in (np.float64, np.float32)}
+
+
+class Parameters(Protocol):
+    """What a density needs to know of a mixture of K components over d dimensions."""
+
+    @property
+    def weights(self) -> Array:
+        """Weights π, shape (K,)."""
+        ...
+
+    @property
+    def means(self) -> Array:
+        """Means μ, shape (K, d)."""
+        ...
+
+    @property
+    def whitening(self) -> Array:
+        """Lower triangular W_k with W Σ Wᵀ = I, shape (K, d, d)."""
+        ...
+
+    @property
+    def dof(self) -> Array | None:
+        """Degrees of freedom of Student-t components, shape (K,); None for Gaussians."""
+        ...
+
+    @property
+    def half_log_det(self) -> Array:
+        """½ log|Σ_k⁻¹|, shape (K,)."""
+        ...
+
+
+def log_normaliser(parameters: Parameters) -> Array:
+    """Return log π_k + ½ log|Σ_k⁻¹| - d/2 log 2π, shape (K,)."""
+    with np.errstate(divide="ignore"):  # an empty component has log-weight -inf
+        log_weights = np.log(parameters.weights)
+    size = parameters.means.shape[1]
+    return np.asarray(log_weights + parameters.half_log_det - 0.5 * size * _LOG_2PI)
+
+
+class WhitenedDensity:
+    """log π_k N(y) through whitened differences: accurate for every covariance."""
+
+    def __init__(self, parameters: Parameters, dtype: np.dtype[np.floating]) -> None:
+        whitening, means = parameters.whitening, parameters.means
+        n_components, size, _ = whitening.shape
+        self._shape = (n_components, size)
+        self._whitening = whitening.reshape(n_components * size, size).astype(dtype)
+        centre = np.einsum("kij,kj->ki", whitening, means)
+        self._centre = centre.reshape(-1, 1).astype(dtype)
+        self._constant = log_normaliser(parameters)[:, None].astype(dtype)
+
+    def log_joint(self, rows: FloatArray) -> FloatArray:
+        """Return log π_k N(y_n) of a block (d, b), shape (K, b)."""
+        whitened = self._whitening @ rows
+        whitened -= self._centre
+        np.multiply(whitened, whitened, out=whitened)
+        distances = whitened.reshape(*self._shape, rows.shape[1]).sum(axis=1)
+        distances *= -0.5
+        distances += self._constant
+        return np.asarray(distances)
+
+
+class QuadraticDensity:
+    """log π_k N(y) as one product with the quadratic features."""
+
+    def __init__(self, parameters: Parameters, pairs: Pairs, dtype: np.dtype[np.floating]) -> None:
+        whitening, means = parameters.whitening, parameters.means
+        precisions = np.swapaxes(whitening, 1, 2) @ whitening
+        linear = np.einsum("kij,kj->ki", precisions, means)
+        constant = log_normaliser(parameters) - 0.5 * np.einsum("ki,ki->k", linear, means)
+        constant = np.maximum(constant, LOWEST[dtype])  # -inf times 0 is NaN within BLAS
+        quadratic = -precisions[:, pairs.left, pairs.right]
+        quadratic[:, pairs.left == pairs.right] *= 0.5
+        self._theta = np.concatenate([quadratic, linear, constant[:, None]], axis=1).astype(dtype)
+
+    def log_joint(self, features: FloatArray) -> FloatArray:
+        """Return log π_k N(y_n) of the features of a block (P, b), shape (K, b)."""
+        return np.asarray(self._theta @ features)
+
+
+def quadratic_is_accurate(parameters: Parameters, dtype: np.dtype[np.floating]) -> bool:
+    """Whether the quadratic form's cancellation stays harmless.
+
+    Near component k its terms are of size λ_max(Σ_k⁻¹)(‖μ_k‖² + d), of which
+    the rounding unit is lost.
+    """
+    means = parameters.means
+    sharpness = (parameters.whitening**2).sum(axis=(1, 2))
+    size = sharpness * ((means**2).sum(axis=1) + means.shape[1])
+    return bool(np.finfo(dtype).eps * size.max() < _QUADRATIC_NOISE[np.dtype(dtype)])
+
+
+class Pairs:
+    """The products y_i y_j that a covariance structure needs.
+
+    All pairs i <= j, or the squares alone where covariances are diagonal.
+    """
+
+    def __init__(self, size: int, *, diagonal: bool = False) -> None:
+        self.size = size
+        self.diagonal = diagonal
+        if diagonal:
+            self.left = self.right = np.arange(size)
+        else:
+            self.left, self.right = np.triu_indices(size)
+
+    @classmethod
+    @lru_cache(maxsize=64)
+    def of(cls, size: int, *, diagonal: bool = False) -> Pairs:
+        """Return the pairs of a size, made once."""
+        return cls(size, diagonal=diagonal)
+
+    @property
+    def n_features(self) -> int:
+        """Number P of features: the pairs, the rows themselves, and 1."""
+        return len(self.left) + self.size + 1
+
+    def fill(self, rows: FloatArray, out: FloatArray) -> FloatArray:
+        """Write the features of a block (d, b) into `out`, shape (P, b)."""
+        if self.diagonal:
+            np.multiply(rows, rows, out=out[: self.size])
+        else:
+            start = 0
+            for i in range(self.size):
+                stop = start + self.size - i
+                np.multiply(rows[i], rows[i:], out=out[start:stop])
+                start = stop
+        out[-self.size - 1 : -1] = rows
+        out[-1] = 1.0
+        return out
+
+    def unpack(self, sums: Array) -> tuple[Array, Array, Array]:
+        """Split sums over the features, (K, P), into counts, first and second moments."""
+        second = np.zeros((len(sums), self.size, self.size))
+        n_pairs = len(self.left)
+        second[:, self.left, self.right] = sums[:, :n_pairs]
+        second[:, self.right, self.left] = sums[:, :n_pairs]
+        return sums[:, -1].copy(), sums[:, n_pairs:-1].copy(), second
+
+
+def outer_sums(responsibilities: FloatArray, rows: FloatArray) -> Array:
+    """Sum over a block in the order of the features, without building them, (K, P)."""
+    size = len(rows)
+    left, right = np.triu_indices(size)
+    sums = np.empty((len(responsibilities), len(left) + size + 1))
+    for k, weight in enumerate(responsibilities):
+        sums[k, : len(left)] = ((rows * weight) @ rows.T)[left, right]
+    sums[:, len(left) : -1] = responsibilities @ rows.T
+    sums[:, -1] = responsibilities.sum(axis=1, dtype=np.float64)
+    return sums
+
+
+def normalise(log_joint: FloatArray, background: FloatArray | None = None) -> FloatArray:
+    """Turn log π_k N(y_n), shape (K, b), into responsibilities in place.
+
+    Returns log p(y_n), shape (b,).  A row that no component reaches
+    (all -inf) keeps log-density -inf and equal responsibilities.  With a
+    background, shape (b,), that log-density is part of p(y_n) and takes its
+    share of every row.
+    """
+    highest = log_joint.max(axis=0)
+    if background is not None:
+        highest = np.maximum(highest, background)
+    lost = np.isneginf(highest)
+    if lost.any():
+        log_joint[:, lost] = 0.0
+        highest[lost] = 0.0
+    log_joint -= highest
+    np.maximum(log_joint, LEAST_EXPONENT[log_joint.dtype], out=log_joint)
+    np.exp(log_joint, out=log_joint)
+    total = log_joint.sum(axis=0)
+    if background is not None:
+        total += np.exp(np.maximum(background - highest, LEAST_EXPONENT[log_joint.dtype]))
+    log_joint /= total
+    log_density = highest + np.log(total)
+    log_density[lost] = -np.inf
+    return np.asarray(log_density)

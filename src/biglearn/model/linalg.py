@@ -1,0 +1,133 @@
+"""Batched linear algebra on stacks of symmetric matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from biglearn._types import Array, BoolArray
+from biglearn.kernels import triangles
+
+_TINY = float(np.finfo(np.float64).tiny)
+
+#: Relative size below which an eigenvalue counts as rounding noise.
+_NOISE = 1e-13
+
+#: Up to this size compiled loops are faster than LAPACK.
+_SMALL = 96
+
+#: Triangular matrices up to this size are inverted by the general solver.
+_SOLVED = 64
+
+
+def symmetrise(matrices: Array) -> Array:
+    """Return the symmetric part of a stack of matrices, shape (..., D, D)."""
+    return 0.5 * (matrices + np.swapaxes(matrices, -1, -2))
+
+
+def floor_eigenvalues(covariances: Array, floor: float) -> tuple[Array, int]:
+    """Raise every eigenvalue below `floor` to it; keep the eigenvectors.
+
+    This is the maximiser of the expected log-likelihood among covariances
+    whose eigenvalues are all at least `floor`.  A floor of zero still lifts
+    eigenvalues that are lost in rounding, so that a Cholesky factor exists.
+
+    Returns the covariances, shape (K, D, D), and how many eigenvalues rose.
+    """
+    n_features = covariances.shape[-1]
+    least = max(floor, _TINY)
+    if n_features == 1:
+        return np.maximum(covariances, least), int((covariances < least * (1 - 1e-9)).sum())
+    touched = _indefinite(covariances - floor * np.eye(n_features))
+    if not touched:
+        return covariances, 0
+    values, vectors = np.linalg.eigh(covariances[touched])
+    lowest = np.maximum(least, _NOISE * values[:, -1:])
+    raised = np.maximum(values, lowest)
+    # An eigenvalue at the floor up to rounding is not a repair.
+    n_raised = int((values < lowest * (1 - 1e-9)).sum())
+    floored = covariances.copy()  # sound ones stay as they are, whatever the others need
+    floored[touched] = symmetrise((vectors * raised[:, None, :]) @ np.swapaxes(vectors, 1, 2))
+    return floored, n_raised
+
+
+def _indefinite(matrices: Array) -> list[int]:
+    """Return which matrices have no Cholesky factor, which is far cheaper than eigenvalues."""
+    found = _compiled_factors(matrices)
+    return _halved(matrices, 0) if found is None else np.flatnonzero(~found[1]).tolist()
+
+
+def _halved(matrices: Array, first: int) -> list[int]:
+    """Return which matrices have no Cholesky factor, by halving the stack: mostly all have."""
+    try:
+        np.linalg.cholesky(matrices)
+    except np.linalg.LinAlgError:
+        if len(matrices) == 1:
+            return [first]
+        half = len(matrices) // 2
+        return _halved(matrices[:half], first) + _halved(matrices[half:], first + half)
+    return []
+
+
+def inverse_cholesky(covariances: Array) -> tuple[Array, Array]:
+    """Return W with W Σ Wᵀ = I (lower triangular) and ½ log|Σ⁻¹|.
+
+    Shapes (K, d, d) and (K,).  Raises `numpy.linalg.LinAlgError` where a
+    covariance is not positive definite.
+    """
+    found = _compiled_factors(covariances)
+    if found is None:
+        factors = np.asarray(np.linalg.cholesky(covariances), dtype=np.float64)
+    else:
+        factors, sound = found
+        if not sound.all():
+            raise np.linalg.LinAlgError(f"covariance {sound.argmin()} is not positive definite")
+    half_log_det = -np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
+    return lower_inverse(factors) if found is None else _compiled_inverses(factors), half_log_det
+
+
+def _compiled_factors(matrices: Array) -> tuple[Array, BoolArray] | None:
+    """Return Cholesky factors Uᵀ U and which of them exist; None where LAPACK is better."""
+    loops = triangles() if matrices.shape[-1] <= _SMALL else None
+    if loops is None:
+        return None
+    upper, sound = np.empty(matrices.shape), np.empty(len(matrices), dtype=bool)
+    loops.factorise(np.ascontiguousarray(matrices, dtype=np.float64), upper, sound)
+    return upper, sound
+
+
+def _compiled_inverses(upper: Array) -> Array:
+    """Return U⁻ᵀ of the factors that `_compiled_factors` found."""
+    loops = triangles()
+    assert loops is not None
+    lower = np.empty_like(upper)
+    loops.invert(upper, np.empty(upper.shape[1:]), lower)
+    return lower
+
+
+def lower_inverse(factors: Array) -> Array:
+    """Return the inverses of lower triangular matrices, shape (K, d, d).
+
+    Large ones by halves, as [[A, 0], [B, C]]⁻¹ = [[A⁻¹, 0], [-C⁻¹BA⁻¹, C⁻¹]]: products are
+    much faster than the general solver, which does not know of the zeros.
+    """
+    size = factors.shape[-1]
+    if size <= _SOLVED:
+        identity = np.broadcast_to(np.eye(size), factors.shape)
+        return np.tril(np.linalg.solve(factors, identity))
+    half = size // 2
+    inverse = np.zeros_like(factors)
+    inverse[:, :half, :half] = lower_inverse(factors[:, :half, :half])
+    inverse[:, half:, half:] = lower_inverse(factors[:, half:, half:])
+    across = factors[:, half:, :half] @ inverse[:, :half, :half]
+    inverse[:, half:, :half] = -inverse[:, half:, half:] @ across
+    return inverse
+
+
+def random_rotation(n_features: int, rng: np.random.Generator) -> Array:
+    """Draw a Haar-distributed orthogonal matrix, shape (D, D).
+
+    QR of a Gaussian matrix with the signs of R's diagonal moved into Q
+    (Mezzadri, Notices of the AMS 54(5), 2007).
+    """
+    q, r = np.linalg.qr(rng.standard_normal((n_features, n_features)))
+    return np.asarray(q * np.sign(np.diagonal(r)))

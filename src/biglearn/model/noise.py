@@ -1,0 +1,128 @@
+"""A uniform component for rows that belong to no cluster.
+
+It is the last of K + 1 components, with a constant density 1/V in place of a Gaussian:
+V is the volume of the box that holds the rows (Banfield and Raftery, Biometrics 49,
+1993).  Wherever a Gaussian is needed, as under a rotation, the one with the mean and the
+covariance of the box stands for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from biglearn._types import Array, FloatArray, IntArray
+from biglearn.model.fixed import Fixed
+from biglearn.model.mixture import FromLogJoint, Mixture
+
+#: Shortest side of the box, in the units of an engine.
+_LEAST = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Noise:
+    """A constant density over a box.
+
+    Attributes
+    ----------
+    weight : float
+        Its share of all rows.
+    low, high : array of shape (D,)
+        The box.
+    """
+
+    weight: float
+    low: Array
+    high: Array
+
+    @classmethod
+    def around(cls, low: Array, high: Array) -> Noise:
+        """Return the noise over a box in the units of an engine, of no weight yet.
+
+        A constant column gets a short side, so that there is a volume.
+        """
+        short = np.maximum(_LEAST - (high - low), 0.0) / 2
+        return cls(0.0, low - short, high + short)
+
+    def log_density(self, rows: FloatArray) -> Array:
+        """Return minus the log-volume of the sides of which rows show a value, shape (N,).
+
+        It is the same for rows outside of the box, so that what is far from every
+        cluster is noise wherever it lies.
+        """
+        return np.asarray(-(~np.isnan(rows) @ np.log(self.high - self.low)))
+
+    @classmethod
+    def split(cls, mixture: Mixture) -> tuple[Mixture, Noise]:
+        """Return the Gaussians of a fit of K + 1 components, and the noise."""
+        half = np.sqrt(3.0 * np.diagonal(mixture.covariances[-1]))
+        weights, centre = mixture.weights[:-1], mixture.means[-1]
+        total = weights.sum()
+        shares = weights / total if total > 0 else np.full(len(weights), 1 / len(weights))
+        dof = None if mixture.dof is None else mixture.dof[:-1]
+        gaussians = Mixture.trusted(shares, mixture.means[:-1], mixture.covariances[:-1], dof=dof)
+        return gaussians, cls(float(mixture.weights[-1]), centre - half, centre + half)
+
+    def outward(self, centre: Array, scale: Array) -> Noise:
+        """Return the same in the user's units."""
+        return Noise(self.weight, self.low * scale + centre, self.high * scale + centre)
+
+    def component(self, n_components: int) -> Fixed:
+        """Return what stays as it is in a fit of K + 1 components: the last one's moments."""
+        size = len(self.low)
+        fixed = Fixed(
+            np.full(n_components + 1, np.nan),
+            np.full((n_components + 1, size), np.nan),
+            np.full((n_components + 1, size, size), np.nan),
+        )
+        fixed.means[-1] = (self.low + self.high) / 2
+        fixed.covariances[-1] = np.diag((self.high - self.low) ** 2 / 12)
+        return fixed
+
+
+class NoisyMixture(FromLogJoint):
+    """A mixture of K Gaussians with a uniform component, as a distribution.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        The Gaussians, of weights that sum to one.
+    noise : Noise
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from biglearn import Mixture
+    >>> from biglearn.model.noise import Noise, NoisyMixture
+    >>> noise = Noise(0.1, low=np.array([-10.0]), high=np.array([10.0]))
+    >>> model = NoisyMixture(Mixture([1.0], [[0.0]], [[[1.0]]]), noise)
+    >>> model.responsibilities([[0.0], [5.0]]).round(3)
+    array([[0.986, 0.014],
+           [0.   , 1.   ]])
+    """
+
+    def __init__(self, mixture: Mixture, noise: Noise) -> None:
+        self.mixture, self.noise = mixture, noise
+
+    def log_joint(self, X: ArrayLike) -> Array:
+        """Return the log of weight times density of every component, noise last, (N, K + 1)."""
+        with np.errstate(divide="ignore"):  # there may be no noise
+            share = np.log(self.noise.weight)
+        ours = self.mixture.log_joint(X) + np.log1p(-self.noise.weight)
+        theirs = self.noise.log_density(np.asarray(X, dtype=np.float64)) + share
+        return np.column_stack([ours, theirs])
+
+    def labels(self, X: ArrayLike) -> IntArray:
+        """Return the component of largest responsibility, -1 for noise, shape (N,)."""
+        chosen = self.log_joint(X).argmax(axis=1)
+        return np.where(chosen == self.mixture.n_components, -1, chosen)
+
+    def sample(self, n: int, rng: np.random.Generator) -> tuple[Array, IntArray]:
+        """Draw rows and their components; noise is -1."""
+        rows, labels = self.mixture.sample(n, rng)
+        lost = rng.random(n) < self.noise.weight
+        low, high = self.noise.low, self.noise.high
+        rows[lost] = rng.uniform(low, high, size=(int(lost.sum()), len(low)))
+        return rows, np.where(lost, -1, labels)

@@ -1,0 +1,261 @@
+"""Covariance structures: what a component's covariance may be, as one M-step each.
+
+A structure turns the sample covariances of the components into the likeliest ones
+of its kind, under the eigenvalue floor, and knows scikit-learn's arrays for it.
+Nothing else in the library asks which structure it has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from biglearn._types import Array
+from biglearn.model.factors import fit_factors
+from biglearn.model.linalg import floor_eigenvalues
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Covariances without constraint, and what other structures do otherwise.
+
+    Parameters
+    ----------
+    name : str
+        As `covariance_type` says it.
+    """
+
+    name: str = "full"
+
+    @property
+    def is_diagonal(self) -> bool:
+        """Whether the second moments off the diagonal are not needed."""
+        return False
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether all components have one covariance."""
+        return False
+
+    def fit(self, samples: Array, shares: Array, floor: float) -> tuple[Array, int]:
+        """Return the covariances that maximise the expected log-likelihood.
+
+        Parameters
+        ----------
+        samples : array of shape (K, D, D)
+            Σ r (y - μ)(y - μ)ᵀ / Σ r of each component.
+        shares : array of shape (K,)
+            The components' shares of the rows.
+        floor : float
+            Smallest eigenvalue.
+
+        Returns
+        -------
+        covariances : array of shape (K, D, D)
+        n_raised : int
+            Eigenvalues that the floor raised.
+        """
+        return floor_eigenvalues(self._project(samples, shares), floor)
+
+    def _project(self, samples: Array, shares: Array) -> Array:
+        """Return the likeliest covariances without a floor."""
+        return samples
+
+    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        """Return the shape of scikit-learn's arrays."""
+        return n_components, n_features, n_features
+
+    def expand(self, values: Array, n_components: int, n_features: int) -> Array:
+        """Turn scikit-learn's array of covariances or precisions into shape (K, D, D)."""
+        return values
+
+    def collapse(self, matrices: Array) -> Array:
+        """Turn matrices of shape (K, D, D) into scikit-learn's array."""
+        return matrices
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Return how many free numbers the covariances hold."""
+        return n_components * n_features * (n_features + 1) // 2
+
+    def rows_needed(self, n_features: int) -> int:
+        """Return how many rows of its own a component needs for a covariance."""
+        return n_features + 1
+
+
+class Tied(Structure):
+    """One covariance for all components: the weighted average."""
+
+    @property
+    def is_shared(self) -> bool:
+        """All components have one covariance."""
+        return True
+
+    def _project(self, samples: Array, shares: Array) -> Array:
+        shared = np.einsum("k,kij->ij", shares, samples)
+        return np.broadcast_to(shared, samples.shape).copy()
+
+    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        """Return (D, D)."""
+        return n_features, n_features
+
+    def expand(self, values: Array, n_components: int, n_features: int) -> Array:
+        """Repeat the one matrix."""
+        return np.tile(values, (n_components, 1, 1))
+
+    def collapse(self, matrices: Array) -> Array:
+        """Return the one matrix."""
+        return np.asarray(matrices[0])
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Return D (D + 1) / 2."""
+        return n_features * (n_features + 1) // 2
+
+    def rows_needed(self, n_features: int) -> int:
+        """Return 1: the covariance is that of all rows."""
+        return 1
+
+
+class Diagonal(Structure):
+    """Features that are independent within a component: the diagonal."""
+
+    @property
+    def is_diagonal(self) -> bool:
+        """The variances are enough."""
+        return True
+
+    def _project(self, samples: Array, shares: Array) -> Array:
+        variances = self._variances(np.diagonal(samples, axis1=1, axis2=2))
+        return np.asarray(variances[:, :, None] * np.eye(samples.shape[-1]))
+
+    def _variances(self, variances: Array) -> Array:
+        return variances
+
+    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        """Return (K, D)."""
+        return n_components, n_features
+
+    def expand(self, values: Array, n_components: int, n_features: int) -> Array:
+        """Put the values on the diagonals."""
+        return np.asarray(values[:, :, None] * np.eye(n_features))
+
+    def collapse(self, matrices: Array) -> Array:
+        """Return the diagonals."""
+        return np.diagonal(matrices, axis1=1, axis2=2)
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Return K D."""
+        return n_components * n_features
+
+    def rows_needed(self, n_features: int) -> int:
+        """Return 2."""
+        return 2
+
+
+class Spherical(Diagonal):
+    """One variance for all features of a component: the mean of the diagonal."""
+
+    def _variances(self, variances: Array) -> Array:
+        return np.repeat(variances.mean(axis=1, keepdims=True), variances.shape[1], axis=1)
+
+    def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
+        """Return (K,)."""
+        return (n_components,)
+
+    def expand(self, values: Array, n_components: int, n_features: int) -> Array:
+        """Put each value on all of a diagonal."""
+        return np.asarray(values[:, None, None] * np.eye(n_features))
+
+    def collapse(self, matrices: Array) -> Array:
+        """Return the mean of each diagonal."""
+        return np.asarray(super().collapse(matrices).mean(axis=1))
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Return K."""
+        return n_components
+
+
+class Factors(NamedTuple):
+    """What covariances Σ = ΛΛᵀ + Ψ are made of.
+
+    Attributes
+    ----------
+    loadings : array of shape (K, D, q)
+        Λ; determined up to a rotation, which is chosen here so that the first
+        column explains most.
+    noise : array of shape (K, D)
+        The diagonal of Ψ.
+    """
+
+    loadings: Array
+    noise: Array
+
+
+@dataclass(frozen=True)
+class Factor(Structure):
+    """A few common factors and noise of each feature's own: Σ = ΛΛᵀ + Ψ.
+
+    Parameters
+    ----------
+    n_factors : int
+        Columns q of Λ, shape (D, q).
+
+    References
+    ----------
+    Z. Ghahramani and G. E. Hinton, "The EM algorithm for mixtures of factor analyzers",
+    technical report CRG-TR-96-1, Toronto, 1996.
+    """
+
+    name: str = "factor"
+    n_factors: int = 1
+
+    def fit(self, samples: Array, shares: Array, floor: float) -> tuple[Array, int]:
+        """Return the likeliest ΛΛᵀ + Ψ with no variance in Ψ below the floor."""
+        loadings, noise, n_raised = fit_factors(samples, self.n_factors, floor)
+        covariances = loadings @ np.swapaxes(loadings, 1, 2)
+        index = np.arange(samples.shape[-1])
+        covariances[:, index, index] += noise
+        return covariances, n_raised
+
+    def factors(self, covariances: Array) -> Factors:
+        """Return what fitted covariances are made of."""
+        return Factors(*fit_factors(covariances, self.n_factors, 0.0)[:2])
+
+    def n_parameters(self, n_components: int, n_features: int) -> int:
+        """Return K (D + q D - q (q - 1) / 2), but no more than without constraint."""
+        q = min(self.n_factors, n_features)
+        each = n_features * (1 + q) - q * (q - 1) // 2
+        return min(n_components * each, super().n_parameters(n_components, n_features))
+
+    def rows_needed(self, n_features: int) -> int:
+        """Return q + 2: the noise is diagonal, the rest of rank q."""
+        return min(self.n_factors, n_features - 1) + 2
+
+
+FULL = Structure()
+
+#: The structures by name.
+_STRUCTURES: dict[str, Structure] = {
+    "full": FULL,
+    "tied": Tied("tied"),
+    "diag": Diagonal("diag"),
+    "spherical": Spherical("spherical"),
+    "factor": Factor(),
+}
+
+COVARIANCE_TYPES = tuple(_STRUCTURES)
+
+
+def structure_of(covariance_type: str, n_factors: int = 1) -> Structure:
+    """Return the structure of a name, one of `COVARIANCE_TYPES`.
+
+    Examples
+    --------
+    >>> from biglearn.model.structures import structure_of
+    >>> structure_of("factor", n_factors=2).n_parameters(1, 10)
+    29
+    """
+    if covariance_type == "factor":
+        return Factor(n_factors=n_factors)
+    return _STRUCTURES[covariance_type]

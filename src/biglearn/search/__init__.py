@@ -1,0 +1,1 @@
+"""The search: moves, legs and methods over one run."""

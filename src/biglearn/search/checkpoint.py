@@ -1,0 +1,262 @@
+"""Checkpoints: the moments of every pass, in a file, so that a fit that was killed goes on.
+
+All that a fit learns from the rows is the moments of its passes, and everything
+else follows from them and the seed.  A checkpoint is therefore a journal of them,
+kept by an engine around the engine: the fit is made again from its beginning, the
+journal answers the passes that it knows, and what comes out is the same to the
+last bit, whatever the method and wherever the rows live.
+
+The file is a header in JSON and one npz archive for each pass, each with its length
+and its checksum before it; one that broke off while it was written is dropped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import struct
+import time
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from biglearn._types import Array
+from biglearn.engines import Engine
+from biglearn.engines.wrappers.around import EngineAround
+from biglearn.model.mixture import Mixture
+from biglearn.model.moments import Moments
+from biglearn.model.views import View
+from biglearn.search.run import Method, Run
+from biglearn.tables.files import Archive, write_npz
+
+#: Begins every checkpoint, with the version of its format.
+_MAGIC = b"biglearn-checkpoint 1\n"
+
+#: Before each entry: its length and its checksum.
+_FRAME = struct.Struct("<QI")
+
+
+@contextmanager
+def checkpointed(
+    run: Run,
+    method: Method,
+    path: str | os.PathLike[str] | None,
+    *,
+    rows: dict[str, Any],
+    seeded: bool,
+) -> Iterator[None]:
+    """Keep a run's journal in a file while it lasts, and go on with one that is there.
+
+    Parameters
+    ----------
+    run : Run
+        Before its first pass.
+    method : Method
+    path : path or None
+        None keeps no journal.
+    rows : dict
+        What tells these rows from others, in JSON's types.
+    seeded : bool
+        Whether the run's randomness was asked for, and has to be that of the file;
+        otherwise it is taken from there.
+
+    Raises
+    ------
+    ValueError
+        If the file is no checkpoint, or that of another fit.
+    """
+    if path is None:
+        yield
+        return
+    state = run.rng.bit_generator.state
+    fit = {"rows": rows, **asdict(run.settings), "method": _described(method)}
+    del fit["max_time"]  # a fit may be given more time
+    if seeded:
+        fit["random_state"] = state
+    fit = json.loads(json.dumps(fit, default=fingerprint))
+    with Path(path).open("a+b") as stream:
+        journal = Journal(stream, {"fit": fit, "generator": state})
+        run.rng.bit_generator.state = journal.header["generator"]
+        run.engine = JournalledEngine(run.engine, journal)
+        run.clock = journal.clock
+        yield
+
+
+def _described(method: Method) -> dict[str, str]:
+    """Name a method and its constants, in a way that another process gives as well."""
+    described = {"name": type(method).__qualname__}
+    names: list[str] = [c.name for c in fields(method)] if is_dataclass(method) else []
+    for name in names:
+        value = getattr(method, name)
+        rule = getattr(value, "__qualname__", "a function") if callable(value) else repr(value)
+        described[name] = rule
+    return described
+
+
+class Journal:
+    """The passes of a fit in a file: known ones are read, new ones appended.
+
+    Parameters
+    ----------
+    stream : binary file
+        Open to read and append.
+    header : dict
+        ``"fit"`` must be what the file says, if it says anything; the rest is taken
+        from there.
+    """
+
+    def __init__(self, stream: BinaryIO, header: dict[str, Any]) -> None:
+        self._stream = stream
+        self._ahead = 0.0
+        self._began = time.perf_counter()
+        self._n_known = 0
+        stream.seek(0)
+        magic = stream.read(len(_MAGIC))
+        entry = self._read() if magic == _MAGIC else None
+        if magic and not _MAGIC.startswith(magic) and entry is None:
+            raise ValueError(
+                f"{stream.name!r} is no checkpoint that this version of biglearn reads; "
+                "delete it or name another file"
+            )
+        self.replaying = entry is not None
+        self.header = header
+        if entry is None:  # new, or broken off in the first line
+            stream.truncate(0)
+            stream.write(_MAGIC)
+            self._write(json.dumps(header).encode())
+        else:
+            self.header = json.loads(entry)
+            self._check(self.header["fit"], header["fit"])
+
+    def _check(self, known: dict[str, Any], ours: dict[str, Any]) -> None:
+        for name in sorted(known | ours):
+            if known.get(name) != ours.get(name):
+                raise ValueError(
+                    f"{self._stream.name!r} is the checkpoint of another fit: {name} was "
+                    f"{known.get(name)} there and is {ours.get(name)} now; delete it or name "
+                    "another file"
+                )
+
+    def clock(self) -> float:
+        """Return seconds that go on where the journal ends."""
+        return time.perf_counter() + self._ahead
+
+    def recall(self, query: bytes) -> Moments | None:
+        """Return the moments of the next pass, if it is known and asked the same."""
+        if not self.replaying:
+            return None
+        start = self._stream.tell()
+        entry = self._read()
+        if entry is not None:
+            archive = Archive(io.BytesIO(entry), stored=True)
+            if archive["query"].tobytes() == query:
+                self._n_known += 1
+                lag = float(archive["seconds"]) - (self.clock() - self._began)
+                self._ahead += max(0.0, lag)
+                return _unpacked(archive)
+            warnings.warn(
+                f"from pass {self._n_known} on the checkpoint {self._stream.name!r} does not fit; "
+                "the fit goes on from there by itself, as after a change of machine or version",
+                stacklevel=2,
+            )
+        self.replaying = False
+        self._stream.truncate(start)
+        return None
+
+    def note(self, query: bytes, moments: Moments) -> None:
+        """Append a pass."""
+        buffer = io.BytesIO()
+        seconds = np.array(self.clock() - self._began)
+        query_array = np.frombuffer(query, dtype=np.uint8)
+        write_npz(buffer, {"query": query_array, "seconds": seconds, **_packed(moments)})
+        self._write(buffer.getvalue())
+
+    def _read(self) -> bytes | None:
+        """Return the next entry, or None at the end or at one that broke off."""
+        head = self._stream.read(_FRAME.size)
+        if len(head) < _FRAME.size:
+            return None
+        length, checksum = _FRAME.unpack(head)
+        if length > os.fstat(self._stream.fileno()).st_size:
+            return None
+        entry = self._stream.read(length)
+        return entry if len(entry) == length and zlib.crc32(entry) == checksum else None
+
+    def _write(self, entry: bytes) -> None:
+        self._stream.write(_FRAME.pack(len(entry), zlib.crc32(entry)) + entry)
+        self._stream.flush()
+
+
+def _packed(moments: Moments) -> dict[str, Array]:
+    """Return the fields of moments; of symmetric matrices only a triangle."""
+    known = {f.name: getattr(moments, f.name) for f in fields(moments)}
+    arrays = {name: np.asarray(value) for name, value in known.items() if value is not None}
+    second = arrays["second"]
+    if np.array_equal(second, np.swapaxes(second, 1, 2)):
+        arrays["second"] = second[:, *np.triu_indices(second.shape[1])]
+    return arrays
+
+
+def _unpacked(archive: Archive) -> Moments:
+    arrays: dict[str, Any] = {
+        f.name: archive[f.name] for f in fields(Moments) if f.name in archive.names
+    }
+    if arrays["second"].ndim == 2:
+        size = arrays["first"].shape[1]
+        upper, second = np.triu_indices(size), np.empty((*arrays["first"].shape, size))
+        second[:, *upper] = second[:, *upper[::-1]] = arrays["second"]
+        arrays["second"] = second
+    return Moments(**{name: a if a.ndim else a.item() for name, a in arrays.items()})
+
+
+class JournalledEngine(EngineAround):
+    """An engine of which the passes are kept in a journal, and answered from it.
+
+    Parameters
+    ----------
+    engine : Engine
+    journal : Journal
+    view : bytes
+        What tells this view of the rows from others.
+    """
+
+    def __init__(self, engine: Engine, journal: Journal, view: bytes = b"") -> None:
+        super().__init__(engine)
+        self._journal, self._view = journal, view
+
+    def project(self, view: View) -> JournalledEngine:
+        """Return an engine over the same rows seen through a view of this one."""
+        seen = _digest(self._view, view.basis)
+        return JournalledEngine(self._engine.project(view), self._journal, seen)
+
+    def expect(self, mixture: Mixture, *, diagonal: bool = False) -> Moments:
+        """Make one E-step, or remember it."""
+        parameters = [mixture.weights, mixture.means, mixture.covariances]
+        if mixture.dof is not None:
+            parameters.append(mixture.dof)
+        query = _digest(self._view, bytes([diagonal]), *parameters)
+        moments = self._journal.recall(query)
+        if moments is None:
+            moments = self._engine.expect(mixture, diagonal=diagonal)
+            self._journal.note(query, moments)
+        return moments
+
+
+def _digest(*parts: bytes | Array) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes())
+    return digest.digest()
+
+
+def fingerprint(*arrays: Array) -> str:
+    """Return a text that tells arrays from others."""
+    return _digest(*arrays).hex()

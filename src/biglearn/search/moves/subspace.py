@@ -1,0 +1,111 @@
+"""Starts from a small view: cluster where the rows look least Gaussian, lift to the joint.
+
+Clusters that live in a few of many features drown in the noise of the others.
+A marginal sees them; its responsibilities then begin the joint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from biglearn._types import Array
+from biglearn.model.views import View
+from biglearn.search.moves.ascent import climb
+from biglearn.search.records import Record
+from biglearn.search.run import Run, Settings
+from biglearn.search.starts.names import CENTRES, CentreStart, estimate
+
+#: Rows that a start in a view looks at, at most.
+_SAMPLE = 10_000
+
+#: Variances below this are zero; its square is not.
+_TINY = 1e-150
+
+
+def flatness(rows: Array, weights: Array | None = None) -> Array:
+    """Return 3 - kurtosis of every column, shape (D,): positive where it has humps.
+
+    Separated clusters of like weight make a projection flatter than a Gaussian,
+    of kurtosis 3; outliers make it more pointed.
+    """
+    shares = np.full(len(rows), 1.0 / len(rows)) if weights is None else weights / weights.sum()
+    centred = rows - shares @ rows
+    variance = np.maximum(shares @ centred**2, _TINY)
+    return np.asarray(3.0 - (shares @ centred**4) / variance**2)
+
+
+def humped_directions(rows: Array, weights: Array | None, rng: np.random.Generator) -> Array:
+    """Return D orthonormal directions, those that show most humps first, shape (D, D).
+
+    The features, and as many directions that gradient steps on the kurtosis of
+    the whitened rows lead to (projection pursuit, Peña and Prieto, JASA 96, 2001);
+    later ones are made orthogonal to those before.
+    """
+    size = rows.shape[1]
+    pursued = _pursue(rows, rng)
+    candidates = np.concatenate([np.eye(size), pursued])
+    order = np.argsort(-flatness(rows @ candidates.T, weights))
+    basis = np.empty((0, size))
+    for direction in candidates[order]:
+        left = direction - basis.T @ (basis @ direction)
+        norm = np.sqrt(left @ left)
+        if norm > 0.1:
+            basis = np.concatenate([basis, left[None] / norm])
+    return basis[:size]
+
+
+def _pursue(rows: Array, rng: np.random.Generator, *, steps: int = 10) -> Array:
+    """Return D unit directions of low kurtosis by fixed-point steps, shape (D, D)."""
+    centred = rows - rows.mean(axis=0)
+    values, vectors = np.linalg.eigh(np.cov(centred, rowvar=False).reshape(rows.shape[1], -1))
+    kept = values > 1e-8 * values[-1]
+    whiten = vectors[:, kept] / np.sqrt(values[kept])
+    white = centred @ whiten
+    directions = np.linalg.qr(rng.standard_normal((white.shape[1], white.shape[1])))[0]
+    for _ in range(steps):  # symmetric fixed point on E[u⁴], the kurtosis of white rows
+        projected = white @ directions
+        directions = white.T @ projected**3 / len(white) - 3 * directions
+        left, _, right = np.linalg.svd(directions, full_matrices=False)
+        directions = left @ right
+    back = (whiten @ directions).T
+    return np.asarray(back / np.linalg.norm(back, axis=1, keepdims=True))
+
+
+@dataclass(frozen=True)
+class SubspaceStart:
+    """Begin from a mixture of a small view of the rows.
+
+    Parameters
+    ----------
+    size : int
+        d of the view: the d directions in which the rows show most humps.
+    passes : int
+        EM steps in the view.
+    """
+
+    size: int
+    passes: int = 20
+
+    def __call__(self, run: Run) -> Iterator[Record]:
+        """Set the mixture; nothing is known of it yet."""
+        sample = run.engine.subsample(_SAMPLE, run.rng).filled()
+        directions = humped_directions(sample.rows(), sample.weights, run.rng)
+        view = View(directions[: self.size], "subspace")
+        seen = sample.project(view)
+        inner = Run(
+            engine=seen,
+            settings=Settings(run.settings.n_components, floor=run.settings.floor),
+            start=CentreStart(CENTRES["k-means++"]),
+            rng=run.rng,
+        )
+        *_, point = islice(climb(inner, inner.start(inner), accelerate=True), self.passes)
+        shares = point.mixture.responsibilities(seen.rows())
+        moments = sample.moments_of(shares)
+        if run.settings.fixed is not None:
+            moments = sample.moments_of(shares[:, run.settings.fixed.order(moments.means)])
+        run.begin_leg(estimate(run, moments, moments.means))
+        yield run.record("subspace", log_likelihood=float("nan"))

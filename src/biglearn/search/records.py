@@ -1,0 +1,112 @@
+"""What happened in a fit: the record that leaves the loop, and nothing it needs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One step of a fit.
+
+    Attributes
+    ----------
+    step : int
+        Number of the step, from 0.
+    move : str
+        What was done ("em", "marginal", "restart", ...).
+    log_likelihood : float
+        Mean log-likelihood per row in the user's units of the mixture that the
+        step arrived at; NaN where nobody has evaluated it, as after a start or a
+        matching, which end with an M-step.
+    best : float
+        Highest log-likelihood known so far, within steps too.
+    accepted : bool
+        Whether the search went on from the step's result.
+    passes : int
+        Passes over the rows so far.
+    raised : int
+        Eigenvalues that this step raised to the floor.
+    reseeded : int
+        Components that this step re-seeded.
+    seconds : float
+        Since the fit began.
+    """
+
+    step: int
+    move: str
+    log_likelihood: float
+    best: float
+    accepted: bool
+    passes: int
+    raised: int
+    reseeded: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class MoveSummary:
+    """What one kind of move did over a fit.
+
+    Attributes
+    ----------
+    move : str
+        What was done.
+    steps, accepted : int
+        How often, and after how many of these the search went on from there.
+    gain : float
+        What it added to the best log-likelihood so far.
+    passes : int
+        Passes over the rows that it made.
+    seconds : float
+        That it took.
+    """
+
+    move: str
+    steps: int
+    accepted: int
+    gain: float
+    passes: int
+    seconds: float
+
+
+def summarise(history: Iterable[Record]) -> list[MoveSummary]:
+    """Add up a history by kind of move, in order of first appearance.
+
+    The gain of a step is what it added to the best log-likelihood so far.  The
+    first value that is known at all is no gain: it was added to nothing.
+
+    Parameters
+    ----------
+    history : iterable of Record
+        Of one fit, in the order of its steps.
+
+    Returns
+    -------
+    list of MoveSummary
+
+    Examples
+    --------
+    >>> from biglearn.search.records import Record, summarise
+    >>> steps = [Record(0, "em", -3.0, -3.0, True, 1, 0, 0, 0.1),
+    ...          Record(1, "em", -2.5, -2.5, True, 2, 0, 0, 0.2)]
+    >>> summarise(steps)[0].gain
+    0.5
+    """
+    totals: dict[str, list[float]] = {}
+    best, passes, seconds = -math.inf, 0, 0.0
+    for record in history:
+        entry = totals.setdefault(record.move, [0, 0, 0.0, 0, 0.0])
+        entry[0] += 1
+        entry[1] += record.accepted
+        if math.isfinite(best) and record.best > best:
+            entry[2] += record.best - best
+        entry[3] += record.passes - passes
+        entry[4] += record.seconds - seconds
+        best, passes, seconds = record.best, record.passes, record.seconds
+    return [
+        MoveSummary(move, int(n), int(accepted), gain, int(spent), clock)
+        for move, (n, accepted, gain, spent, clock) in totals.items()
+    ]

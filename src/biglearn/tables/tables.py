@@ -1,0 +1,392 @@
+"""A table of numbers with optional column names, read from and written to files."""
+
+import difflib
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from biglearn.tables.files import check_writable, replacing
+from biglearn.tables.readers import READERS, Names
+from biglearn.tables.writers import WRITERS, write_rows
+
+
+class TableError(ValueError):
+    """A table cannot be read, or the columns asked for are not in it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Rows of numbers.
+
+    Parameters
+    ----------
+    values : ndarray of shape (N, D)
+        The numbers, float64; NaN is missing.
+    names : tuple of D str or None
+        Column names, None where the file has none.
+    weights : ndarray of shape (N,) or None, default=None
+        One weight per row, where a column of weights was asked for.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from biglearn.io import Table
+    >>> Table(np.zeros((3, 2)), names=("x", "y")).values.shape
+    (3, 2)
+    """
+
+    values: NDArray[np.float64]
+    names: Names
+    weights: NDArray[np.float64] | None = None
+
+    @property
+    def n_columns(self) -> int:
+        """Number D of columns."""
+        return int(self.values.shape[1])
+
+
+def ending(path: str | os.PathLike[str], known: Mapping[str, Any]) -> str:
+    """Return the longest of the ``known`` file endings that ``path`` has.
+
+    Raises
+    ------
+    TableError
+        If it has none of them.
+    """
+    name = Path(path).name.lower()
+    fitting = [end for end in known if name.endswith(end)]
+    if not fitting:
+        raise TableError(f"{str(path)!r} ends in none of {', '.join(known)}")
+    return max(fitting, key=len)
+
+
+def _locate(reference: str | int, names: Names, width: int) -> int:
+    """Find one column by its name, or else by its number from 0."""
+    if names and reference in names:
+        return names.index(str(reference))
+    if str(reference).isdecimal() and int(reference) < width:
+        return int(reference)
+    if not names or str(reference).isdecimal():
+        raise TableError(f"there is no column {reference!r}; they are numbered 0 to {width - 1}")
+    near = difflib.get_close_matches(str(reference), names, n=3, cutoff=0.5) or names[:8]
+    some = "near it are" if near is not names[:8] else "there are"
+    listed = ", ".join(repr(name) for name in near) + (", ..." if len(near) < len(names) else "")
+    raise TableError(f"there is no column {reference!r}; {some} {listed}")
+
+
+def _several(references: Sequence[str | int], names: Names, width: int) -> list[int]:
+    found = [_locate(reference, names, width) for reference in references]
+    for position, column in enumerate(found):
+        if column in found[:position]:
+            raise TableError(f"column {references[position]!r} was asked for twice")
+    return found
+
+
+def _by_feature(features: Sequence[str], names: Sequence[str]) -> list[int]:
+    missing = [repr(name) for name in features if name not in names]
+    if missing:
+        there = ", ".join(repr(name) for name in names)
+        raise TableError(f"it lacks {', '.join(missing)}, which the model needs; it has {there}")
+    return [names.index(name) for name in features]
+
+
+@dataclass(frozen=True)
+class _Selection:
+    """Which columns are wanted; called by a reader as soon as it knows what there is."""
+
+    columns: Sequence[str | int] | None
+    exclude: Sequence[str | int]
+    weights: str | int | None
+    features: Sequence[str] | None
+
+    def __call__(self, names: Names, width: int) -> list[int]:
+        twice = sorted({name for name in names or () if (names or ()).count(name) > 1})
+        if twice:
+            raise TableError(f"its header names {twice[0]!r} more than once")
+        weights = [] if self.weights is None else [_locate(self.weights, names, width)]
+        left_out = set(_several(self.exclude, names, width)) | set(weights)
+        if self.columns is not None:
+            wanted = _several(self.columns, names, width)
+        elif self.features is not None and names is not None:
+            wanted = _by_feature(self.features, names)
+        else:
+            wanted = list(range(width))
+        chosen = [column for column in wanted if column not in left_out]
+        if not chosen:
+            raise TableError(f"no column is left of {width}")
+        return chosen + weights
+
+
+class TableRows:
+    """Rows of one or several files, read block by block and again for every pass.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files with the same columns.
+    columns, exclude, weights, features, key
+        As in `read_table`.
+
+    Raises
+    ------
+    TableError
+        If a file cannot be used, or is not what it was when it was first read.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        columns: Sequence[str | int] | None = None,
+        exclude: Sequence[str | int] = (),
+        *,
+        weights: str | int | None = None,
+        features: Sequence[str] | None = None,
+        key: str | None = None,
+    ) -> None:
+        self.paths = tuple(paths)
+        self.weighted = weights is not None
+        self._readers = [READERS[ending(path, READERS)] for path in paths]
+        self._select = _Selection(columns, exclude, weights, features)
+        self._key = key
+        self._columns: tuple[Names, tuple[str, ...]] | None = None
+        self._versions: dict[Path, tuple[int, int]] = {}
+
+    @property
+    def names(self) -> Names:
+        """Names of the chosen columns, None where the files have none."""
+        return self.labels if self._known[0] else None
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names, or else numbers, of the chosen columns."""
+        labels = self._known[1]
+        return labels[:-1] if self.weighted else labels
+
+    @property
+    def n_columns(self) -> int:
+        """Number D of columns."""
+        return len(self.labels)
+
+    @property
+    def _known(self) -> tuple[Names, tuple[str, ...]]:
+        if self._columns is None:
+            next(self.matrices(1), None)
+        if self._columns is None:
+            raise TableError(f"cannot use {str(self.paths[0])!r}: it has no rows")
+        return self._columns
+
+    def blocks(
+        self, n_rows: int
+    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64] | None]]:
+        """Yield blocks of at most so many rows, with their weights where there are any."""
+        for matrix in self.matrices(n_rows):
+            yield (matrix[:, :-1], matrix[:, -1]) if self.weighted else (matrix, None)
+
+    def matrices(self, n_rows: int) -> Iterator[NDArray[np.float64]]:
+        """Yield blocks in which the weights are the last column."""
+        for path, reader in zip(self.paths, self._readers, strict=True):
+            try:
+                self._check_version(path)
+                yield from reader(path, self._pick, self._key, n_rows)
+                self._check_version(path)
+            except ValueError as error:
+                changed = path in self._versions and self._versions[path] != _version(path)
+                reason = "it changed while it was read" if changed else str(error)
+                raise TableError(f"cannot use {str(path)!r}: {reason}") from error
+
+    def _pick(self, names: Names, width: int) -> list[int]:
+        chosen = self._select(names, width)
+        found = names, tuple(names[column] if names else str(column) for column in chosen)
+        known = self._columns = self._columns or found
+        if known[1] != found[1]:
+            first = str(self.paths[0])
+            raise ValueError(
+                f"its columns are {list(found[1])}, those of {first!r} {list(known[1])}"
+            )
+        return chosen
+
+    def _check_version(self, path: Path) -> None:
+        if path.exists() and self._versions.setdefault(path, _version(path)) != _version(path):
+            raise ValueError("changed")
+
+
+def open_table(
+    path: str | os.PathLike[str],
+    columns: Sequence[str | int] | None = None,
+    exclude: Sequence[str | int] = (),
+    *,
+    weights: str | int | None = None,
+    features: Sequence[str] | None = None,
+    key: str | None = None,
+) -> TableRows:
+    """Open a file, or all tables of a folder in the order of their names, without reading it.
+
+    The parameters and errors are those of `read_table`; the rows are neither read nor checked
+    before somebody asks for them.
+    """
+    path, files = Path(path), [Path(path)]
+    if path.is_dir():
+        found = (file for file in path.iterdir() if file.name.lower().endswith(tuple(READERS)))
+        files = sorted(file for file in found if not file.name.startswith("."))
+        if not files:
+            raise TableError(f"the folder {str(path)!r} holds no file that ends in {list(READERS)}")
+    return TableRows(files, columns, exclude, weights=weights, features=features, key=key)
+
+
+def _version(path: Path) -> tuple[int, int]:
+    """Tell one state of a file from another: its size, and when it was last written."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def read_table(
+    path: str | os.PathLike[str],
+    columns: Sequence[str | int] | None = None,
+    exclude: Sequence[str | int] = (),
+    *,
+    weights: str | int | None = None,
+    features: Sequence[str] | None = None,
+    key: str | None = None,
+) -> Table:
+    r"""Read a table of numbers from CSV, TSV (also ``.gz``), Parquet, npy or npz.
+
+    Parameters
+    ----------
+    path : str or path
+        The file; its ending says the format.
+    columns : sequence of str or int, default=None
+        Columns to read, in this order, by name or by number from 0. None reads all.
+    exclude : sequence of str or int, default=()
+        Columns to leave out.
+    weights : str or int, default=None
+        Column of row weights, which is then no part of ``values``.
+    features : sequence of str, default=None
+        Names of a model's features. Where the file has names and ``columns`` is None, these
+        columns are read in this order and others are left out.
+    key : str, default=None
+        Which array of an npz file; not needed where there is only one.
+
+    Returns
+    -------
+    Table
+        N ≥ 1 rows of float64 values, NaN where one is missing (an empty cell, NA, null, ...),
+        with names where the file has them.
+
+    Raises
+    ------
+    TableError
+        If the content is no table of numbers, holds infinity or a missing weight, or a
+        column is not there; the message says which line or column, and what to do.
+    OSError
+        If the file is missing or unreadable.
+    ImportError
+        If the file is Parquet and pyarrow (extra ``tables``) is not installed.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "flowers.csv"
+    ...     _ = path.write_text("length,width,species\n5.1,3.5,setosa\n4.9,3.0,setosa\n")
+    ...     read_table(path, exclude=["species"]).values
+    array([[5.1, 3.5],
+           [4.9, 3. ]])
+    """
+    table = TableRows([Path(path)], columns, exclude, weights=weights, features=features, key=key)
+    try:
+        blocks = list(table.matrices(sys.maxsize))
+        values = np.concatenate(blocks) if len(blocks) > 1 else (blocks or [np.empty((0, 0))])[0]
+    except MemoryError as error:
+        raise TableError(f"cannot use {str(path)!r}: it does not fit in memory") from error
+    try:
+        _check_values(values, table._known[1], weighted=weights is not None)
+    except ValueError as error:
+        raise TableError(f"cannot use {str(path)!r}: {error}") from error
+    if weights is None:
+        return Table(values, table.names)
+    return Table(np.ascontiguousarray(values[:, :-1]), table.names, values[:, -1])
+
+
+def _check_values(values: NDArray[np.float64], labels: Sequence[str], *, weighted: bool) -> None:
+    if not len(values):
+        raise ValueError("it has no rows")
+    bad = np.isinf(values)
+    if weighted:
+        bad[:, -1] |= np.isnan(values[:, -1])
+    if bad.any():
+        row, column = (int(index) for index in np.argwhere(bad)[0])
+        raise ValueError(
+            f"column {labels[column]!r} is {values[row, column]} in row {row} (the first is 0); "
+            f"{bad.any(axis=1).sum()} of {len(values)} rows have such values: remove or fill them"
+        )
+
+
+def check_output(path: Path, *inputs: Path, table: bool = False) -> None:
+    """Refuse, before any work, a file that cannot be written or would replace an input.
+
+    Raises
+    ------
+    TableError
+        If ``table`` and the ending is of no known format.
+    ValueError
+        If ``path`` is one of the ``inputs``.
+    OSError
+        If the file cannot be written.
+    """
+    if table:
+        ending(path, WRITERS)
+    for source in inputs:
+        if path.exists() and source.exists() and path.samefile(source):
+            raise ValueError(f"the output {str(path)!r} would replace the input; name another file")
+    check_writable(path)
+
+
+def write_table(path: str | os.PathLike[str] | TextIO, columns: Mapping[str, ArrayLike]) -> None:
+    """Write named columns of equal length, in the format that the file's ending says.
+
+    Numbers in CSV are written so that reading them gives back the same floats. A file takes the
+    place of an older one only once it is complete.
+
+    Parameters
+    ----------
+    path : str, path or text file
+        ``.csv``, ``.csv.gz``, ``.tsv``, ``.parquet`` or ``.npy`` (values only, without names);
+        an open text file gets CSV.
+    columns : mapping of str to array-like of shape (N,)
+        The columns in order.
+
+    Raises
+    ------
+    TableError
+        If the ending is unknown.
+    ValueError
+        If the columns differ in length.
+    OSError
+        If the file cannot be written.
+    ImportError
+        If Parquet is asked for and pyarrow (extra ``tables``) is not installed.
+
+    Examples
+    --------
+    >>> import sys
+    >>> write_table(sys.stdout, {"label": [0, 1], "log_density": [-1.25, -0.5]})
+    label,log_density
+    0,-1.25
+    1,-0.5
+    """
+    arrays = {name: np.asarray(values) for name, values in columns.items()}
+    lengths = {name: values.shape for name, values in arrays.items()}
+    if len(set(lengths.values())) != 1 or any(len(shape) != 1 for shape in lengths.values()):
+        raise ValueError(f"columns must be one-dimensional and of equal length, got {lengths}")
+    if not isinstance(path, str | os.PathLike):
+        write_rows(path, arrays, ",")
+        return
+    write = WRITERS[ending(path, WRITERS)]
+    with replacing(Path(path)) as stream:
+        write(stream, arrays)
