@@ -15,10 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from benchmarks.studies.simulated import grid
 from matplotlib.figure import Figure
 
 from biglearn import BigLearnGaussianMixture, Mixture
+from biglearn.cli.demo import grid25
 from biglearn.model.views import View
 from biglearn.plots import ellipses
 
@@ -55,9 +55,7 @@ def of_tutorial(name: str) -> Callable[[], Figure]:
 
 def views() -> Figure:
     """Draw a bad optimum of 25 Gaussians, and the marginals that give it away."""
-    rng = np.random.default_rng(0)
-    truth = grid(5)(rng)
-    X, _ = truth.sample(2000, rng)
+    X = grid25(np.random.default_rng(0)).train
     model = BigLearnGaussianMixture(
         25, method="em", init_params="normal", scaling="none", reg_covar=1e-5, random_state=3,
         max_time=20,
