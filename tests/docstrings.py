@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 MODULES = ["biglearn"] + [
     f"biglearn.{name}"
     for name in (
-        "methods", "moves", "engines", "io", "plots", "records", "views", "schedules",
+        "engines", "io", "model.views", "plots", "search.methods", "search.moves",
+        "search.records", "search.schedules",
     )
 ]  # fmt: skip
 
