@@ -36,7 +36,7 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/build_images.py
 
 bench: $(VENV)/.installed-demo
-	$(BIN)/biglearn study all --profile short --output bench-output
+	$(BIN)/python -m benchmarks study all --profile short --output bench-output
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

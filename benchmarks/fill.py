@@ -6,6 +6,7 @@ from pathlib import Path
 import forms
 import out_of_core
 import uses
+
 from benchmarks.studies import tables
 
 RESULTS = Path(__file__).parent / "results"

@@ -1,6 +1,6 @@
 """The rate of a pass in each form of its arithmetic, by width, components and precision.
 
-    python benchmarks/forms.py --output benchmarks/results/forms.json
+    python -m benchmarks.forms --output benchmarks/results/forms.json
 
 One thread; the best of seven passes over rows that are kept.  `pairs` and `components` are the two
 orders in which the compiled loops can sum, which need Numba; `NumPy` is what the same pass takes
@@ -57,7 +57,7 @@ def product_rate(dtype: str) -> float:
 def measure(D: int, K: int, dtype: str) -> dict[str, object]:
     """Measure all forms of one size."""
     from biglearn import Mixture, kernels
-    from biglearn.engines import forms
+    from biglearn.engines.memory import forms
 
     rng = np.random.default_rng(0)
     factors = rng.normal(size=(K, D, D)) / np.sqrt(D)

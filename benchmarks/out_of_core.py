@@ -1,6 +1,6 @@
 """Rows that do not fit in memory: time per row and pass, and peak memory, by number of rows.
 
-    python benchmarks/out_of_core.py --rows 1000000 3000000 10000000 --output out-of-core.json
+    python -m benchmarks.out_of_core --rows 1000000 3000000 10000000 --output out-of-core.json
 
 Writes a file for every number of rows, fits it by a few passes of EM with every engine, each
 in a process of its own, and records seconds per pass and the highest resident memory.  The file

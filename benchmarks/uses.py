@@ -1,6 +1,6 @@
 """What the mixture is used for, beside others: filling gaps, regression, the choice of K.
 
-    python benchmarks/uses.py [missing] [regression] [selection] [--output FOLDER]
+    python -m benchmarks.uses [missing] [regression] [selection] [--output FOLDER]
 
 Each part writes a file of its own.  gmr is a visible gap where it is not installed.
 """
@@ -13,8 +13,6 @@ from pathlib import Path
 from statistics import mean
 
 import numpy as np
-from benchmarks.studies.realdata import load
-from benchmarks.studies.store import conditions, read_json, write_json
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine, make_friedman1
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -26,6 +24,8 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from benchmarks.studies.realdata import load
+from benchmarks.studies.store import conditions, read_json, write_json
 from biglearn import BigLearnGaussianMixture, BigLearnRegressor, Mixture, select_mixture
 
 RESULTS = Path(__file__).parent / "results"

@@ -14,8 +14,7 @@ import pytest
 from rich.console import Console
 
 from biglearn.cli.app import app as cli
-from biglearn.cli.app import demo
-from biglearn.cli.app import main
+from biglearn.cli.app import demo, main
 from biglearn.cli.progress import FitProgress
 from biglearn.engines import choose
 from biglearn.io import load_model, read_table, save_model, write_table

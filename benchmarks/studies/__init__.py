@@ -1,5 +1,6 @@
-"""The evidence: the paper's studies and every rival at equal wall time, run by `biglearn study`.
+"""The evidence: the paper's studies and every rival at equal wall time.
 
-Reading order: `simulated`, `realdata`, `problems`, `judge`, `processes`, `contenders`, `store`,
-`study`, the studies, `tables`, `figures`, `command`.
+`python -m benchmarks study` runs it. Reading order: `simulated`, `realdata`, `problems`,
+`densities`, `polish`, `judge`, `environments`, `processes`, `contenders`, `store`, `study`, the
+studies, `tables`, `figures`, `command`.
 """

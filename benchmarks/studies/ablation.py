@@ -14,7 +14,6 @@ from benchmarks.studies.contenders import Contender
 from benchmarks.studies.equal_time import TRUTH, best_known, compete, cost_of, reference
 from benchmarks.studies.store import Cell
 from benchmarks.studies.study import Options, Plan, Task
-
 from biglearn.search.methods import Search
 
 NAME = "ablation"

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
 from benchmarks.studies.problems import Problem
 from benchmarks.studies.simulated import Parameters
-
 from biglearn import BigLearnGaussianMixture, Record
 from biglearn.search.methods import resolve
 from biglearn.search.run import Method, Move, Run

@@ -13,6 +13,7 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
+
 from benchmarks.studies import problems
 from benchmarks.studies.chain import follow
 from benchmarks.studies.equal_time import describe, missing
@@ -22,7 +23,6 @@ from benchmarks.studies.realdata import MissingDataError
 from benchmarks.studies.simulated import Parameters
 from benchmarks.studies.store import Cell
 from benchmarks.studies.study import Options, Plan, Task
-
 from biglearn.search.methods import EM, Paper
 
 NAME = "clustering"

@@ -1,4 +1,4 @@
-"""`biglearn study`: run a study, list the rivals, draw the tables."""
+"""`python -m benchmarks study`: run a study, list the rivals, draw the tables."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from benchmarks.studies.realdata import DATA_VARIABLE
-from benchmarks.studies.store import Store
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from benchmarks.studies.realdata import DATA_VARIABLE
+from benchmarks.studies.store import Store
 
 #: The studies, each a module that is imported when it is run.
 STUDIES = (

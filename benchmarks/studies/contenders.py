@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from benchmarks.studies import environments, processes
 from benchmarks.studies.problems import Problem
 from benchmarks.studies.simulated import Parameters

@@ -1,7 +1,7 @@
 """Where the rivals live: an environment of its own for each that needs other versions.
 
-`biglearn study rivals` says which are there; with ``--install`` it makes them with pip. Nothing
-here is needed to use or to test the library.
+`python -m benchmarks study rivals` says which are there; with ``--install`` it makes them with pip.
+Nothing here is needed to use or to test the library.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def gap(environment: str | None) -> str:
         return _gap_of_mclust()
     python = python_of(environment)
     if not python.is_file():
-        return f"{environment} is not installed (biglearn study rivals --install)"
+        return f"{environment} is not installed (python -m benchmarks study rivals --install)"
     check = subprocess.run([python, "-c", CHECKS[environment]], capture_output=True, text=True)
     if check.returncode != 0:
         reason = (check.stderr.strip() or "no message").splitlines()[-1]

@@ -15,6 +15,7 @@ from statistics import mean
 from typing import Any
 
 import numpy as np
+
 from benchmarks.studies import problems
 from benchmarks.studies.chain import follow
 from benchmarks.studies.equal_time import describe, missing
@@ -25,7 +26,6 @@ from benchmarks.studies.rivals.worker import peak_bytes
 from benchmarks.studies.simulated import Parameters
 from benchmarks.studies.store import Cell
 from benchmarks.studies.study import Options, Plan, Task
-
 from biglearn.search.methods import EM, Paper
 
 NAME = "fashion"

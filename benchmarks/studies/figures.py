@@ -11,7 +11,6 @@ from benchmarks.studies.contenders import CONTENDERS
 from benchmarks.studies.equal_time import best_known, settled
 from benchmarks.studies.store import Cell, load
 from benchmarks.studies.tables import CLOSE, longest, ran
-
 from biglearn.plots import require_matplotlib
 
 

@@ -12,14 +12,14 @@ from statistics import mean, stdev
 from typing import Any
 
 import numpy as np
+from scipy.special import logsumexp
+
 from benchmarks.studies import problems
 from benchmarks.studies.chain import follow
 from benchmarks.studies.judge import log_joint
 from benchmarks.studies.simulated import Array, Parameters
 from benchmarks.studies.store import Cell
 from benchmarks.studies.study import Options, Plan, Task
-from scipy.special import logsumexp
-
 from biglearn.search.methods import EM, Paper
 
 NAME = "gaussians25"

@@ -16,12 +16,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from benchmarks.studies.problems import Problem
-from benchmarks.studies.simulated import Array, Parameters
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
+
+from benchmarks.studies.problems import Problem
+from benchmarks.studies.simulated import Array, Parameters
 
 LOG_2PI = float(np.log(2 * np.pi))
 BLOCK_BYTES = 2**26

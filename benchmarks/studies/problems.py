@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
+
 from benchmarks.studies import realdata, simulated
 from benchmarks.studies.simulated import Array, Parameters, Truth
-from numpy.typing import NDArray
 
 Scaling = Literal["standard", "minmax", "none"]
 FLOOR = 1e-3

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from benchmarks.studies.simulated import Array
 from numpy.typing import NDArray
+
+from benchmarks.studies.simulated import Array
 
 DATA_VARIABLE = "BIGLEARN_DATA"
 

@@ -19,6 +19,7 @@ from statistics import mean, median
 from typing import Any
 
 import numpy as np
+
 from benchmarks.studies import environments, processes, realdata
 from benchmarks.studies.equal_time import missing
 from benchmarks.studies.realdata import MissingDataError

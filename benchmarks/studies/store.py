@@ -311,17 +311,18 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str:
-    """Name the commit of the source, with a plus where files of the package differ from it."""
-    here = Path(__file__).parent.parent
+    """Name the commit of the clone, with a plus where the library or a study differs from it."""
+    root = Path(__file__).parents[2]
 
     def git(*arguments: str) -> str:
         run = subprocess.run(
-            ["git", "-C", str(here), *arguments], capture_output=True, text=True, check=True
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True
         )
         return run.stdout.strip()
 
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", str(here))
+        source = ("src", "benchmarks/studies")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", *source)
         return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from threadpoolctl import threadpool_limits
+
 from benchmarks.studies import processes
 from benchmarks.studies.store import Cell, Store, conditions, key_of
-from threadpoolctl import threadpool_limits
 
 
 @dataclass(frozen=True)

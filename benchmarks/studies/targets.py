@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+
 from benchmarks.studies import contenders, problems, realdata
 from benchmarks.studies.equal_time import missing
 from benchmarks.studies.judge import log_likelihood, polish
@@ -22,7 +23,6 @@ from benchmarks.studies.realdata import MissingDataError
 from benchmarks.studies.simulated import Parameters, overlapping
 from benchmarks.studies.store import Cell
 from benchmarks.studies.study import Options, Plan, Task
-
 from biglearn import BigLearnGaussianMixture
 
 NAME = "targets"

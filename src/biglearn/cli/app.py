@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import numpy as np
 import typer
-from benchmarks.studies.command import study
 from numpy.typing import ArrayLike
 from rich.console import Console
 from typer.exceptions import TyperException
@@ -393,9 +392,6 @@ def demo(
         Console().print(contest_report(problem, outcomes), "")
     for path in write_results(output_dir, results, seed=seed):
         say(f"wrote {path}", quiet=quiet)
-
-
-app.command()(study)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy.stats import multivariate_normal
+
 from benchmarks.studies import problems
 from benchmarks.studies.judge import (
     accuracy,
@@ -12,7 +14,6 @@ from benchmarks.studies.judge import (
     polish,
 )
 from benchmarks.studies.simulated import Parameters
-from scipy.stats import multivariate_normal
 
 
 @pytest.fixture(scope="module")
