@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from biglearn.cli.app import app as cli
-from biglearn.cli.app import demo, main
+from biglearn.cli import app, demo
+from biglearn.cli.app import main
 from biglearn.cli.progress import FitProgress
 from biglearn.engines import choose
 from biglearn.io import load_model, read_table, save_model, write_table
@@ -248,7 +248,7 @@ def test_what_nobody_foresaw_is_one_line_too(folder, run, monkeypatch):
     def fail(path):
         raise ZeroDivisionError("by\nchance")
 
-    monkeypatch.setattr(cli, "load_model", fail)
+    monkeypatch.setattr(app, "load_model", fail)
     result = run("info", "model.npz")
     assert_one_error(result, 1, "unexpected ZeroDivisionError: by chance", "--debug")
     with pytest.raises(ZeroDivisionError):
@@ -271,7 +271,7 @@ def test_version_and_help(run):
 
 def spawn(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "biglearn.cli", *arguments],
+        [sys.executable, "-m", "biglearn", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
