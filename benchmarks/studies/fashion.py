@@ -18,8 +18,9 @@ import numpy as np
 
 from benchmarks.studies import problems
 from benchmarks.studies.chain import follow
+from benchmarks.studies.densities import log_joint
 from benchmarks.studies.equal_time import describe, missing
-from benchmarks.studies.judge import agreement, log_joint
+from benchmarks.studies.judge import agreement
 from benchmarks.studies.problems import Problem
 from benchmarks.studies.realdata import MissingDataError
 from benchmarks.studies.rivals.worker import peak_bytes

@@ -16,7 +16,7 @@ from scipy.special import logsumexp
 
 from benchmarks.studies import problems
 from benchmarks.studies.chain import follow
-from benchmarks.studies.judge import log_joint
+from benchmarks.studies.densities import log_joint
 from benchmarks.studies.simulated import Array, Parameters
 from benchmarks.studies.store import Cell
 from benchmarks.studies.study import Options, Plan, Task

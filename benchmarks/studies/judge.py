@@ -11,35 +11,17 @@ It shares no code with the library, so that an error there cannot flatter the li
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 
+from benchmarks.studies.densities import HasParameters, checked, log_joint
+from benchmarks.studies.polish import polish
 from benchmarks.studies.problems import Problem
-from benchmarks.studies.simulated import Array, Parameters
-
-LOG_2PI = float(np.log(2 * np.pi))
-BLOCK_BYTES = 2**26
-"""Size of one block of quadratic features."""
-KEEP_BYTES = 2**29
-"""Blocks are kept between passes up to this size in all, else made anew."""
-
-
-class HasParameters(Protocol):
-    """Anything with weights (K,), means (K, D) and covariances (K, D, D)."""
-
-    @property
-    def weights(self) -> Array: ...
-    @property
-    def means(self) -> Array: ...
-    @property
-    def covariances(self) -> Array: ...
 
 
 @dataclass(frozen=True)
@@ -85,239 +67,6 @@ class Verdict:
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as a dictionary for JSON."""
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class Polished:
-    """A polished model with its history.
-
-    Parameters
-    ----------
-    parameters : Parameters
-    log_likelihoods : list of float
-        Mean per row before every step and after the last.
-    converged : bool
-    """
-
-    parameters: Parameters
-    log_likelihoods: list[float]
-    converged: bool
-
-
-def clip(covariances: Array, floor: float) -> Array:
-    """Raise the eigenvalues of symmetric matrices to ``floor``.
-
-    Of all matrices with eigenvalues of at least ``floor`` the result maximises the expected
-    log-likelihood, so this is the exact constrained M-step.
-
-    Parameters
-    ----------
-    covariances : (K, D, D) array
-    floor : float
-
-    Returns
-    -------
-    (K, D, D) array
-
-    Examples
-    --------
-    >>> clip(np.diag([4.0, 0.0])[None], 0.5)[0]
-    array([[4. , 0. ],
-           [0. , 0.5]])
-    """
-    values, vectors = np.linalg.eigh((covariances + covariances.transpose(0, 2, 1)) / 2)
-    clipped: Array = np.einsum(
-        "kij,kj,klj->kil", vectors, np.maximum(values, floor), vectors, optimize=True
-    )
-    return clipped
-
-
-def log_joint(X: Array, mixture: HasParameters) -> Array:
-    """Return log(weight × density) of every row under every component.
-
-    Parameters
-    ----------
-    X : (N, D) array
-    mixture : HasParameters
-
-    Returns
-    -------
-    (N, K) array
-
-    Examples
-    --------
-    >>> one = Parameters(np.ones(1), np.zeros((1, 1)), np.ones((1, 1, 1)))
-    >>> log_joint(np.zeros((1, 1)), one).round(4)
-    array([[-0.9189]])
-    """
-    N, D = X.shape
-    result: Array = np.empty((N, len(mixture.weights)))
-    with np.errstate(divide="ignore"):
-        log_weights = np.log(mixture.weights)
-    for k, (mean, covariance) in enumerate(zip(mixture.means, mixture.covariances, strict=True)):
-        factor = np.linalg.cholesky(covariance)
-        inverse = solve_triangular(factor, np.eye(D), lower=True)
-        white = (X - mean) @ inverse.T
-        result[:, k] = -0.5 * np.einsum("nd,nd->n", white, white) - np.log(np.diag(factor)).sum()
-    result += log_weights - 0.5 * D * LOG_2PI
-    return result
-
-
-def log_likelihood(X: Array, mixture: HasParameters) -> float:
-    """Return the mean log-density per row, in nats.
-
-    Parameters
-    ----------
-    X : (N, D) array
-    mixture : HasParameters
-
-    Returns
-    -------
-    float
-    """
-    return float(np.mean(logsumexp(log_joint(X, mixture), axis=1)))
-
-
-class _Rows:
-    """Rows as quadratic features (x_i x_j for i ≤ j, x, 1), block by block."""
-
-    def __init__(self, X: Array) -> None:
-        self.centre = X.mean(axis=0)
-        self.N, self.D = X.shape
-        self.upper = np.triu_indices(self.D)
-        n_features = len(self.upper[0]) + self.D + 1
-        step = max(1, BLOCK_BYTES // (8 * n_features))
-        self._blocks = [X[start : start + step] - self.centre for start in range(0, self.N, step)]
-        keep = 8 * n_features * self.N <= KEEP_BYTES
-        self._kept = [self._features(block) for block in self._blocks] if keep else None
-
-    def _features(self, block: Array) -> Array:
-        products = block[:, self.upper[0]] * block[:, self.upper[1]]
-        return np.hstack([products, block, np.ones((len(block), 1))])
-
-    def __iter__(self) -> Iterator[Array]:
-        if self._kept is not None:
-            yield from self._kept
-        else:
-            yield from map(self._features, self._blocks)
-
-    def coefficients(self, p: Parameters) -> Array:
-        """Return Θ (P, K) with features @ Θ = log joint."""
-        precisions = np.linalg.inv(p.covariances)
-        means = p.means - self.centre
-        linear = np.einsum("kij,kj->ki", precisions, means)
-        with np.errstate(divide="ignore"):
-            # an empty component stays empty, as in exact EM
-            log_weights = np.maximum(np.log(p.weights), -1e30)
-        constant = (
-            log_weights
-            - 0.5 * self.D * LOG_2PI
-            - 0.5 * np.linalg.slogdet(p.covariances)[1]
-            - 0.5 * np.einsum("ki,ki->k", means, linear)
-        )
-        quadratic = -precisions[:, self.upper[0], self.upper[1]]
-        quadratic[:, self.upper[0] == self.upper[1]] *= 0.5
-        return np.hstack([quadratic, linear, constant[:, None]]).T
-
-
-def _step(rows: _Rows, p: Parameters, floor: float) -> tuple[float, Parameters]:
-    """One joint EM step: the log-likelihood of ``p`` and the next parameters."""
-    theta = rows.coefficients(p)
-    total = 0.0
-    sums = np.zeros((theta.shape[1], theta.shape[0]))
-    for features in rows:
-        joint = features @ theta
-        top = joint.max(axis=1, keepdims=True)
-        joint -= top
-        np.exp(joint, out=joint)
-        scale = joint.sum(axis=1, keepdims=True)
-        joint /= scale
-        total += float(np.sum(np.log(scale)) + np.sum(top))
-        sums += joint.T @ features
-    counts = sums[:, -1]
-    alive = counts > 1e-10
-    safe = np.where(alive, counts, 1.0)[:, None]
-    means = sums[:, -1 - rows.D : -1] / safe
-    second = np.zeros((len(counts), rows.D, rows.D))
-    second[:, rows.upper[0], rows.upper[1]] = sums[:, : len(rows.upper[0])] / safe
-    second[:, rows.upper[1], rows.upper[0]] = second[:, rows.upper[0], rows.upper[1]]
-    covariances = clip(second - means[:, :, None] * means[:, None, :], floor)
-    return total / rows.N, Parameters(
-        counts / counts.sum(),
-        np.where(alive[:, None], means + rows.centre, p.means),
-        np.where(alive[:, None, None], covariances, p.covariances),
-    )
-
-
-def polish(
-    X: Array, mixture: HasParameters, *, floor: float, tol: float = 1e-7, max_iter: int = 3000
-) -> Polished:
-    """Run joint EM under the floor to convergence.
-
-    Parameters
-    ----------
-    X : (N, D) array
-    mixture : HasParameters
-        The start; its eigenvalues are raised to the floor first.
-    floor : float
-    tol : float, default=1e-7
-        Stop when the gain still to come, by Aitken's estimate from three successive
-        log-likelihoods, is below this many nats per row three times running. Plateaus of EM on
-        overlapping clusters gain 1e-6 a step for hundreds of steps and more after them.
-    max_iter : int, default=3000
-
-    Returns
-    -------
-    Polished
-
-    Raises
-    ------
-    ValueError
-        If the mixture is not finite or does not fit the rows.
-    """
-    p = _checked(X, mixture, floor)
-    rows = _Rows(X)
-    history: list[float] = []
-    quiet = 0
-    for _ in range(max_iter):
-        value, following = _step(rows, p, floor)
-        history.append(value)
-        quiet = quiet + 1 if _settled(history, tol) else 0
-        if quiet == 3:
-            break
-        p = following
-    else:
-        history.append(_step(rows, p, floor)[0])
-    return Polished(p, history, quiet == 3)
-
-
-def _settled(history: list[float], tol: float) -> bool:
-    """Whether the log-likelihood still to be gained is below ``tol``."""
-    if len(history) < 3:
-        return False
-    before, gain = history[-2] - history[-3], history[-1] - history[-2]
-    if gain <= 1e-12:
-        return True
-    rate = gain / before if before > 0 else 1.0
-    return rate < 1 and gain < tol and gain * rate / (1 - rate) < tol
-
-
-def _checked(X: Array, mixture: HasParameters, floor: float) -> Parameters:
-    weights = np.asarray(mixture.weights, dtype=float)
-    means = np.asarray(mixture.means, dtype=float)
-    covariances = np.asarray(mixture.covariances, dtype=float)
-    K, D = len(weights), X.shape[1]
-    if means.shape != (K, D) or covariances.shape != (K, D, D):
-        raise ValueError(
-            f"the model does not fit {D} features: weights {weights.shape}, means {means.shape}, "
-            f"covariances {covariances.shape}; hand in (K,), (K, {D}) and (K, {D}, {D})"
-        )
-    for name, values in (("weights", weights), ("means", means), ("covariances", covariances)):
-        if not np.all(np.isfinite(values)):
-            raise ValueError(f"the model's {name} hold NaN or infinity; count it as a failure")
-    if np.any(weights < 0) or weights.sum() <= 0:
-        raise ValueError(f"weights must not be negative and not all zero, got {weights}")
-    return Parameters(weights / weights.sum(), means, clip(covariances, floor))
 
 
 def accuracy(labels: NDArray[np.int64], predicted: NDArray[np.int64]) -> float:
@@ -397,7 +146,7 @@ def judge(
     ValueError
         If the model is not finite or does not fit.
     """
-    start = _checked(problem.X, mixture, problem.floor)
+    start = checked(problem.X, mixture, problem.floor)
     joint = log_joint(problem.X, start)
     unpolished = float(np.mean(logsumexp(joint, axis=1)))
     final, iterations, converged = start, 0, not polished

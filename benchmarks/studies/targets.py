@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from benchmarks.studies import contenders, problems, realdata
+from benchmarks.studies.densities import log_likelihood
 from benchmarks.studies.equal_time import missing
-from benchmarks.studies.judge import log_likelihood, polish
+from benchmarks.studies.polish import polish
 from benchmarks.studies.problems import Problem
 from benchmarks.studies.realdata import MissingDataError
 from benchmarks.studies.simulated import Parameters, overlapping

@@ -5,14 +5,9 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from benchmarks.studies import problems
-from benchmarks.studies.judge import (
-    accuracy,
-    clip,
-    judge,
-    log_joint,
-    log_likelihood,
-    polish,
-)
+from benchmarks.studies.densities import clip, log_joint, log_likelihood
+from benchmarks.studies.judge import accuracy, judge
+from benchmarks.studies.polish import polish
 from benchmarks.studies.simulated import Parameters
 
 
