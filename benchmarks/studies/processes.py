@@ -45,6 +45,8 @@ def run(
     """
     variables = dict(os.environ)
     variables.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+    if environment not in (None, "R"):
+        variables.pop("PYTHONPATH", None)  # what lies there is meant for another interpreter
     # JAX takes all processors unless XLA is told otherwise
     single = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
     variables.update(PYTHONWARNINGS="ignore", TF_CPP_MIN_LOG_LEVEL="3")
