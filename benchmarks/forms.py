@@ -7,15 +7,22 @@ orders in which the compiled loops can sum, which need Numba; `NumPy` is what th
 without it.  Beside them stands the rate of a matrix product of 1024.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import os
 import platform
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from biglearn import Mixture
 
 SIZES = (2, 8, 16, 32, 64, 128, 256, 784)
 COMPONENTS = (2, 5, 20, 60)
@@ -28,7 +35,7 @@ FORMS = {"pairs": (True, False), "components": (True, True), "NumPy": (False, Fa
 OPERATIONS = 4e9
 
 
-def rate_of(mixture, X, operations: float) -> tuple[float, float]:
+def rate_of(mixture: Mixture, X: NDArray[Any], operations: float) -> tuple[float, float]:
     """Return operations per second of a pass, and the log-likelihood that it finds."""
     from biglearn.engines import MemoryEngine
 

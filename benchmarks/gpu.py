@@ -1,12 +1,14 @@
 """Time an EM step on a GPU: ours in three precisions, plain rivals in torch, and our own CPU.
 
-    python benchmarks/gpu.py --output gpu.json            # both problems, on CUDA
-    python benchmarks/gpu.py --device cpu --scale 0.001   # a try without a GPU
+    python -m benchmarks.gpu --output gpu.json            # both problems, on CUDA
+    python -m benchmarks.gpu --device cpu --scale 0.001   # a try without a GPU
 
 Needs numpy, torch, scikit-learn and threadpoolctl beside the package (``PYTHONPATH=src`` does).
 Everybody makes the same EM steps from the same start on the same rows, so that the
 log-likelihoods after each step, which the result file holds, tell whether they did the same.
 """
+
+from __future__ import annotations
 
 import argparse
 import json
@@ -15,17 +17,25 @@ import platform
 import statistics
 import sys
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 import biglearn
-from biglearn.engines import MemoryEngine
+from biglearn.engines import Engine, MemoryEngine
 from biglearn.engines.torch.engine import TorchEngine
 from biglearn.model.mixture import Mixture
 from biglearn.search.moves.matching import m_step
 from biglearn.search.run import Run, Settings
+
+Array = NDArray[Any]
+Tensor = Any
+Steps = Iterator[tuple[float, float]]
 
 #: Dense peak rates in TFLOP/s by device and precision; float64 on the tensor cores.
 PEAKS = {
@@ -40,7 +50,7 @@ FLOOR = 1e-3
 BLOCK_BYTES = {"cuda": 4 << 30, "cpu": 1 << 25}
 
 
-def overlapping(n_rows, n_features, n_components, rng):
+def overlapping(n_rows: int, n_features: int, n_components: int, rng: np.random.Generator) -> Array:
     """Draw rows of overlapping Gaussians and standardise them."""
     factors = rng.normal(size=(n_components, n_features, n_features)) / np.sqrt(n_features)
     means = 1.5 * rng.normal(size=(n_components, n_features))
@@ -48,10 +58,11 @@ def overlapping(n_rows, n_features, n_components, rng):
     X = rng.normal(size=(n_rows, n_features))
     for k in range(n_components):
         X[labels == k] = X[labels == k] @ (factors[k] + 0.5 * np.eye(n_features)) + means[k]
-    return (X - X.mean(axis=0)) / X.std(axis=0)
+    standardised: Array = (X - X.mean(axis=0)) / X.std(axis=0)
+    return standardised
 
 
-def fashion(n_rows, folder, rng):
+def fashion(n_rows: int, folder: str | None, rng: np.random.Generator) -> tuple[Array, str]:
     """Read the images, or draw rows of the same shape where they are not there."""
     path = Path(folder) / "fashion_mnist.npz" if folder else None
     if path is None or not path.exists():
@@ -63,7 +74,7 @@ def fashion(n_rows, folder, rng):
     return (X - X.mean(axis=0)) / np.where(spread > 0, spread, 1.0), "pixels, standardised"
 
 
-def first_mixture(X, n_components, rng):
+def first_mixture(X: Array, n_components: int, rng: np.random.Generator) -> Mixture:
     """Start everybody alike: rows as means, the covariance of all rows."""
     centres = X[rng.choice(len(X), n_components, replace=False)]
     sample = X[rng.choice(len(X), min(len(X), 20_000), replace=False)]
@@ -76,7 +87,8 @@ def first_mixture(X, n_components, rng):
 # every step, with the seconds of the pass over the rows where it can be told apart.
 
 
-def ours(engine, mixture):
+def ours(engine: Engine, mixture: Mixture) -> Steps:
+    """Step with an engine of ours."""
     run = Run(
         engine=engine,
         settings=Settings(mixture.n_components, floor=FLOOR),
@@ -92,7 +104,7 @@ def ours(engine, mixture):
             yield moments.mean_log_likelihood, passed
 
 
-def authors(X, mixture):
+def authors(X: Tensor, mixture: Mixture) -> Steps:
     """Step as published: arrays of N × K × D × D, in blocks that fit."""
     weights, means, covariances = on_device(X, mixture)
     n_components, size = means.shape
@@ -101,7 +113,10 @@ def authors(X, mixture):
         factors = torch.linalg.cholesky(covariances)
         inverses = torch.cholesky_inverse(factors)
         log_det = 2 * factors.diagonal(dim1=1, dim2=2).log().sum(1)
-        total, counts, first, second = 0.0, 0.0, 0.0, 0.0
+        total: Any = 0.0
+        counts: Any = 0.0
+        first: Any = 0.0
+        second: Any = 0.0
         for x in X.split(rows):
             gaps = x[:, None] - means
             outer = gaps[..., :, None] * gaps[..., None, :]
@@ -120,7 +135,7 @@ def authors(X, mixture):
         weights, means, covariances = counts / len(X), new, floored(covariances)
 
 
-def whitening(X, mixture):
+def whitening(X: Tensor, mixture: Mixture) -> Steps:
     """Step as torch mixtures commonly do: a Cholesky whitening for one component at a time."""
     weights, means, covariances = on_device(X, mixture)
     n_components, size = means.shape
@@ -145,54 +160,64 @@ def whitening(X, mixture):
         weights, covariances = counts / len(X), floored(torch.stack(products))
 
 
-def on_device(X, mixture):
+def on_device(X: Tensor, mixture: Mixture) -> list[Tensor]:
+    """Copy weights, means and covariances to where the rows are."""
     parameters = (mixture.weights, mixture.means, mixture.covariances)
     return [torch.tensor(values, dtype=X.dtype, device=X.device) for values in parameters]
 
 
-def log_parts(weights, log_det, size):
+def log_parts(weights: Tensor, log_det: Tensor, size: int) -> Tensor:
+    """Return what the log-densities hold beside the distances, with the log-weights."""
     return weights.log() - 0.5 * (log_det + size * np.log(2 * np.pi))
 
 
-def floored(covariances):
+def floored(covariances: Tensor) -> Tensor:
+    """Raise the eigenvalues to the floor."""
     values, vectors = torch.linalg.eigh(covariances)
     return (vectors * values.clamp(min=FLOOR)[:, None]) @ vectors.mT
 
 
-def contenders(X, mixture, options):
+def contenders(
+    X: Array, mixture: Mixture, options: argparse.Namespace
+) -> Iterator[tuple[str, str, Callable[[], Steps]]]:
     """Yield (name, precision, make) of all that are to be run."""
-    device, dtypes = options.device, {"float64": torch.float64, "float32": torch.float32}
+    device, threads = options.device, options.threads
+    dtypes = {"float64": torch.float64, "float32": torch.float32}
+
+    def on_torch(**choices: Any) -> Steps:
+        return ours(TorchEngine(X, device=device, n_threads=threads, **choices), mixture)
+
+    def in_memory(dtype: str) -> Steps:
+        return ours(MemoryEngine(X.astype(dtype), n_threads=threads), mixture)
+
+    def on_rows(rival: Callable[[Tensor, Mixture], Steps], dtype: Any) -> Steps:
+        return rival(torch.from_numpy(X).to(device, dtype), mixture)
+
     for precision, dtype, tf32 in [
         ("float64", torch.float64, False),
         ("float32", torch.float32, False),
         ("tf32", torch.float32, True),
     ]:
-        choices = {"device": device, "dtype": dtype, "tf32": tf32, "n_threads": options.threads}
-        yield "biglearn torch", precision, lambda c=choices: ours(TorchEngine(X, **c), mixture)
-    limit = X.nbytes // 3
-    streamed = {"device": device, "memory_limit": limit, "n_threads": options.threads}
-    yield "biglearn torch, streamed", "float64", lambda: ours(TorchEngine(X, **streamed), mixture)
+        yield "biglearn torch", precision, partial(on_torch, dtype=dtype, tf32=tf32)
+    streamed = partial(on_torch, memory_limit=X.nbytes // 3)
+    yield "biglearn torch, streamed", "float64", streamed
     for name, rival in [("authors' formulation", authors), ("whitening by component", whitening)]:
         for precision, dtype in dtypes.items():
-            yield (
-                name,
-                precision,
-                lambda r=rival, d=dtype: r(torch.from_numpy(X).to(device, d), mixture),
-            )
+            yield name, precision, partial(on_rows, rival, dtype)
     if not options.no_cpu:
         for precision in dtypes:
-            rows = X.astype(precision)
-            yield (
-                "biglearn memory (CPU)",
-                precision,
-                lambda r=rows: ours(MemoryEngine(r, n_threads=options.threads), mixture),
-            )
+            yield "biglearn memory (CPU)", precision, partial(in_memory, precision)
 
 
-def measure(make, options):
+def measure(
+    make: Callable[[], Steps], options: argparse.Namespace
+) -> tuple[list[float], list[float], list[float]]:
     """Run steps until enough are timed; the first warms up and is not counted."""
     steps = make()
-    trace, seconds, passes, began = [], [], [], time.perf_counter()
+    trace: list[float] = []
+    seconds: list[float] = []
+    passes: list[float] = []
+    began = time.perf_counter()
     while True:
         before = time.perf_counter()
         value, passed = next(steps)
@@ -208,7 +233,13 @@ def measure(make, options):
             return trace, seconds, passes
 
 
-def run(name, X, n_components, options, rng):
+def run(
+    name: str,
+    X: Array,
+    n_components: int,
+    options: argparse.Namespace,
+    rng: np.random.Generator,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Measure everybody on one problem."""
     n_rows, size = X.shape
     mixture = first_mixture(X, n_components, rng)
@@ -216,7 +247,7 @@ def run(name, X, n_components, options, rng):
     flops = 2.0 * n_rows * n_components * size * (size + 1)
     results = []
     for contender, precision, make in contenders(X, mixture, options):
-        result = {"problem": name, "contender": contender, "precision": precision}
+        result: dict[str, Any] = {"problem": name, "contender": contender, "precision": precision}
         if options.device.startswith("cuda"):
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
@@ -251,14 +282,17 @@ def run(name, X, n_components, options, rng):
     return {"n_rows": n_rows, "n_features": size, "n_components": n_components}, results
 
 
-def peak_of(device, precision):
+def peak_of(device: str, precision: str) -> float | None:
+    """Return the peak rate of a device in TFLOP/s, None where it is not known."""
     if not device.startswith("cuda"):
         return None
     name = torch.cuda.get_device_name(device)
     return next((peaks[precision] for key, peaks in PEAKS.items() if key in name), None)
 
 
-def profile(X, n_components, options, rng):
+def profile(
+    X: Array, n_components: int, options: argparse.Namespace, rng: np.random.Generator
+) -> None:
     """Show which kernels a pass of each precision spends its time in."""
     mixture = first_mixture(X, n_components, rng)
     activities = list(torch.profiler.supported_activities())
@@ -272,7 +306,8 @@ def profile(X, n_components, options, rng):
         print(f"{X.shape}, K={n_components}, {dtype}\n{table}", flush=True)
 
 
-def environment(options):
+def environment(options: argparse.Namespace) -> dict[str, Any]:
+    """Say on what and with what it was measured."""
     gpu = options.device.startswith("cuda")
     return {
         "device": torch.cuda.get_device_name(options.device) if gpu else platform.processor(),
@@ -288,7 +323,8 @@ def environment(options):
     }
 
 
-def main():
+def main() -> None:
+    """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cuda", help="cuda, cuda:1 or cpu")
     parser.add_argument("--threads", type=int, default=2, help="of the CPU")
@@ -303,7 +339,7 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     chosen = options.problem or ["synthetic", "fashion"]
-    report = {"environment": environment(options), "problems": {}, "results": []}
+    report: dict[str, Any] = {"environment": environment(options), "problems": {}, "results": []}
     for name in chosen:
         rng = np.random.default_rng(0)
         source, n_components = "drawn rows", 64

@@ -8,6 +8,8 @@ of 100 million rows x 8 features takes 6.4 GB of disk.  Engines that hold the ro
 left out where a file is larger than --in-memory.
 """
 
+from __future__ import annotations
+
 import argparse
 import importlib.util
 import json
@@ -19,8 +21,13 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from biglearn import Mixture
 
 #: Rows that are drawn and written at a time.
 BLOCK = 1 << 18
@@ -41,7 +48,7 @@ ENGINES = {
 }
 
 
-def truth(n_components: int, n_features: int):
+def truth(n_components: int, n_features: int) -> Mixture:
     """Return the mixture that the rows are drawn from."""
     from biglearn import Mixture
 
@@ -72,7 +79,7 @@ def peak_memory() -> int:
     raise SystemExit("peak memory is read from /proc, which this system has not")
 
 
-def rows_for(engine: str, path: Path):
+def rows_for(engine: str, path: Path) -> Any:
     """Return what the engine takes of the file."""
     if not engine.startswith("dask"):
         return path
@@ -83,7 +90,7 @@ def rows_for(engine: str, path: Path):
     return rows.map_blocks(_read, path, dtype=np.float64)
 
 
-def _read(block, path: Path, block_info=None):
+def _read(block: NDArray[Any], path: Path, block_info: Any = None) -> NDArray[np.float64]:
     """Return the rows of a block, read where it is computed."""
     start, stop = block_info[0]["array-location"][0]
     return np.array(np.load(path, mmap_mode="r")[start:stop])

@@ -5,14 +5,19 @@
 Each part writes a file of its own.  gmr is a visible gap where it is not installed.
 """
 
+from __future__ import annotations
+
 import argparse
 import os
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine, make_friedman1
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -25,19 +30,25 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from benchmarks.studies.realdata import load
-from benchmarks.studies.store import conditions, read_json, write_json
+from benchmarks.studies.store import Cell, conditions, read_json, write_json
 from biglearn import BigLearnGaussianMixture, BigLearnRegressor, Mixture, select_mixture
+
+Array = NDArray[np.float64]
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = (0, 1, 2)
 
+#: What a regressor hands back: its prediction, and its log-score of the true values.
+Predicted = tuple[Array, Callable[[Array], float]]
 
-def standardised(X):
+
+def standardised(X: Array) -> Array:
     """Return rows with mean 0 and deviation 1 in each column."""
-    return StandardScaler().fit_transform(X)
+    scaled: Array = StandardScaler().fit_transform(X)
+    return scaled
 
 
-def simulated(rng):
+def simulated(rng: np.random.Generator) -> Array:
     """Return rows of five overlapping clusters in eight dimensions."""
     factors = rng.normal(size=(5, 8, 8)) / 3
     covariances = factors @ np.swapaxes(factors, 1, 2) + 0.05 * np.eye(8)
@@ -45,14 +56,14 @@ def simulated(rng):
     return truth.sample(2000, rng)[0]
 
 
-def sample(name, rng, n_rows=2000):
+def sample(name: str, rng: np.random.Generator, n_rows: int = 2000) -> Array:
     """Return some rows of a real set, drawn without replacement."""
     X = load(name).X
     return X[np.sort(rng.choice(len(X), min(n_rows, len(X)), replace=False))]
 
 
 #: Rows by name, and the number of components: fixed, the same at every share of gaps.
-GAPPY = {
+GAPPY: dict[str, tuple[Callable[[np.random.Generator], Array], int]] = {
     "wdbc": (lambda rng: load_breast_cancer().data, 2),
     "wine": (lambda rng: load_wine().data, 3),
     "vehicle": (lambda rng: sample("vehicle", rng), 4),
@@ -61,12 +72,12 @@ GAPPY = {
 }
 
 
-def by_mixture(X, n_components, seed):
+def by_mixture(X: Array, n_components: int, seed: int) -> BigLearnGaussianMixture:
     """Fit full covariances and as many components as are given."""
     return BigLearnGaussianMixture(n_components, **_filling(seed)).fit(X)
 
 
-def by_choice(X, n_components, seed):
+def by_choice(X: Array, n_components: int, seed: int) -> BigLearnGaussianMixture:
     """Let BIC choose K, at most the given one, and the structure of the covariances."""
     return select_mixture(
         X,
@@ -77,12 +88,12 @@ def by_choice(X, n_components, seed):
     ).best_estimator_
 
 
-def _filling(seed):
+def _filling(seed: int) -> dict[str, Any]:
     return {"method": "em", "reg_covar": 1e-2, "max_time": 8, "random_state": seed}
 
 
 #: What fits rows with gaps, by name.
-FILLERS = {
+FILLERS: dict[str, Callable[[Array, int, int], Any]] = {
     "biglearn": by_mixture,
     "biglearn, by BIC": by_choice,
     "IterativeImputer": lambda X, K, seed: IterativeImputer(random_state=seed).fit(X),
@@ -91,7 +102,7 @@ FILLERS = {
 }
 
 
-def missing():
+def missing() -> list[Cell]:
     """Hide values at random, fill them, and compare with what was hidden."""
     cells = []
     for problem, (make, n_components) in GAPPY.items():
@@ -137,61 +148,66 @@ def missing():
     return cells
 
 
-def folded(rng):
+def folded(rng: np.random.Generator) -> tuple[Array, Array]:
     """Return an inverse problem: several positions give the same reading."""
     y = rng.uniform(0, 1, 1000)
     return (y + 0.3 * np.sin(2 * np.pi * y) + rng.normal(0, 0.05, 1000))[:, None], y
 
 
 #: Rows and targets by name.
-REGRESSIONS = {
+REGRESSIONS: dict[str, Callable[[np.random.Generator], tuple[Array, Array]]] = {
     "diabetes": lambda rng: load_diabetes(return_X_y=True),
     "friedman1": lambda rng: make_friedman1(1000, 8, noise=1.0, random_state=int(rng.integers(99))),
     "folded": folded,
 }
 
 
-def gaussian_score(y, mean_, deviation):
+def gaussian_score(y: Array, mean_: Array, deviation: Array | float) -> float:
     """Return the mean log-density of targets under one Gaussian each."""
     z = (y - mean_) / deviation
     return float((-0.5 * z**2 - np.log(deviation) - 0.5 * np.log(2 * np.pi)).mean())
 
 
-def by_linear(X, y, T, seed):
+def by_linear(X: Array, y: Array, T: Array, seed: int) -> Predicted:
+    """Fit a line, with one deviation for all rows."""
     model = LinearRegression().fit(X, y)
     deviation = (y - model.predict(X)).std()
     return model.predict(T), lambda t: gaussian_score(t, model.predict(T), deviation)
 
 
-def by_process(X, y, T, seed):
+def by_process(X: Array, y: Array, T: Array, seed: int) -> Predicted:
+    """Fit a Gaussian process with a length for each feature."""
     kernel = ConstantKernel() * RBF(np.ones(X.shape[1])) + WhiteKernel()
     model = GaussianProcessRegressor(kernel, normalize_y=True, random_state=seed).fit(X, y)
     value, deviation = model.predict(T, return_std=True)
     return value, lambda t: gaussian_score(t, value, deviation)
 
 
-def ours(X, y, seed):
+def ours(X: Array, y: Array, seed: int) -> BigLearnRegressor:
     """Choose K by the log-score of five folds."""
     model = BigLearnRegressor(reg_covar=1e-3, random_state=seed, method="em", n_init=3)
     chosen = GridSearchCV(
         model, {"n_components": [1, 2, 4, 8]}, scoring=BigLearnRegressor.log_score
     )
-    return chosen.fit(X, y).best_estimator_
+    best: BigLearnRegressor = chosen.fit(X, y).best_estimator_
+    return best
 
 
-def by_biglearn(X, y, T, seed):
+def by_biglearn(X: Array, y: Array, T: Array, seed: int) -> Predicted:
+    """Fit our own regressor."""
     model = ours(X, y, seed)
     return model.predict(T), lambda t: model.log_score(T, t)
 
 
-def by_gmr(X, y, T, seed):
-    import gmr  # an optional rival
+def by_gmr(X: Array, y: Array, T: Array, seed: int) -> Predicted:
+    """Fit gmr, an optional rival, with as many components as ours has."""
+    import gmr
 
     n_components = ours(X, y, seed).n_components
     joint = gmr.GMM(n_components, random_state=seed).from_samples(np.column_stack([X, y]))
     given = np.arange(X.shape[1])
 
-    def score(targets):
+    def score(targets: Array) -> float:
         densities = [
             joint.condition(given, row).to_probability_density(np.array([[t]]))[0]
             for row, t in zip(T, targets, strict=True)
@@ -202,7 +218,7 @@ def by_gmr(X, y, T, seed):
     return joint.predict(given, T).ravel(), score
 
 
-REGRESSORS = {
+REGRESSORS: dict[str, Callable[[Array, Array, Array, int], Predicted]] = {
     "biglearn": by_biglearn,
     "linear": by_linear,
     "Gaussian process": by_process,
@@ -210,7 +226,7 @@ REGRESSORS = {
 }
 
 
-def regression():
+def regression() -> list[Cell]:
     """Predict new rows, and score the prediction and its density."""
     cells = []
     for problem, make in REGRESSIONS.items():
@@ -219,7 +235,7 @@ def regression():
             X, y = standardised(X), standardised(y[:, None])[:, 0]
             X, T, y, t = train_test_split(X, y, test_size=0.3, random_state=seed)
             for method, rule in REGRESSORS.items():
-                cell = {
+                cell: Cell = {
                     "study": "regression", "problem": problem, "method": method, "seed": seed,
                     "budget": None, "status": "finished", "N": len(X), "D": X.shape[1],
                 }  # fmt: skip
@@ -236,24 +252,24 @@ def regression():
     return cells
 
 
-def selection():
+def selection() -> list[Cell]:
     """Choose K in 1..30 on one path, beside one fit at K = 30 and independent fits."""
     cells = []
     for problem in ("pendigits", "letter"):
         X = standardised(sample(problem, np.random.default_rng(0), 4000))
-        one = {"reg_covar": 1e-3, "random_state": 0}
+        one: dict[str, Any] = {"reg_covar": 1e-3, "random_state": 0}
 
-        def path(X=X, one=one):
+        def path(X: Array = X, one: dict[str, Any] = one) -> dict[str, float]:
             found = select_mixture(X, range(1, 31), **one)
             return {str(c.n_components): c.bic for c in found.candidates}
 
-        def largest(X=X, one=one):
+        def largest(X: Array = X, one: dict[str, Any] = one) -> dict[str, float]:
             return {"30": float(BigLearnGaussianMixture(30, **one).fit(X).bic(X))}
 
-        def plain(X=X, one=one):
+        def plain(X: Array = X, one: dict[str, Any] = one) -> dict[str, float]:
             return {"30": float(BigLearnGaussianMixture(30, method="em", **one).fit(X).bic(X))}
 
-        def rival(X=X, one=one):
+        def rival(X: Array = X, one: dict[str, Any] = one) -> dict[str, float]:
             fits = (GaussianMixture(k, init_params="k-means++", **one) for k in range(1, 31))
             return {str(m.n_components): float(m.fit(X).bic(X)) for m in fits}
 
@@ -278,11 +294,11 @@ def selection():
     return cells
 
 
-def _rows(cells):
+def _rows(cells: list[Cell]) -> list[tuple[str, float | None]]:
     return list(dict.fromkeys((c["problem"], c["budget"]) for c in cells))
 
 
-def _pick(cells, row, method):
+def _pick(cells: list[Cell], row: tuple[str, float | None], method: str) -> list[Cell]:
     return [
         c
         for c in cells
@@ -290,13 +306,13 @@ def _pick(cells, row, method):
     ]
 
 
-def table(path):
+def table(path: Path) -> str:
     """Return a result file as Markdown."""
     cells = read_json(path)["cells"]
-    return {"selection": _selected}.get(path.stem, _compared)(cells)
+    return _selected(cells) if path.stem == "selection" else _compared(cells)
 
 
-def _compared(cells):
+def _compared(cells: list[Cell]) -> str:
     """Compare errors, log-scores and seconds, mean over the seeds."""
     methods = list(dict.fromkeys(c["method"] for c in cells))
     lines = ["| set | " + " | ".join(methods) + " |", "| --- " * (len(methods) + 1) + "|"]
@@ -320,7 +336,7 @@ def _compared(cells):
     return "\n".join([*lines, "", note, ""])
 
 
-def _selected(cells):
+def _selected(cells: list[Cell]) -> str:
     """Compare seconds, the best BIC, and the BIC at K = 30."""
     lines = ["| set | N | what | seconds | lowest BIC | its K | BIC at 30 |", "| --- " * 7 + "|"]
     for c in cells:
@@ -332,10 +348,14 @@ def _selected(cells):
     return "\n".join([*lines, ""])
 
 
-PARTS = {"missing": missing, "regression": regression, "selection": selection}
+PARTS: dict[str, Callable[[], list[Cell]]] = {
+    "missing": missing,
+    "regression": regression,
+    "selection": selection,
+}
 
 
-def main():
+def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="all, if left out")

@@ -53,7 +53,8 @@ PAGES: dict[str, tuple[str, str, dict[str, list[str]]]] = {
     "moves": (
         "Moves and views",
         "What a method is made of; [how they work together](../explanation/search.md).",
-        {"biglearn.search.moves": [], "biglearn.search.moves.matching": ["block_gain", "regression_gain"],
+        {"biglearn.search.moves": [],
+         "biglearn.search.moves.matching": ["block_gain", "regression_gain"],
          "biglearn.model.views": []},
     ),
     "engines": (

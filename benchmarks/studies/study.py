@@ -129,7 +129,9 @@ class Study(Protocol):
     NAME: str
     PROFILES: dict[str, Plan]
 
-    def tasks(self, options: Options) -> list[Task]: ...
+    def tasks(self, options: Options) -> list[Task]:
+        """Return all that a plan asks for."""
+        ...
 
 
 def narrow(
