@@ -6,7 +6,7 @@ from threading import Barrier
 import numpy as np
 import pytest
 
-from biglearn.engines import MemoryEngine, over
+from biglearn.engines import MemoryEngine, engine_over
 from biglearn.engines.memory.threads import Threads
 from biglearn.engines.rows.units import Units
 from biglearn.model.views import View
@@ -51,7 +51,7 @@ def test_engines_over_the_same_rows_share_threads(rng, monkeypatch):
     fold = threads.fold
     monkeypatch.setattr(threads, "fold", lambda *arguments: used.append(1) or fold(*arguments))
     view = View.marginal(range(11), 12)
-    engines = [over(X, n_threads=threads), over(X, n_threads=threads).project(view)]
+    engines = [engine_over(X, n_threads=threads), engine_over(X, n_threads=threads).project(view)]
     with threads.running():
         engines[0].expect(mixture)
         engines[1].expect(mixture.project(view))

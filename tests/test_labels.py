@@ -6,7 +6,7 @@ from scipy.special import logsumexp
 from sklearn.metrics import accuracy_score
 
 from biglearn import BigLearnGaussianMixture
-from biglearn.engines import ArraySource, Header, Wishes
+from biglearn.engines import ArraySource, Header, RowOptions
 from biglearn.engines.rows.units import Units
 from biglearn.engines.wrappers.labelled import LabelledEngine
 from biglearn.model.views import View
@@ -15,8 +15,8 @@ from helpers import COVARIANCE_TYPES, blobs, random_mixture, scipy_log_joint
 
 
 def engine_over(X, labels, weights=None):
-    wishes = Wishes(labels=labels, sample_weight=weights, n_threads=1)
-    source = ArraySource(X, Header(X.shape[1]), wishes)
+    options = RowOptions(labels=labels, sample_weight=weights, n_threads=1)
+    source = ArraySource(X, Header(X.shape[1]), options)
     return source.engine(Units.identity(X.shape[1]))
 
 

@@ -9,8 +9,8 @@ from scipy.stats import multivariate_normal
 
 from biglearn import BigLearnGaussianMixture, Mixture
 from biglearn.cli.app import main
-from biglearn.engines import MemoryEngine, over
-from biglearn.engines.memory.gaps import MissingEngine
+from biglearn.engines import MemoryEngine, engine_over
+from biglearn.engines.memory.with_gaps import MissingEngine
 from biglearn.engines.rows.units import Units
 from biglearn.io import load_model
 from biglearn.model import gaps as missing
@@ -89,7 +89,7 @@ def test_rows_without_gaps_give_the_moments_of_the_engine_in_memory(rng):
     mixture = random_mixture(rng)
     ours, theirs = MissingEngine(X).expect(mixture), MemoryEngine(X).expect(mixture)
     np.testing.assert_allclose(ours.second, theirs.second, rtol=1e-10)
-    assert isinstance(over(X), MemoryEngine)
+    assert isinstance(engine_over(X), MemoryEngine)
 
 
 def test_background_threads_and_the_diagonal_are_those_of_other_engines(rng):

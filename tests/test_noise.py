@@ -5,7 +5,7 @@ import pytest
 from scipy.special import logsumexp
 
 from biglearn import BigLearnGaussianMixture, select_mixture
-from biglearn.engines import ArraySource, Header, Wishes
+from biglearn.engines import ArraySource, Header, RowOptions
 from biglearn.engines.rows.units import Units
 from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise
@@ -34,8 +34,8 @@ def test_a_pass_is_the_direct_sum(rng, gaps, weighted):
     if gaps:
         X[rng.random(150) < 0.3, 1] = np.nan
     w = rng.uniform(0.1, 2, size=150) if weighted else np.ones(150)
-    wishes = Wishes(noise=True, sample_weight=w, n_threads=1)
-    source, units = ArraySource(X, Header(2), wishes), Units(np.array([1.0, 2.0]), np.array([2, 3]))
+    options = RowOptions(noise=True, sample_weight=w, n_threads=1)
+    source, units = ArraySource(X, Header(2), options), Units(np.array([1.0, 2.0]), np.array([2, 3]))
     noise = source.noise(units)
     gaussians = random_mixture(rng, 2, 2)
     last = noise.component(0)

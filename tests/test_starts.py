@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import AgglomerativeClustering
 
-from biglearn.engines import MemoryEngine, Wishes, open_source
+from biglearn.engines import MemoryEngine, RowOptions, open_source
 from biglearn.engines.rows.units import Units
 from biglearn.model.structures import structure_of
 from biglearn.search.run import Run, Settings
@@ -13,7 +13,7 @@ from helpers import COVARIANCE_TYPES, blobs, direct_moments
 
 
 def users_start(form, X, K):
-    return from_user(form, open_source(X, Wishes()), Units.identity(X.shape[1]), K)
+    return from_user(form, open_source(X, RowOptions()), Units.identity(X.shape[1]), K)
 
 
 def run_on(X, K=4, kind="full", weights=None, seed=0):

@@ -10,7 +10,7 @@ from scipy.special import gammaln, logsumexp
 from scipy.stats import multivariate_t
 
 from biglearn import BigLearnGaussianMixture, BigLearnRegressor, Mixture
-from biglearn.engines import MemoryEngine, over
+from biglearn.engines import MemoryEngine, engine_over
 from biglearn.io import load_model, save_model
 from biglearn.model.student import LEAST, MOST, update
 from biglearn.model.views import View
@@ -130,7 +130,7 @@ def test_moments_are_the_gradient_of_the_likelihood(rng, gaps):
     X = mixture.sample(60, rng)[0]
     if gaps:
         X = with_gaps(rng, X)
-    moments = over(X).expect(mixture).shift(np.zeros(3))
+    moments = engine_over(X).expect(mixture).shift(np.zeros(3))
     assert moments.log_likelihood == pytest.approx(log_likelihood(mixture, X), rel=1e-9)
     means, precisions = mixture.means, mixture.precisions
 
@@ -180,9 +180,9 @@ def test_a_view_of_the_rows_sees_the_view_of_the_mixture(rng, gaps, weighted):
     X = mixture.sample(80, rng)[0]
     weights = rng.uniform(0.2, 2, size=80) if weighted else None
     view = View.transformed([0, 2], 4, rng)
-    seen = over(with_gaps(rng, X) if gaps else X, weights=weights).project(view)
+    seen = engine_over(with_gaps(rng, X) if gaps else X, weights=weights).project(view)
     if not gaps:
-        direct = over(X @ view.basis.T, weights=weights).expect(mixture.project(view))
+        direct = engine_over(X @ view.basis.T, weights=weights).expect(mixture.project(view))
         found = seen.expect(mixture.project(view))
         for name in ("counts", "first", "second", "scales", "log_likelihood"):
             np.testing.assert_allclose(getattr(found, name), getattr(direct, name), rtol=1e-9)
@@ -193,9 +193,9 @@ def test_a_view_of_the_rows_sees_the_view_of_the_mixture(rng, gaps, weighted):
 def test_patterns_of_many_rows_and_of_few_give_the_same(rng, monkeypatch):
     mixture = student_mixture(rng, 2, 3)
     X = with_gaps(rng, mixture.sample(300, rng)[0])
-    few = over(X).expect(mixture).shift(np.zeros(3))
+    few = engine_over(X).expect(mixture).shift(np.zeros(3))
     monkeypatch.setattr("biglearn.engines.memory.gaps._PLENTY", 10)
-    many = over(X).expect(mixture).shift(np.zeros(3))
+    many = engine_over(X).expect(mixture).shift(np.zeros(3))
     for name in ("counts", "first", "second", "scales", "log_likelihood"):
         np.testing.assert_allclose(getattr(few, name), getattr(many, name), rtol=1e-8, atol=1e-8)
 

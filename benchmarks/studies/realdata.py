@@ -125,7 +125,7 @@ def _from_sklearn(loader: str, n_features: int | None) -> RawData:
 
 
 def _from_r(name: str) -> RawData:
-    """Ask R's mclust for one of its own sets: the first column is the class."""
+    """Summary R's mclust for one of its own sets: the first column is the class."""
     code = f"suppressMessages(library(mclust)); write.csv({name}, row.names = FALSE)"
     try:
         run = subprocess.run(

@@ -12,7 +12,7 @@ from biglearn.search.records import Record
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from biglearn.estimators.selection import Candidate
+    from biglearn.search.path import Candidate
 
 __all__ = ["criterion", "ellipses", "likelihood"]
 

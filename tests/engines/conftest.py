@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from biglearn.engines import Chunked, Wishes, open_source
+from biglearn.engines import Chunked, RowOptions, open_source
 from biglearn.engines.rows.units import Units
 
 
@@ -32,8 +32,8 @@ class Kind:
     numba: bool = True
 
     def open(self, rows, *, weights=None, n_threads=1):
-        wishes = Wishes(engine=self.engine, sample_weight=weights, n_threads=n_threads)
-        return open_source(self.wrap(rows), wishes)
+        options = RowOptions(engine=self.engine, sample_weight=weights, n_threads=n_threads)
+        return open_source(self.wrap(rows), options)
 
     def __call__(self, rows, *, weights=None, units=None, n_threads=1):
         source = self.open(rows, weights=weights, n_threads=n_threads)

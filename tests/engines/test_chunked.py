@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from biglearn import BigLearnGaussianMixture
-from biglearn.engines import Chunked, Wishes, open_source
+from biglearn.engines import Chunked, RowOptions, open_source
 from helpers import blobs
 
 SMALL = Chunked(block_bytes=4000)
@@ -138,10 +138,10 @@ def test_blocks_may_bring_weights(X, rng):
         again = fit(X, engine="memory", sample_weight=size * weights)
         np.testing.assert_allclose(scaled.means_, again.means_, rtol=1e-7)
         scaled_pairs = [(rows, size * part) for rows, part in pairs]
-        ours = open_source(scaled_pairs, Wishes(engine=SMALL)).extent.weight
-        theirs = open_source(X, Wishes(engine="memory", sample_weight=size * weights)).extent.weight
+        ours = open_source(scaled_pairs, RowOptions(engine=SMALL)).extent.weight
+        theirs = open_source(X, RowOptions(engine="memory", sample_weight=size * weights)).extent.weight
         assert ours == pytest.approx(theirs, rel=1e-12)
-        totals = open_source(scaled_pairs, Wishes(engine=SMALL)).total(lambda rows, w: w.sum())
+        totals = open_source(scaled_pairs, RowOptions(engine=SMALL)).total(lambda rows, w: w.sum())
         assert totals == pytest.approx(theirs, rel=1e-12)
     equal = fit([(part, np.full(len(part), 0.3)) for part in np.array_split(X, 3)])
     np.testing.assert_array_equal(equal.means_, fit(X).means_)
@@ -156,7 +156,7 @@ def test_memory_is_bounded_and_stated(tmp_path, rng):
     X = rng.normal(size=(400_000, 4))
     path = write_npy(tmp_path, X)
     del X
-    source = open_source(path, Wishes(engine=Chunked(block_bytes=1 << 20)))
+    source = open_source(path, RowOptions(engine=Chunked(block_bytes=1 << 20)))
     assert source.most_bytes <= 4 << 20
     assert f"about {source.most_bytes / 2**20:.0f} MiB" in source.label
     tracemalloc.start()

@@ -16,7 +16,7 @@ da = pytest.importorskip("dask.array", reason="needs dask: pip install 'biglearn
 
 import dask  # noqa: E402
 
-from biglearn.engines import Wishes, open_source  # noqa: E402
+from biglearn.engines import RowOptions, open_source  # noqa: E402
 from biglearn.engines.choose import choose  # noqa: E402
 from biglearn.engines.dask.engine import Dask, tree_sum  # noqa: E402
 
@@ -103,7 +103,7 @@ def test_what_is_wrong_is_named(rng):
 
 def test_sums_depend_on_the_partitions_alone(rng):
     X = blobs(rng, 500, 3)
-    engine = open_source(da.from_array(X, chunks=(90, 3)), Wishes()).engine(Units.identity(3))
+    engine = open_source(da.from_array(X, chunks=(90, 3)), RowOptions()).engine(Units.identity(3))
     mixture = fit(X).mixture_
     one, other = engine.expect(mixture), engine.expect(mixture)
     np.testing.assert_array_equal(one.second, other.second)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import typer
 
-from biglearn.engines import ArraySource, Chunked, Header, Source, Wishes
+from biglearn.engines import ArraySource, Chunked, Header, RowOptions, Source
 from biglearn.engines.choose import choose
 from biglearn.model.mixture import Mixture
 from biglearn.tables.tables import Table, TableRows, open_table, read_table
@@ -79,10 +79,10 @@ def rows_of(table: Table | TableRows) -> tuple[Any, Any]:
 def source_of(table: Table | TableRows) -> Source:
     """Open a table for questions about its rows; one that was read has been checked."""
     X, weights = rows_of(table)
-    wishes = Wishes(sample_weight=weights)
+    options = RowOptions(sample_weight=weights)
     if isinstance(table, TableRows):
-        return Chunked().open_source(X, wishes)
-    return ArraySource(X, Header(table.n_columns, table.names), wishes)
+        return Chunked().open_source(X, options)
+    return ArraySource(X, Header(table.n_columns, table.names), options)
 
 
 def paper_options(

@@ -1,21 +1,31 @@
 """Engines: one pass over the rows, view and parameters in, moments out."""
 
-from biglearn.engines.base import Engine, Header, Source, Wishes
+from biglearn.engines.base import (
+    Engine,
+    EngineBase,
+    Header,
+    RowOptions,
+    Sample,
+    Source,
+    SourceBase,
+)
 from biglearn.engines.choose import open_source
 from biglearn.engines.chunked.engine import Chunked
+from biglearn.engines.memory.choose import engine_over
 from biglearn.engines.memory.engine import MemoryEngine
-from biglearn.engines.memory.over import Sample, over
 from biglearn.engines.memory.source import ArraySource
 
 __all__ = [
     "ArraySource",
     "Chunked",
     "Engine",
+    "EngineBase",
     "Header",
     "MemoryEngine",
+    "RowOptions",
     "Sample",
     "Source",
-    "Wishes",
+    "SourceBase",
+    "engine_over",
     "open_source",
-    "over",
 ]

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from biglearn._types import BoolArray, FloatArray
-from biglearn.engines.rows.summaries import Ask, Extent
+from biglearn._types import Array, BoolArray, FloatArray, IntArray
+from biglearn.engines.rows.summaries import Extent, Summary
 from biglearn.engines.rows.units import Units
-from biglearn.model.mixture import Mixture
+from biglearn.model.components import Components
 from biglearn.model.moments import Moments
+from biglearn.model.noise import Noise
 from biglearn.model.views import View
-
-if TYPE_CHECKING:
-    from biglearn.engines.memory.over import Sample
 
 
 class Engine(Protocol):
@@ -42,24 +40,104 @@ class Engine(Protocol):
         """Return an engine over the same rows seen through a view of this one."""
         ...
 
-    def expect(self, mixture: Mixture, *, diagonal: bool = False) -> Moments:
-        """Make one E-step: return the moments under the mixture's responsibilities.
+    def expect(self, components: Components, *, diagonal: bool = False) -> Moments:
+        """Make one E-step: return the moments under the components' responsibilities.
 
         With `diagonal` the second moments off the diagonal are left at zero.
         """
         ...
 
-    def subsample(self, limit: int, rng: np.random.Generator) -> Sample:
+    def subsample(
+        self, limit: int, rng: np.random.Generator, components: Components | None = None
+    ) -> Sample:
         """Return an engine in memory over at most `limit` of the rows, drawn at random.
 
         Their numbers are those of `draw`, so that every engine draws the same rows from the
-        same seed.
+        same seed.  Missing values are filled by draws under the components or, if these are
+        left out, under the one Gaussian that fits the rows.
+        """
+        ...
+
+    def align(self, components: Components, held: BoolArray | None = None) -> Components:
+        """Return the components in the order that suits known labels of the rows best.
+
+        Parameters
+        ----------
+        components : Components
+        held : array of shape (K,), optional
+            Which keep their places.
         """
         ...
 
     def running(self) -> AbstractContextManager[None]:
         """Hold what passes need (threads, BLAS settings) while a fit runs."""
         ...
+
+
+class Sample(Engine, Protocol):
+    """An engine over complete rows in memory, which starts and surgery may look at."""
+
+    def project(self, view: View) -> Sample:
+        """Return an engine over the same rows seen through a view of this one."""
+        ...
+
+    @property
+    def weights(self) -> Array | None:
+        """Weight of each row, shape (N,), or None where all are 1."""
+        ...
+
+    def rows(self) -> Array:
+        """Return all rows in the engine's units, shape (N, d)."""
+        ...
+
+    def moments_of(self, responsibilities: Array) -> Moments:
+        """Return the moments under given responsibilities, shape (N, K)."""
+        ...
+
+    def select(self, chosen: IntArray, *, background: Array | None = None) -> Sample:
+        """Return an engine over the chosen rows, with a background of their own.
+
+        Parameters
+        ----------
+        chosen : array of shape (n,)
+        background : array of shape (n,), optional
+            Log-density that each row has from elsewhere, such as components that stay as they
+            are: part of p(x_n) in every E-step.
+        """
+        ...
+
+
+class EngineBase:
+    """Base class of engines over rows: the view through which they see them.
+
+    An engine of its own needs `_through`, and of the protocol `n_rows`, `expect`, `subsample`
+    and `running`.
+
+    Parameters
+    ----------
+    view : View
+        What the engine sees of the rows in units.
+    """
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of the rows as seen here: D, or d under a view."""
+        return self._view.size
+
+    def project(self, view: View) -> Self:
+        """Return an engine over the same rows seen through a view of this one."""
+        return self if view.is_joint else self._through(view.after(self._view))
+
+    def _through(self, view: View) -> Self:
+        """Return an engine over the same rows, seen through another view."""
+        raise NotImplementedError
+
+    def align(self, components: Components, held: BoolArray | None = None) -> Components:
+        """Return the components as they are: no row has a label."""
+        return components
 
 
 class Source(Protocol):
@@ -75,8 +153,13 @@ class Source(Protocol):
         ...
 
     @property
-    def header(self) -> Any:
-        """What tells the columns: a `Header`, or what scikit-learn understands."""
+    def header(self) -> Header:
+        """Number and names of the columns."""
+        ...
+
+    @property
+    def supports(self) -> frozenset[str]:
+        """Which of "labels" and "noise" can be fitted where these rows live."""
         ...
 
     @property
@@ -99,8 +182,8 @@ class Source(Protocol):
         """Number, weight and range of the rows with a positive weight."""
         ...
 
-    def total(self, ask: Ask[Any]) -> Any:
-        """Return the sum of ``ask(rows, weights)`` over blocks of the rows."""
+    def total(self, summary: Summary[Any]) -> Any:
+        """Return the sum of ``summary(rows, weights)`` over blocks of the rows."""
         ...
 
     def map(self, rule: Callable[[FloatArray], Any]) -> Any:
@@ -114,24 +197,50 @@ class Source(Protocol):
         """Open the engine over the rows, in units."""
         ...
 
+    def noise(self, units: Units) -> Noise:
+        """Return the uniform component over the box that holds the rows, in units."""
+        ...
+
+
+class SourceBase:
+    """Base class of sources: what follows from the extent of the rows."""
+
+    @property
+    def extent(self) -> Extent:
+        """Number, weight and range of the rows with a positive weight."""
+        raise NotImplementedError
+
+    @property
+    def supports(self) -> frozenset[str]:
+        """Neither labels nor noise."""
+        return frozenset()
+
+    def noise(self, units: Units) -> Noise:
+        """Return the uniform component over the box that holds the rows, in units."""
+        sides = (self.extent.low, self.extent.high)
+        return Noise.around(*((side - units.centre) / units.scale for side in sides))
+
 
 @dataclass(frozen=True)
 class Header:
-    """Number and names of the columns of rows that are no data frame.
+    """Number and names of the columns of rows.
 
     Attributes
     ----------
     n_features : int
         D.
     names : tuple of D str, optional
+    given : object, optional
+        The user's array or data frame, where scikit-learn has rules for the columns of its kind.
     """
 
     n_features: int
     names: tuple[str, ...] | None = None
+    given: Any = None
 
 
 @dataclass(frozen=True)
-class Wishes:
+class RowOptions:
     """How the user wants rows to be opened.
 
     Attributes
@@ -142,7 +251,7 @@ class Wishes:
     labels : array-like, optional
         Component of each row, -1 where it is not known.
     noise : bool
-        Whether there is a uniform component beside the Gaussians.
+        Whether there is a uniform component beside the others.
     features : tuple of str, optional
         Names of the columns that a fitted model needs, where rows can be chosen
         by name.

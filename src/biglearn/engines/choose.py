@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from biglearn.engines.base import Source, Wishes
+from biglearn.engines.base import RowOptions, Source
 from biglearn.engines.memory import source as arrays
 from biglearn.tables.tables import TableRows
 
-#: The engines by name: a module with ``open_source(X, wishes)``, imported when it is used.
+#: The engines by name: a module with ``open_source(X, options)``, imported when it is used.
 MODULES = {
     "memory": "biglearn.engines.memory.source",
     "chunked": "biglearn.engines.chunked.engine",
@@ -28,7 +28,7 @@ _AT_HOME = {"torch": "torch", "dask": "dask", "distributed": "dask"}
 IN_MEMORY_BYTES = 1 << 28
 
 
-def open_source(X: Any, wishes: Wishes) -> Source:
+def open_source(X: Any, options: RowOptions) -> Source:
     """Pick the engine for rows, and open it.
 
     Parameters
@@ -36,7 +36,7 @@ def open_source(X: Any, wishes: Wishes) -> Source:
     X : object
         Rows: an array or data frame, a torch tensor, a dask collection, the path of a
         file or folder, or an iterable of blocks.
-    wishes : Wishes
+    options : RowOptions
 
     Returns
     -------
@@ -53,19 +53,19 @@ def open_source(X: Any, wishes: Wishes) -> Source:
     Examples
     --------
     >>> import numpy as np
-    >>> from biglearn.engines import Wishes, open_source
-    >>> source = open_source(np.zeros((5, 2)), Wishes())
+    >>> from biglearn.engines import RowOptions, open_source
+    >>> source = open_source(np.zeros((5, 2)), RowOptions())
     >>> type(source).__name__
     'ArraySource'
     """
-    engine = wishes.engine
+    engine = options.engine
     if callable(engine):
         label = getattr(engine, "__name__", type(engine).__name__)
-        return arrays.open_source(X, wishes, factory=engine, label=label)
+        return arrays.open_source(X, options, factory=engine, label=label)
     opener = engine if hasattr(engine, "open_source") else _module(choose(X, engine))
-    source: Source = opener.open_source(X, wishes)
-    for name, wanted in (("labels", wishes.labels is not None), ("noise", wishes.noise)):
-        if wanted and not isinstance(source, arrays.ArraySource):
+    source: Source = opener.open_source(X, options)
+    for name, wanted in (("labels", options.labels is not None), ("noise", options.noise)):
+        if wanted and name not in source.supports:
             raise ValueError(
                 f"{name} need rows in memory, and these are opened by {source.label}; give an "
                 f"array, or leave {name} out"

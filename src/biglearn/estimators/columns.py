@@ -10,18 +10,18 @@ from sklearn.utils.validation import validate_data
 from biglearn.engines.base import Header
 
 
-def check_columns(estimator: Any, header: Any, *, reset: bool) -> None:
+def check_columns(estimator: Any, header: Header, *, reset: bool) -> None:
     """Learn the columns of a header, or check that they are those learnt before.
 
-    What scikit-learn understands is left to it; a `Header` is checked alike.
+    Columns of containers that scikit-learn understands are left to it.
 
     Raises
     ------
     ValueError
         If the number of columns or their names differ.
     """
-    if not isinstance(header, Header):
-        validate_data(estimator, header, reset=reset, skip_check_array=True)
+    if header.given is not None:
+        validate_data(estimator, header.given, reset=reset, skip_check_array=True)
         return
     if reset:
         estimator.n_features_in_ = header.n_features

@@ -5,49 +5,34 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, DensityMixin
+from sklearn.base import BaseEstimator, DensityMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from biglearn import kernels
 from biglearn._types import Array, FloatArray
-from biglearn.engines import ArraySource, Engine, Source
+from biglearn.engines.base import Header
 from biglearn.engines.rows.checks import check_labels
-from biglearn.engines.rows.summaries import Extent, mean_and_deviation
 from biglearn.engines.rows.units import Units
-from biglearn.engines.wrappers.labelled import LabelledEngine
-from biglearn.estimators.rows import RowsMixin
-from biglearn.model.checks import (
-    check_choice,
-    check_fixed,
-    check_given,
-    check_number,
-    check_structure,
-)
+from biglearn.estimators.columns import check_columns
+from biglearn.estimators.rows import RowsMixin, open_rows
+from biglearn.model.checks import check_choice, check_number, check_structure
+from biglearn.model.families import FAMILIES, Family, family_of
 from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise
-from biglearn.model.structures import COVARIANCE_TYPES, Factor, Factors, Structure, structure_of
-from biglearn.model.student import START
-from biglearn.search.checkpoint import checkpointed, fingerprint
-from biglearn.search.methods import resolve
+from biglearn.model.structures import Factor, Factors, Structure, structure_of
+from biglearn.search.methods import method_of
+from biglearn.search.path import Path, choose_size
+from biglearn.search.problem import Fit, Problem, ScaledRows, n_parameters, solve
 from biglearn.search.records import Record
-from biglearn.search.run import Method, Run, Settings, Start, search
-from biglearn.search.starts import names as starts
+from biglearn.search.run import Method, Settings
+from biglearn.search.starts.names import normal
 from biglearn.search.streaming import Stream
 
-#: Below this a variance of a column, or its inverse, leaves the range of float64.
-_SMALLEST_VARIANCE = 1e-306
-
-#: Variances below this share of the data's drown in the rounding of the moments.
-_RESOLUTION = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
-
 SCALINGS = ("standard", "minmax", "none")
-FAMILIES = ("gaussian", "student")
 
 
 class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
@@ -57,28 +42,28 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
     attributes.  It differs on purpose in three things: rows are standardised
     inside, so that a change of units never changes the clusters; `reg_covar`
     is a floor under the eigenvalues of the covariances in those standardised
-    units, not a constant added to them; and `tol` bounds the gain that EM
-    still has before it, not only its last gain.
+    units, not a constant added to them; and EM stops when both its last gain
+    and its estimated remaining gain are below `tol`.
 
     Parameters
     ----------
     n_components : int or "auto", default=1
         Number of components K; "auto" takes the K ≤ 30 of lowest BIC, on one path
         that ends when five more components did not lower it (see `select_mixture`).
-    covariance_type : {"full", "tied", "diag", "spherical", "factor"}, default="full"
+    covariance_type : {"full", "tied", "diag", "spherical", "factor"} or Structure, default="full"
         Structure of the covariances; "factor" is low rank plus diagonal, for wide data.
     n_factors : int, default=1
         Common factors of each component, for "factor".
-    family : {"gaussian", "student"}, default="gaussian"
-        Of the components; "student" has heavy tails, with degrees of freedom that are
-        estimated for each, and `covariances_` are its scale matrices.
+    family : {"gaussian", "student"} or Family, default="gaussian"
+        Family of the components; "student" has heavy tails, with degrees of freedom that
+        are estimated for each, and `covariances_` are its scale matrices.
     method : {"search", "paper", "em"} or a method, default="search"
         "em" is plain EM from `n_init` starts, "paper" big-learning EM as
-        published, "search" the library's own search.  A `biglearn.search.methods`
+        published, "search" the library's own search.  A method
         object sets every constant of a method.
     tol : float, default=1e-5
-        EM stops when neither its last gain in mean log-likelihood per row nor
-        Aitken's estimate of the gain that is left exceeds it.
+        EM stops when both its last gain in mean log-likelihood per row and Aitken's
+        estimate of its remaining gain are at most `tol`.
     reg_covar : float, default=1e-6
         Smallest eigenvalue of a covariance, in the units of `scaling`.  What
         rounding cannot resolve (1e-12 of the variance; 1e-6 in float32) is
@@ -102,8 +87,8 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         Starting precisions, in the shape of `precisions_`.
     fixed : dict, default=None
         Parameters that stay as given: "weights" of shape (K,), "means" (K, D) and
-        "covariances" in the shape of `covariances_`.  NaN, for all of a component,
-        stands for what is to be estimated.
+        "covariances" in the shape of `covariances_`.  Set every entry of a component to NaN
+        to have it estimated.
     noise : bool, default=False
         Whether there is a further component, of constant density over the box that
         holds the rows, for those that belong to no cluster (Banfield and Raftery,
@@ -146,7 +131,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
     factors_ : tuple of array of shape (K, D, n_factors) and (K, D)
         `loadings` and `noise` variances, of covariance type "factor" alone.
     mixture_ : Mixture
-        The fitted distribution; with `noise`, that of the rows which are none.
+        The fitted distribution; with `noise`, the mixture without the noise component.
     noise_ : Noise
         With `noise` alone: its `weight`, and the sides `low` and `high` of its box.
     converged_ : bool
@@ -196,9 +181,9 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         self,
         n_components: Any = 1,
         *,
-        covariance_type: str = "full",
+        covariance_type: str | Structure = "full",
         n_factors: int = 1,
-        family: str = "gaussian",
+        family: str | Family = "gaussian",
         method: str | Method = "search",
         tol: float = 1e-5,
         reg_covar: float = 1e-6,
@@ -254,15 +239,15 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         means: ArrayLike,
         covariances: ArrayLike,
         *,
-        covariance_type: str = "full",
+        covariance_type: str | Structure = "full",
         dof: ArrayLike | None = None,
         feature_names: Sequence[str] | None = None,
         **params: Any,
     ) -> Self:
         """Return an estimator with known parameters, ready for everything but `partial_fit`.
 
-        What only a fit can know, such as `lower_bound_` and `history_`, it has not.  With
-        ``warm_start=True`` among the parameters, `fit` starts from the given mixture.
+        Attributes that only a fit can set, such as `lower_bound_` and `history_`, are missing.
+        With ``warm_start=True`` among the parameters, `fit` starts from the given mixture.
 
         Parameters
         ----------
@@ -300,16 +285,20 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         if centres.ndim != 2:
             raise ValueError(f"means must have shape (K, D), got {centres.shape}")
         n_components, n_features = shape = centres.shape
-        family = "gaussian" if dof is None else "student"
-        model = cls(n_components, covariance_type=covariance_type, family=family, **params)
+        if dof is not None:
+            params.setdefault("family", "student")
+        model = cls(n_components, covariance_type=covariance_type, **params)
         model._check_parameters()
         matrices = check_structure("covariances", covariances, model._structure, shape)
         names = None if feature_names is None else tuple(feature_names)
-        mixture = Mixture(weights, centres, matrices, feature_names=names, dof=dof)
+        mixture = Mixture(
+            weights, centres, matrices, feature_names=names, dof=dof, family=model._family
+        )
         model.n_features_in_ = n_features
         if names is not None:
             model.feature_names_in_ = np.array(names, dtype=object)
-        model._keep_parameters(mixture, Units.identity(n_features), np.dtype(np.float64))
+        model._n_parameters = n_parameters(model._structure, model._family, None, False, shape)
+        model._keep_mixture(mixture, mixture.weights, np.dtype(np.float64))
         return model
 
     def fit(
@@ -349,37 +338,35 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
             After Ctrl-C; the best model so far is kept, and ready to use.
         """
         self._check_parameters()
+        method = method_of(self.method)
         if self._automatic:
             if labels is not None:
                 raise ValueError('labels need a number of components, got n_components="auto"')
-            return self._choose(X, sample_weight)
-        method = resolve(self.method)
-        source = self._open(X, sample_weight, labels=labels, reset=True)
-        check_labels(labels, source.n_given, self.n_components)
-        self._check_size(source.extent)
-        units = Units.measure(source, scaling=self.scaling)
-        run = self._run(source, units, self._start(source, units))
-        about = {"n_rows": source.extent.n_rows, "units": fingerprint(units.centre, units.scale)}
-        if labels is not None:
-            about["labels"] = fingerprint(np.asarray(labels))
-        seeded = self.random_state is not None
-        records: Any = search(run, method)
-        self.history_: list[Record] = []
-        with checkpointed(run, method, self.checkpoint, rows=about, seeded=seeded):
-            try:
-                self.history_.extend(self._follow(records))
-            except KeyboardInterrupt:
-                records.close()
-                if run.best is not None:
-                    self._keep(run, units, source.dtype)
-                raise
-        self._keep(run, units, source.dtype)
-        self._warn(run, method)
+            problem = problem_of(self, X, sample_weight, n_components=1)
+            self._keep(choose_size(path_of(self, problem)))
+            return self
+        problem = problem_of(self, X, sample_weight, labels=labels)
+        problem.rows.check(problem.n_components)
+        fit = solve(
+            problem,
+            method,
+            self._generator(),
+            watch=self._watch,
+            checkpoint=self.checkpoint,
+            seeded=self.random_state is not None,
+            keep=self._keep,
+        )
+        self._keep(fit)
+        self._warn(fit, method)
         return self
 
     @property
     def _structure(self) -> Structure:
         return structure_of(self.covariance_type, int(self.n_factors))
+
+    @property
+    def _family(self) -> Family:
+        return family_of(self.family)
 
     @property
     def factors_(self) -> Factors:
@@ -395,35 +382,6 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
     @property
     def _automatic(self) -> bool:
         return isinstance(self.n_components, str) and self.n_components == "auto"
-
-    def _choose(self, X: ArrayLike, sample_weight: ArrayLike | None) -> Self:
-        """Take over the fit of the best K."""
-        from biglearn.estimators.selection import choose_size  # it is built on this class
-
-        chosen = vars(choose_size(self, X, sample_weight))
-        self.__dict__.update({k: v for k, v in chosen.items() if k not in self.get_params()})
-        return self
-
-    def _run(self, source: Source, units: Units, start: Start, engine: Engine | None = None) -> Run:
-        engine = engine or source.engine(units)
-        noise = source.noise(units) if self.noise and isinstance(source, ArraySource) else None
-        settings = self._settings(self._floor(source, units), units, noise)
-        if noise is not None:
-            start = starts.NoisyStart(start, noise)
-        elif settings.dof is not None:
-            start = starts.ClearedStart(start)
-        kernels.load(source.dtype)  # the clock of a fit does not run while they are compiled
-        run = Run(
-            engine=engine,
-            settings=settings,
-            start=start,
-            rng=self._generator(),
-            offset=units.mean_log_volume(source),
-        )
-        if isinstance(engine, LabelledEngine):
-            held = None if settings.fixed is None else settings.fixed.components
-            run.align = partial(engine.align, held=held)
-        return run
 
     def partial_fit(
         self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
@@ -465,25 +423,27 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         [0.0, 9.0]
         """
         stream = getattr(self, "_stream", None)
-        if self.noise or self.family != "gaussian":
-            what = "noise" if self.noise else f"family {self.family!r}"
-            raise ValueError(f"partial_fit() knows no {what}; leave it out, or use fit()")
+        if self.noise or self._family.has_tails:
+            what = "noise" if self.noise else f"family {self._family.name!r}"
+            raise ValueError(f"partial_fit() does not support {what}; leave it out, or use fit()")
         if stream is None:
             return self.fit(X, y, sample_weight)
         self._check_parameters()
-        source = self._open(X, sample_weight)
-        run = self._run(source, stream.units, starts.normal)
+        size = self.mixture_.n_components
+        problem = problem_of(self, X, sample_weight, n_components=size, units=stream.units)
+        run = problem.run(self._generator(), normal)
         with run.engine.running():
             self._stream = stream = stream.step(run)
-        run.mixture = stream.mixture
+        run.components = stream.components
         self.history_.append(run.record("block"))
-        self._keep_parameters(stream.mixture, stream.units, source.dtype)
+        mixture = Mixture.of(stream.units.outward(stream.components), _names_of(self))
+        self._keep_mixture(mixture, mixture.weights, problem.rows.source.dtype)
         self.lower_bound_ = stream.moments.mean_log_likelihood - run.offset
         self.lower_bounds_.append(self.lower_bound_)
         self.n_iter_ += 1
         self.n_samples_seen_ = stream.seen
         self.converged_ = False
-        self.n_raised_ += run.raised
+        self.n_raised_ += run.counters.repairs.raised
         return self
 
     def fit_predict(
@@ -498,17 +458,15 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         tags.input_tags.allow_nan = True
         return tags
 
-    def _follow(self, records: Any) -> Any:
-        """Pass the records on to whoever watches the fit."""
-        for record in records:
-            if self.callback is not None:
-                self.callback(record)
-            if self.verbose > 1 or (self.verbose and record.step % self.verbose_interval == 0):
-                print(
-                    f"step {record.step:6d}  {record.move:<12} log-likelihood "
-                    f"{record.log_likelihood:.6f}  best {record.best:.6f}  {record.seconds:.2f} s"
-                )
-            yield record
+    def _watch(self, record: Record) -> None:
+        """Pass a record on to whoever watches the fit."""
+        if self.callback is not None:
+            self.callback(record)
+        if self.verbose > 1 or (self.verbose and record.step % self.verbose_interval == 0):
+            print(
+                f"step {record.step:6d}  {record.move:<12} log-likelihood "
+                f"{record.log_likelihood:.6f}  best {record.best:.6f}  {record.seconds:.2f} s"
+            )
 
     def _check_parameters(self) -> None:
         if not self._automatic:
@@ -516,9 +474,9 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         elif self.fixed is not None or self.noise:
             name = "noise" if self.fixed is None else "fixed"
             raise ValueError(f'{name} needs a number of components, got n_components="auto"')
-        check_choice("covariance_type", self.covariance_type, COVARIANCE_TYPES)
-        check_choice("family", self.family, FAMILIES)
         check_number("n_factors", self.n_factors, low=1, integer=True)
+        structure_of(self.covariance_type, int(self.n_factors))
+        family_of(self.family)
         check_choice("scaling", self.scaling, SCALINGS)
         check_number("tol", self.tol, low=0)
         check_number("reg_covar", self.reg_covar, low=0)
@@ -530,127 +488,46 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         if self.n_threads is not None:
             check_number("n_threads", self.n_threads, low=1, integer=True)
 
-    def _check_size(self, extent: Extent) -> None:
-        n_rows, empty = extent.n_rows, np.isnan(extent.low)
-        if empty.any():
-            column = int(empty.argmax())
-            names = getattr(self, "feature_names_in_", None)
-            named = "" if names is None else f" ({str(names[column])!r})"
-            raise ValueError(
-                f"column {column}{named} has no value at all: every one of its {n_rows} is "
-                "missing (NaN); leave the column out"
-            )
-        if n_rows < 2:
-            raise ValueError(
-                f"a mixture needs at least 2 rows with a positive weight, got n_samples={n_rows}"
-            )
-        if n_rows < self.n_components:
-            raise ValueError(
-                f"n_components={self.n_components} needs at least as many rows with a positive "
-                f"weight, got n_samples={n_rows}; lower n_components"
-            )
-
-    def _floor(self, source: Source, units: Units) -> float:
-        """Return the eigenvalue floor: the user's, or what rounding still resolves."""
-        unit = 1.0
-        if self.scaling == "none":
-            variances = mean_and_deviation(source, source.extent)[1] ** 2
-            unit = float(variances[variances > 0].min(initial=variances.max() or 1.0))
-        floor = max(float(self.reg_covar), _RESOLUTION[source.dtype] * unit)
-        lowest = float(units.scale.min()) ** 2 * floor
-        if lowest < _SMALLEST_VARIANCE:
-            raise ValueError(
-                f"reg_covar={self.reg_covar} allows variances of {lowest:.3g} in the units of X, "
-                "whose inverses leave the range of float64; raise reg_covar or rescale X"
-            )
-        return floor
-
-    def _settings(self, floor: float, units: Units, noise: Noise | None) -> Settings:
-        shape = (
-            len(self.weights_) if self._automatic else int(self.n_components),
-            len(units.scale),
-        )
-        fixed = check_fixed(self.fixed, self._structure, shape)
-        if fixed is not None:
-            fixed = fixed.inward(units.centre, units.scale)
-        if noise is not None:
-            component = noise.component(shape[0])
-            fixed = component if fixed is None else fixed.joined(component)
-        return Settings(
-            n_components=shape[0] if noise is None else shape[0] + 1,
-            structure=self._structure,
-            dof=START if self.family == "student" else None,
-            floor=floor,
-            tol=float(self.tol),
-            max_iter=int(self.max_iter),
-            max_time=self.max_time,
-            n_init=1 if self._goes_on() else int(self.n_init),
-            fixed=fixed,
-        )
-
-    def _goes_on(self) -> bool:
-        """Whether this fit starts from the last one's mixture."""
+    def _last(self) -> tuple[Mixture, Noise | None] | None:
+        """Return where the last fit ended, if this one starts from there."""
         mixture = getattr(self, "mixture_", None)
         shape = (self.n_components, self.n_features_in_)
-        return bool(self.warm_start and mixture is not None and mixture.means.shape == shape)
+        if not self.warm_start or mixture is None or mixture.means.shape != shape:
+            return None
+        return mixture, getattr(self, "noise_", None)
 
-    def _start(self, source: Source, units: Units) -> Start:
-        if self._goes_on():
-            last = units.inward(self.mixture_)
-            return starts.GivenParameters(
-                starts.normal, last.weights, last.means, last.covariances, last.dof
-            )
-        base = starts.from_user(self.init_params, source, units, self.n_components)
-        shape = (self.n_components, self.n_features_in_)
-        weights, means, covariances = check_given(
-            self.weights_init, self.means_init, self.precisions_init, self._structure, shape
-        )
-        if weights is None and means is None and covariances is None:
-            return base
-        if means is not None:
-            means = (means - units.centre) / units.scale
-        if covariances is not None:
-            covariances = covariances / units.scale[:, None] / units.scale
-        return starts.GivenParameters(base, weights, means, covariances)
-
-    def _keep(self, run: Run, units: Units, dtype: np.dtype[Any]) -> None:
-        """Take over the run's result, in the user's units."""
-        mixture, noise = run.mixture, None
-        if self.noise:
-            mixture, noise = Noise.split(run.mixture)
-        self._keep_parameters(mixture, units, dtype, noise)
-        self.n_samples_seen_ = run.engine.n_rows
+    def _keep(self, fit: Fit) -> None:
+        """Take over a fit."""
+        self.__dict__.pop("noise_", None)
+        if fit.noise is not None:
+            self.noise_ = fit.noise
+        self._n_parameters = fit.n_parameters
+        self._keep_mixture(fit.mixture, fit.weights, fit.dtype)
+        self.history_: list[Record] = list(fit.history)
+        self.n_samples_seen_ = fit.n_rows
         self._stream = None
-        if noise is None and mixture.dof is None:
-            self._stream = Stream.after(units, mixture, run.log_likelihood, self.n_samples_seen_)
-        self.lower_bound_ = run.log_likelihood - run.offset
-        trace = run.best_ascent
-        self.lower_bounds_ = [value - run.offset for value in trace.up_to(run.log_likelihood)]
-        self.n_iter_ = max(1, max(trace.points, len(self.lower_bounds_)) - 1)
-        self.converged_ = run.converged
-        self.n_reseeded_ = run.reseeded
-        self.n_raised_ = run.raised
+        if fit.noise is None and not fit.mixture.family.has_tails:
+            bound = fit.lower_bound + fit.offset
+            self._stream = Stream.after(fit.units, fit.scaled, bound, fit.n_rows)
+        self.lower_bound_ = fit.lower_bound
+        self.lower_bounds_ = list(fit.lower_bounds)
+        self.n_iter_ = fit.n_iter
+        self.converged_ = fit.converged
+        self.n_reseeded_ = fit.n_reseeded
+        self.n_raised_ = fit.n_raised
 
-    def _keep_parameters(
-        self, mixture: Mixture, units: Units, dtype: np.dtype[Any], noise: Noise | None = None
-    ) -> None:
-        """Take over a mixture in units, in the user's, and noise."""
-        for name in ("noise_", "dof_"):
-            self.__dict__.pop(name, None)
-        share = 1.0
-        if noise is not None:
-            self.noise_ = noise.outward(units.centre, units.scale)
-            share -= noise.weight
-        names = getattr(self, "feature_names_in_", None)
-        self.mixture_ = mixture = units.outward(
-            mixture, None if names is None else tuple(str(name) for name in names)
-        )
+    def _keep_mixture(self, mixture: Mixture, weights: Array, dtype: np.dtype[Any]) -> None:
+        """Store a mixture in the user's units, and scikit-learn's attributes of it."""
+        for family in FAMILIES.values():
+            for name in family.shape_names:
+                self.__dict__.pop(f"{name}_", None)
+        self.mixture_ = mixture
         self._dtype = dtype
-        if mixture.dof is not None:
-            self.dof_ = np.array(mixture.dof)
+        for name, column in zip(mixture.family.shape_names, mixture.shapes.T, strict=True):
+            setattr(self, f"{name}_", np.array(column))
         collapse, precisions = self._structure.collapse, mixture.precisions
         outside = _narrow if dtype == np.float32 and _fits(mixture, precisions) else np.array
-        self.weights_ = outside(share * mixture.weights)
+        self.weights_ = outside(weights)
         self.means_ = outside(mixture.means)
         self.covariances_ = outside(collapse(mixture.covariances))
         self.precisions_ = outside(collapse(precisions))
@@ -658,23 +535,113 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         factors = np.swapaxes(mixture.whitening, 1, 2)
         self.precisions_cholesky_ = outside(collapse(factors))
 
-    def _warn(self, run: Run, method: Method) -> None:
-        """Say what the user should know of the fit."""
-        if run.best_ascent.reseeded:
+    def _warn(self, fit: Fit, method: Method) -> None:
+        """Warn of components that lost their rows, and of EM that did not converge."""
+        if fit.reseeded:
             warnings.warn(
-                f"components {sorted(set(run.best_ascent.reseeded))} lost all their rows and "
+                f"components {sorted(set(fit.reseeded))} lost all their rows and "
                 "were re-seeded from others; fewer components may fit these rows as well",
                 UserWarning,
                 stacklevel=3,
             )
         # A method that returns its last point, or a fit cut short, did not promise to converge.
-        if not run.converged and self.max_time is None and method.keeps_best:
+        if not fit.converged and self.max_time is None and method.keeps_best:
             warnings.warn(
                 f"EM did not converge to tol={self.tol} within max_iter={self.max_iter} steps; "
                 "raise max_iter or tol",
                 ConvergenceWarning,
                 stacklevel=3,
             )
+
+
+def problem_of(
+    model: BigLearnGaussianMixture,
+    X: Any,
+    sample_weight: ArrayLike | None = None,
+    *,
+    labels: ArrayLike | None = None,
+    n_components: int | None = None,
+    units: Units | None = None,
+) -> Problem:
+    """Return the problem that an estimator's parameters and rows make, as values.
+
+    Parameters
+    ----------
+    model : BigLearnGaussianMixture
+        It learns the columns of X, or with `units` checks them.
+    X, sample_weight, labels
+        See `BigLearnGaussianMixture.fit`.
+    n_components : int, optional
+        In place of the estimator's.
+    units : Units, optional
+        Those of an earlier block of a stream.
+    """
+    source = open_rows(model, X, sample_weight, labels=labels, reset=units is None)
+    size = int(model.n_components) if n_components is None else n_components
+    check_labels(labels, source.n_given, size)
+    if units is None:
+        units = Units.measure(source, scaling=model.scaling)
+    return Problem(
+        ScaledRows(source, units, _names_of(model)),
+        size,
+        structure=structure_of(model.covariance_type, int(model.n_factors)),
+        family=family_of(model.family),
+        reg_covar=float(model.reg_covar),
+        has_unit_spread=model.scaling != "none",
+        fixed=model.fixed,
+        has_noise=model.noise,
+        labels=labels,
+        settings=Settings(
+            size,
+            tol=float(model.tol),
+            max_iter=int(model.max_iter),
+            max_time=model.max_time,
+            n_init=int(model.n_init),
+        ),
+        init_params=model.init_params,
+        weights_init=model.weights_init,
+        means_init=model.means_init,
+        precisions_init=model.precisions_init,
+        last=model._last() if n_components is None else None,
+    )
+
+
+def path_of(model: BigLearnGaussianMixture, problem: Problem) -> Path:
+    """Return the path through K by an estimator's method, randomness and callback."""
+    if model.checkpoint is not None:
+        raise ValueError(
+            f"a path through K keeps no checkpoint, got checkpoint={model.checkpoint!r}; "
+            "leave it out"
+        )
+    return Path(problem, method_of(model.method), model._generator, watch=model._watch)
+
+
+def adopt(model: BigLearnGaussianMixture, fit: Fit, header: Header) -> BigLearnGaussianMixture:
+    """Return a new estimator with the parameters of another one, fitted as given.
+
+    Parameters
+    ----------
+    model : BigLearnGaussianMixture
+    fit : Fit
+        Its K takes the place of the model's.
+    header : Header
+        Of the rows that were fitted.
+    """
+    new: BigLearnGaussianMixture = clone(model)
+    new.set_params(n_components=fit.mixture.n_components)
+    check_columns(new, header, reset=True)
+    new._keep(fit)
+    return new
+
+
+def check(model: BigLearnGaussianMixture) -> None:
+    """Refuse parameters of an estimator that are out of their range."""
+    model._check_parameters()
+
+
+def _names_of(model: BigLearnGaussianMixture) -> tuple[str, ...] | None:
+    names = getattr(model, "feature_names_in_", None)
+    return None if names is None else tuple(str(name) for name in names)
 
 
 def _fits(mixture: Mixture, precisions: Array) -> bool:

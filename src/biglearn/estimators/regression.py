@@ -124,7 +124,7 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         self.n_iter_ = self.model_.n_iter_
         return self
 
-    def predict_distribution(self, X: ArrayLike) -> ConditionalMixture:
+    def predict_distribution(self, X: ArrayLike) -> ConditionalMixture[Mixture]:
         """Return p(y | x) of each row: a mixture with weights, means and covariances.
 
         Parameters
@@ -140,9 +140,9 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         """
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=np.float64, reset=False)
-        return ConditionalMixture(self.mixture_, np.arange(self.n_features_in_), rows)
+        return self.mixture_.conditional(rows, features=range(self.n_features_in_))
 
-    def _patterns(self, X: ArrayLike) -> Iterator[tuple[IntArray, ConditionalMixture]]:
+    def _patterns(self, X: ArrayLike) -> Iterator[tuple[IntArray, ConditionalMixture[Mixture]]]:
         """Yield p(y | what is seen of x) for the rows of each pattern of gaps."""
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=np.float64, reset=False, ensure_all_finite="allow-nan")
@@ -151,7 +151,8 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
             seen = np.flatnonzero(~np.isnan(rows[pattern.rows[0]]))
             known = rows[pattern.rows[:, None], seen]
             joint = self.mixture_.marginal([*seen.tolist(), *targets.tolist()])
-            yield pattern.rows, ConditionalMixture(joint, np.arange(len(seen)), known)
+            given = np.arange(len(seen))
+            yield pattern.rows, ConditionalMixture(joint, given, known, build=Mixture.of)
 
     def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
         """Predict E(y | x), and if asked the deviation of y about it.

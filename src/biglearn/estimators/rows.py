@@ -1,4 +1,4 @@
-"""What a fitted mixture says of rows, wherever they live: the estimator's other half."""
+"""Rows under a fitted mixture, wherever they live: the estimator's other half."""
 
 from __future__ import annotations
 
@@ -10,17 +10,51 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from biglearn._types import Array, FloatArray, IntArray
-from biglearn.engines import Source, Wishes, open_source
+from biglearn.engines import RowOptions, Source, open_source
 from biglearn.engines.rows.totals import totals
 from biglearn.estimators.columns import check_columns
 from biglearn.model.checks import check_number
 from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise, NoisyMixture
-from biglearn.model.structures import Structure
+
+
+def open_rows(
+    model: Any,
+    X: Any,
+    sample_weight: ArrayLike | None = None,
+    *,
+    labels: ArrayLike | None = None,
+    reset: bool = False,
+) -> Source:
+    """Open checked rows, and the engine for them, as an estimator's parameters say.
+
+    Parameters
+    ----------
+    model : estimator
+        With the parameters `engine`, `n_threads`, `noise` and `verbose`.
+    X : array-like of shape (N, D), or whatever else an engine takes
+    sample_weight, labels : array-like of shape (N,), optional
+    reset : bool, default=False
+        Whether to learn the columns of X, or check that they are those learnt before.
+    """
+    names = None if reset else getattr(model, "feature_names_in_", None)
+    options = RowOptions(
+        engine=model.engine,
+        sample_weight=sample_weight,
+        labels=labels,
+        noise=model.noise,
+        features=None if names is None else tuple(names),
+        n_threads=model.n_threads,
+    )
+    source = open_source(X, options)
+    check_columns(model, source.header, reset=reset)
+    if model.verbose and reset:
+        print(f"engine: {source.label}")
+    return source
 
 
 class RowsMixin:
-    """Opening rows, and the methods that ask a fitted mixture about them."""
+    """Methods that score, label and complete rows under a fitted mixture."""
 
     engine: Any
     n_threads: int | None
@@ -30,35 +64,12 @@ class RowsMixin:
     noise: bool
     noise_: Noise
     _dtype: np.dtype[Any]
-
-    def _open(
-        self,
-        X: Any,
-        sample_weight: ArrayLike | None = None,
-        *,
-        labels: ArrayLike | None = None,
-        reset: bool = False,
-    ) -> Source:
-        """Return checked rows and the engine for them."""
-        names = None if reset else getattr(self, "feature_names_in_", None)
-        wishes = Wishes(
-            engine=self.engine,
-            sample_weight=sample_weight,
-            labels=labels,
-            noise=self.noise,
-            features=None if names is None else tuple(names),
-            n_threads=self.n_threads,
-        )
-        source = open_source(X, wishes)
-        check_columns(self, source.header, reset=reset)
-        if self.verbose and reset:
-            print(f"engine: {source.label}")
-        return source
+    _n_parameters: int
 
     def _fitted(self, X: ArrayLike) -> tuple[Source, Mixture | NoisyMixture]:
         """Return checked rows and the distribution, or say that there is none yet."""
         check_is_fitted(self)
-        return self._open(X), self._distribution
+        return open_rows(self, X), self._distribution
 
     @property
     def _distribution(self) -> Mixture | NoisyMixture:
@@ -97,7 +108,7 @@ class RowsMixin:
         return source.map(lambda rows: mixture.responsibilities(rows).astype(dtype))
 
     def impute(self, X: ArrayLike, how: str = "mean", n: int = 1, random_state: Any = None) -> Any:
-        """Fill the missing values of rows from what the mixture says of them.
+        """Fill the missing values of rows from the mixture, given their other values.
 
         Parameters
         ----------
@@ -142,16 +153,6 @@ class RowsMixin:
         order = np.argsort(labels, kind="stable")
         return rows[order].astype(self._dtype), labels[order]
 
-    @property
-    def _structure(self) -> Structure:
-        raise NotImplementedError
-
-    def _n_parameters(self) -> int:
-        n_components, n_features = self.mixture_.n_components, self.mixture_.n_features
-        covariances = self._structure.n_parameters(n_components, n_features)
-        more = bool(self.noise) + (0 if self.mixture_.dof is None else n_components)
-        return covariances + n_components * n_features + n_components - 1 + more
-
     def _totals(self, X: ArrayLike, *, entropy: bool = False) -> Array:
         """Return N, the log-likelihood and (if asked) the entropy of the responsibilities."""
         return totals(*self._fitted(X), entropy=entropy)
@@ -159,12 +160,12 @@ class RowsMixin:
     def bic(self, X: ArrayLike) -> float:
         """Return the Bayesian information criterion on X; lower is better."""
         n_rows, log_likelihood, _ = self._totals(X)
-        return float(self._n_parameters() * np.log(n_rows) - 2 * log_likelihood)
+        return float(self._n_parameters * np.log(n_rows) - 2 * log_likelihood)
 
     def aic(self, X: ArrayLike) -> float:
         """Return the Akaike information criterion on X; lower is better."""
         _, log_likelihood, _ = self._totals(X)
-        return float(2 * self._n_parameters() - 2 * log_likelihood)
+        return float(2 * self._n_parameters - 2 * log_likelihood)
 
     def icl(self, X: ArrayLike) -> float:
         """Return the integrated completed likelihood on X; lower is better.

@@ -135,3 +135,28 @@ def _shaped(name: str, value: ArrayLike | None, shape: tuple[int, ...]) -> Array
     if not np.isfinite(array).all():
         raise ValueError(f"{name} must be finite, got NaN or infinity")
     return array
+
+
+def check_mixture(weights: Array, means: Array, covariances: Array) -> None:
+    """Refuse parameters, (K,), (K, D) and (K, D, D), that are not those of a mixture."""
+    if means.ndim != 2 or 0 in means.shape:
+        raise ValueError(f"means must have shape (K, D), got {means.shape}")
+    n_components, n_features = means.shape
+    if weights.shape != (n_components,):
+        raise ValueError(f"weights must have shape ({n_components},), got {weights.shape}")
+    if covariances.shape != (n_components, n_features, n_features):
+        raise ValueError(
+            f"covariances must have shape {(n_components, n_features, n_features)}, "
+            f"got {covariances.shape}"
+        )
+    for name, array in (("weights", weights), ("means", means), ("covariances", covariances)):
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} must be finite, got NaN or infinity")
+    if (weights < 0).any() or abs(weights.sum() - 1) > 1e-6:
+        raise ValueError(
+            f"weights must be at least 0 and sum to 1, got {weights} with sum {weights.sum()}"
+        )
+    scale = np.abs(covariances).max(axis=(1, 2), keepdims=True)
+    skew = np.abs(covariances - np.swapaxes(covariances, 1, 2)) > 1e-8 * scale
+    if skew.any():
+        raise ValueError(f"covariances[{int(np.argwhere(skew)[0, 0])}] is not symmetric")

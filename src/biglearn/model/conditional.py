@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from biglearn._types import Array, IntArray
-from biglearn.model.densities import normalise
+from biglearn.model.components import Components
+from biglearn.model.densities import Tails, log_normaliser, normalise
 from biglearn.model.linalg import symmetrise
-from biglearn.model.student import scales, spread, tails
 
-if TYPE_CHECKING:
-    from biglearn.model.mixture import Mixture
+M = TypeVar("M")
 
 
-class ConditionalMixture:
+class ConditionalMixture(Generic[M]):
     """p(rest | given) of a mixture, one conditional mixture for each row.
 
     Each component conditions like a Gaussian, its weight becomes its
@@ -26,12 +26,16 @@ class ConditionalMixture:
 
     Parameters
     ----------
-    mixture : Mixture
+    joint : Components
         The joint distribution.
     given : array of shape (d,)
         Column numbers of the given features.
     values : array of shape (N, d)
         Their values, one row for each conditional.
+    names : tuple of D str, optional
+        Names of the features of the joint distribution.
+    build : callable
+        Makes a mixture of components and names: what the conditional of one row is.
 
     Attributes
     ----------
@@ -41,14 +45,22 @@ class ConditionalMixture:
     factors : array of shape (N, K)
         By which the covariances of a row are multiplied: 1 for Gaussians, and
         (ν + δ) / (ν + d) for Student-t components at distance δ from what is given.
-    dof : array of shape (K,) or None
-        ν + d.
+    shapes : array of shape (K, S)
+        What the family adds, given the values: ν + d for Student-t components.
     feature_names : tuple of str or None
         Of the features that remain.
     """
 
-    def __init__(self, mixture: Mixture, given: IntArray, values: Array) -> None:
-        rest = np.setdiff1d(np.arange(mixture.n_features), given)
+    def __init__(
+        self,
+        joint: Components,
+        given: IntArray,
+        values: Array,
+        *,
+        names: tuple[str, ...] | None = None,
+        build: Callable[[Components, tuple[str, ...] | None], M],
+    ) -> None:
+        rest = np.setdiff1d(np.arange(joint.n_features), given)
         if not len(rest):
             raise ValueError("all features are given, so none is left to condition")
         if values.ndim != 2 or values.shape[1] != len(given):
@@ -59,45 +71,46 @@ class ConditionalMixture:
                 f"given values must be finite, got {values[row, column]} "
                 f"in row {row}, column {column}"
             )
-        self._mixture = mixture
-        marginal = type(mixture).trusted(
-            mixture.weights,
-            mixture.means[:, given],
-            mixture.covariances[:, given[:, None], given],
-            dof=mixture.dof,
+        self._family, self._build = joint.family, build
+        marginal = joint.replace(
+            means=joint.means[:, given], covariances=joint.covariances[:, given[:, None], given]
         )
         # With the given features first, the factor L of Σ holds everything:
         # Σ_rg Σ_gg⁻¹ = L_rg L_gg⁻¹, and Σ_rr - Σ_rg Σ_gg⁻¹ Σ_gr = L_rr L_rrᵀ,
         # which unlike the difference cannot lose its definiteness.
         order, size = np.concatenate([given, rest]), len(given)
-        factors = np.linalg.cholesky(mixture.covariances[:, order[:, None], order])
+        factors = np.linalg.cholesky(joint.covariances[:, order[:, None], order])
         gain = factors[:, size:, :size] @ marginal.whitening
         within: Array = np.asarray(factors[:, size:, size:], dtype=np.float64)
-        self.weights: Array = marginal.responsibilities(values)
         shift = values[:, None, :] - marginal.means
-        self.means: Array = mixture.means[:, rest] + np.einsum("kij,nkj->nki", gain, shift)
+        with np.errstate(over="ignore", invalid="ignore"):  # far values have density 0
+            whitened = np.einsum("kij,nkj->nki", marginal.whitening, shift)
+            distances = np.nan_to_num((whitened**2).sum(axis=2), nan=np.inf)
+        self.weights: Array = _responsibilities(marginal, distances)
+        self.means: Array = joint.means[:, rest] + np.einsum("kij,nkj->nki", gain, shift)
         self.covariances: Array = symmetrise(within @ np.swapaxes(within, 1, 2))
-        self.dof: Array | None = None
-        self.factors: Array = np.ones(self.weights.shape)
-        if mixture.dof is not None:
-            self.dof = mixture.dof + size
-            apart = np.einsum("kij,nkj->nki", marginal.whitening, shift)
-            self.factors = (mixture.dof + (apart**2).sum(axis=2)) / self.dof
-        names = mixture.feature_names
+        self.shapes: Array = joint.family.given(joint.shapes, size)
+        self.factors: Array = joint.family.stretch(joint.shapes, distances, size)
         self.feature_names = None if names is None else tuple(names[i] for i in rest)
 
     def __len__(self) -> int:
         return len(self.weights)
 
-    def __getitem__(self, row: int) -> Mixture:
+    def __getitem__(self, row: int) -> M:
         """Return the conditional mixture of one row."""
-        return type(self._mixture).trusted(
+        components = Components(
             self.weights[row].copy(),
             self.means[row].copy(),
             self.factors[row, :, None, None] * self.covariances,
-            self.feature_names,
-            None if self.dof is None else self.dof.copy(),
+            self.shapes.copy(),
+            self._family,
         )
+        return self._build(components, self.feature_names)
+
+    @property
+    def dof(self) -> Array | None:
+        """Degrees of freedom of Student-t components, shape (K,); None for other families."""
+        return self.shapes[:, 0] if self._family.shape_names == ("dof",) else None
 
     @property
     def mean(self) -> Array:
@@ -108,18 +121,16 @@ class ConditionalMixture:
     def covariance(self) -> Array:
         """Conditional covariances, shape (N, D - d, D - d)."""
         centred = self.means - self.mean[:, None, :]
-        shares = self.weights * self.factors * spread(self.dof)
+        shares = self.weights * self.factors * self._family.spread(self.shapes)
         within = np.einsum("nk,kij->nij", shares, self.covariances)
         return np.asarray(within + np.einsum("nk,nki,nkj->nij", self.weights, centred, centred))
 
     @cached_property
-    def _centred(self) -> Mixture:
+    def _centred(self) -> Components:
         """The components about their own means, equally weighted."""
         n_components, size, _ = self.covariances.shape
         weights = np.full(n_components, 1.0 / n_components)
-        return type(self._mixture).trusted(
-            weights, np.zeros((n_components, size)), self.covariances.copy()
-        )
+        return Components(weights, np.zeros((n_components, size)), self.covariances.copy())
 
     def log_density(self, Y: ArrayLike) -> Array:
         """Return log p(y_n | given_n), shape (N,), of one value for each row."""
@@ -136,8 +147,8 @@ class ConditionalMixture:
         size = values.shape[1]
         top -= 0.5 * size * np.log(2 * np.pi * self.factors)
         log_joint = top - 0.5 * (whitened**2).sum(axis=2) / self.factors
-        if self.dof is not None:
-            tails(log_joint.T, top.T, self.dof, size)
+        if self._family.has_tails:
+            Tails(self._family, self.shapes, size).apply(log_joint.T, top.T)
         return np.asarray(normalise(log_joint.T))
 
     def sample(self, rng: np.random.Generator | int | None = None) -> Array:
@@ -149,9 +160,18 @@ class ConditionalMixture:
         factors = np.linalg.cholesky(self.covariances)[labels]
         everyone = np.arange(len(self))
         noise = rng.standard_normal((len(self), self.means.shape[2]))
-        stretch = self.factors[everyone, labels]
-        if self.dof is not None:
-            stretch = stretch / scales(self.dof[labels], (len(self),), rng)
-        noise *= np.sqrt(stretch)[:, None]
+        scales = self._family.draw_scales(self.shapes[labels], rng)
+        noise *= np.sqrt(self.factors[everyone, labels] / scales)[:, None]
         means = self.means[everyone, labels]
         return np.asarray(means + np.einsum("nij,nj->ni", factors, noise))
+
+
+def _responsibilities(given: Components, distances: Array) -> Array:
+    """Return p(k | what is given), shape (N, K), from squared distances (N, K)."""
+    constant = log_normaliser(given)[:, None]
+    log_joint = constant - 0.5 * distances.T
+    tails = Tails.of(given)
+    if tails is not None:
+        tails.apply(log_joint, constant)
+    normalise(log_joint)
+    return np.asarray(log_joint.T)

@@ -12,11 +12,14 @@ runs along contiguous memory.  Two forms give the same numbers:
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Protocol
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from biglearn._types import Array, FloatArray
+from biglearn.model.components import Components
+from biglearn.model.families import Family
 
 _LOG_2PI = float(np.log(2.0 * np.pi))
 
@@ -31,54 +34,43 @@ LEAST_EXPONENT = {np.dtype(np.float64): -300.0, np.dtype(np.float32): -60.0}
 LOWEST = {np.dtype(t): 0.5 * float(np.finfo(t).min) for t in (np.float64, np.float32)}
 
 
-class Parameters(Protocol):
-    """What a density needs to know of a mixture of K components over d dimensions."""
+class FromLogJoint:
+    """Densities and responsibilities of whatever knows its log-joint."""
 
-    @property
-    def weights(self) -> Array:
-        """Weights π, shape (K,)."""
-        ...
+    def log_joint(self, X: ArrayLike) -> Array:
+        """Return the log of weight times density of every component, shape (N, K)."""
+        raise NotImplementedError
 
-    @property
-    def means(self) -> Array:
-        """Means μ, shape (K, d)."""
-        ...
+    def log_density(self, X: ArrayLike) -> Array:
+        """Return log p(x_n), shape (N,)."""
+        return np.asarray(normalise(self.log_joint(X).T))
 
-    @property
-    def whitening(self) -> Array:
-        """Lower triangular W_k with W Σ Wᵀ = I, shape (K, d, d)."""
-        ...
-
-    @property
-    def dof(self) -> Array | None:
-        """Degrees of freedom of Student-t components, shape (K,); None for Gaussians."""
-        ...
-
-    @property
-    def half_log_det(self) -> Array:
-        """½ log|Σ_k⁻¹|, shape (K,)."""
-        ...
+    def responsibilities(self, X: ArrayLike) -> Array:
+        """Return p(k | x_n), shape (N, K); rows sum to one."""
+        log_joint = self.log_joint(X)
+        normalise(log_joint.T)
+        return log_joint
 
 
-def log_normaliser(parameters: Parameters) -> Array:
+def log_normaliser(components: Components) -> Array:
     """Return log π_k + ½ log|Σ_k⁻¹| - d/2 log 2π, shape (K,)."""
     with np.errstate(divide="ignore"):  # an empty component has log-weight -inf
-        log_weights = np.log(parameters.weights)
-    size = parameters.means.shape[1]
-    return np.asarray(log_weights + parameters.half_log_det - 0.5 * size * _LOG_2PI)
+        log_weights = np.log(components.weights)
+    size = components.means.shape[1]
+    return np.asarray(log_weights + components.half_log_det - 0.5 * size * _LOG_2PI)
 
 
 class WhitenedDensity:
     """log π_k N(y) through whitened differences: accurate for every covariance."""
 
-    def __init__(self, parameters: Parameters, dtype: np.dtype[np.floating]) -> None:
-        whitening, means = parameters.whitening, parameters.means
+    def __init__(self, components: Components, dtype: np.dtype[np.floating]) -> None:
+        whitening, means = components.whitening, components.means
         n_components, size, _ = whitening.shape
         self._shape = (n_components, size)
         self._whitening = whitening.reshape(n_components * size, size).astype(dtype)
         centre = np.einsum("kij,kj->ki", whitening, means)
         self._centre = centre.reshape(-1, 1).astype(dtype)
-        self._constant = log_normaliser(parameters)[:, None].astype(dtype)
+        self._constant = log_normaliser(components)[:, None].astype(dtype)
 
     def log_joint(self, rows: FloatArray) -> FloatArray:
         """Return log π_k N(y_n) of a block (d, b), shape (K, b)."""
@@ -94,11 +86,11 @@ class WhitenedDensity:
 class QuadraticDensity:
     """log π_k N(y) as one product with the quadratic features."""
 
-    def __init__(self, parameters: Parameters, pairs: Pairs, dtype: np.dtype[np.floating]) -> None:
-        whitening, means = parameters.whitening, parameters.means
+    def __init__(self, components: Components, pairs: Pairs, dtype: np.dtype[np.floating]) -> None:
+        whitening, means = components.whitening, components.means
         precisions = np.swapaxes(whitening, 1, 2) @ whitening
         linear = np.einsum("kij,kj->ki", precisions, means)
-        constant = log_normaliser(parameters) - 0.5 * np.einsum("ki,ki->k", linear, means)
+        constant = log_normaliser(components) - 0.5 * np.einsum("ki,ki->k", linear, means)
         constant = np.maximum(constant, LOWEST[dtype])  # -inf times 0 is NaN within BLAS
         quadratic = -precisions[:, pairs.left, pairs.right]
         quadratic[:, pairs.left == pairs.right] *= 0.5
@@ -109,14 +101,14 @@ class QuadraticDensity:
         return np.asarray(self._theta @ features)
 
 
-def quadratic_is_accurate(parameters: Parameters, dtype: np.dtype[np.floating]) -> bool:
+def quadratic_is_accurate(components: Components, dtype: np.dtype[np.floating]) -> bool:
     """Whether the quadratic form's cancellation stays harmless.
 
     Near component k its terms are of size λ_max(Σ_k⁻¹)(‖μ_k‖² + d), of which
     the rounding unit is lost.
     """
-    means = parameters.means
-    sharpness = (parameters.whitening**2).sum(axis=(1, 2))
+    means = components.means
+    sharpness = (components.whitening**2).sum(axis=(1, 2))
     size = sharpness * ((means**2).sum(axis=1) + means.shape[1])
     return bool(np.finfo(dtype).eps * size.max() < _QUADRATIC_NOISE[np.dtype(dtype)])
 
@@ -206,3 +198,54 @@ def normalise(log_joint: FloatArray, background: FloatArray | None = None) -> Fl
     log_density = highest + np.log(total)
     log_density[lost] = -np.inf
     return np.asarray(log_density)
+
+
+class Tails:
+    """Log-densities of Gaussians turned into those of the components' family.
+
+    Parameters
+    ----------
+    family : Family
+    shapes : array of shape (K, S)
+    size : int
+        d, the dimensions that are seen.
+    dtype : dtype
+    """
+
+    def __init__(
+        self, family: Family, shapes: Array, size: int, dtype: np.dtype[Any] | type = np.float64
+    ) -> None:
+        self._family = family
+        numbers = family.numbers(shapes, size).astype(dtype)
+        self._numbers = [column[:, None] for column in numbers.T]
+
+    @classmethod
+    def of(cls, components: Components, dtype: np.dtype[Any] | type = np.float64) -> Tails | None:
+        """Return the tails of components, or None where these are Gaussian."""
+        if not components.family.has_tails:
+            return None
+        return cls(components.family, components.shapes, components.n_features, dtype)
+
+    def apply(self, log_joint: FloatArray, constant: Array) -> FloatArray:
+        """Turn log π_k N(y), shape (K, n), into the family's in place; return E(u), (K, n).
+
+        Parameters
+        ----------
+        log_joint : array of shape (K, n)
+        constant : array of shape (K, n) or (K, 1)
+            log π_k N of a row at distance 0.
+        """
+        dtype = log_joint.dtype
+        with np.errstate(invalid="ignore"):
+            distances = 2 * (constant.astype(dtype) - log_joint)
+        # an empty component has log-weight -inf, and so no distance
+        distances = np.maximum(np.nan_to_num(distances, nan=0.0, posinf=np.inf), 0)
+        log_density, scales = self._family.weigh(distances, self._numbers, np)
+        log_joint[:] = constant + log_density
+        return np.asarray(scales, dtype=dtype)
+
+
+def scale_sums(family: Family, shares: FloatArray, scales: FloatArray) -> Array:
+    """Return Σ r and the family's sums over a block, shape (K, 1 + M)."""
+    terms = [shares, *(shares * term for term in family.statistics(scales, np))]
+    return np.column_stack([term.sum(axis=1, dtype=np.float64) for term in terms])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from biglearn._types import Array, BoolArray, IntArray
+from biglearn.model.components import Components
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,13 +48,13 @@ class Fixed:
         return Fixed(self.weights, means, self.covariances / scale[:, None] / scale)
 
     def before(
-        self, weights: Array, means: Array, samples: Array, pull: Array | float = 1.0
+        self, weights: Array, means: Array, samples: Array, mean_scales: Array | float = 1.0
     ) -> tuple[Array, Array, Array]:
         """Put given weights and means in, and return sample covariances about these.
 
         The free weights share what the given ones leave, by their ratios; both are the
-        maximisers of the expected log-likelihood under what is given.  `pull` is how much
-        a row counts in the covariances, see `Moments`.
+        maximisers of the expected log-likelihood under what is given.  `mean_scales`
+        is how much a row counts in the covariances, see `Moments`.
         """
         free = np.isnan(self.weights)
         if not free.all():
@@ -65,7 +66,7 @@ class Fixed:
         held = self.has_mean
         if held.any():
             gaps = np.where(held[:, None], means - self.means, 0.0)
-            weight = np.broadcast_to(pull, held.shape)[:, None, None]
+            weight = np.broadcast_to(mean_scales, held.shape)[:, None, None]
             samples = samples + weight * gaps[:, :, None] * gaps[:, None, :]
             means = np.where(held[:, None], self.means, means)
         return weights, means, samples
@@ -79,6 +80,21 @@ class Fixed:
     def after(self, covariances: Array) -> Array:
         """Put given covariances in."""
         return np.where(self.has_covariance[:, None, None], self.covariances, covariances)
+
+    def restore(self, weights: Array, components: Components) -> tuple[Array, Components]:
+        """Put given parameters in exactly as they were given, in the units that they have here.
+
+        Returns
+        -------
+        weights : array of shape (K,)
+        components : Components
+            Their own weights stay.
+        """
+        restored = components.replace(
+            means=np.where(self.has_mean[:, None], self.means, components.means),
+            covariances=self.after(components.covariances),
+        )
+        return np.where(np.isnan(self.weights), weights, self.weights), restored
 
     def part(self, active: IntArray, weight: float) -> Fixed:
         """Return what is given of some components, whose weights sum to `weight`."""

@@ -22,10 +22,10 @@ from typing import NamedTuple
 import numpy as np
 
 from biglearn._types import Array, BoolArray, IntArray
-from biglearn.model.densities import Parameters, log_normaliser, normalise
+from biglearn.model.components import Components
+from biglearn.model.densities import Tails, log_normaliser, normalise
+from biglearn.model.families import Family
 from biglearn.model.linalg import inverse_cholesky
-from biglearn.model.student import scales as draw_scales
-from biglearn.model.student import tails
 from biglearn.model.views import View
 
 #: Floats of the largest buffer while stacks are worked on: it should stay in the cache.
@@ -162,18 +162,20 @@ class Completed:
         log π_k p(what is seen of the row | k).
     roots : array of shape (K, P, m, d)
         J with JᵀJ = T, the conditional covariance of the hidden directions.
-    scales : array of shape (K, n) or None
-        E(u | what is seen, k) of Student-t components; T is to be divided by it.
-    dof : array of shape (K,) or None
-        Their degrees of freedom, given what is seen.
+    scales : array of shape (K, n)
+        E(u | what is seen, k), by which T is to be divided; 1 for Gaussians.
+    shapes : array of shape (K, S)
+        What the family adds, given what is seen.
+    family : Family
     """
 
     rows: IntArray
     deviations: Array
     log_joint: Array
     roots: Array
-    scales: Array | None = None
-    dof: Array | None = None
+    scales: Array
+    shapes: Array
+    family: Family
 
     @property
     def owners(self) -> IntArray:
@@ -182,15 +184,15 @@ class Completed:
         return np.repeat(np.arange(n_patterns), len(self.rows) // n_patterns)
 
 
-def conditional_roots(parameters: Parameters, hidden: Array) -> tuple[Array, Array]:
+def conditional_roots(components: Components, hidden: Array) -> tuple[Array, Array]:
     """Return J with JᵀJ = T, shape (K, P, m, d), and -½ log |M|, shape (K, P).
 
     For P bases of hidden directions, shape (P, m, d).
     """
-    n_components = len(parameters.means)
+    n_components = len(components.means)
     n_patterns, n_hidden, size = hidden.shape
     flat = hidden.reshape(1, n_patterns * n_hidden, size)
-    pulled = flat @ _precisions(parameters)
+    pulled = flat @ _precisions(components)
     pulled = pulled.reshape(n_components, n_patterns, n_hidden, size)
     inner = pulled @ np.swapaxes(hidden, 1, 2)
     factors, half_log_det = inverse_cholesky(
@@ -200,16 +202,16 @@ def conditional_roots(parameters: Parameters, hidden: Array) -> tuple[Array, Arr
     return roots, half_log_det.reshape(n_components, n_patterns)
 
 
-def _precisions(parameters: Parameters) -> Array:
-    return np.asarray(np.swapaxes(parameters.whitening, 1, 2) @ parameters.whitening)
+def _precisions(components: Components) -> Array:
+    return np.asarray(np.swapaxes(components.whitening, 1, 2) @ components.whitening)
 
 
-def complete(parameters: Parameters, rows: Array, stack: Stack) -> Completed:
+def complete(components: Components, rows: Array, stack: Stack) -> Completed:
     """Complete the rows of a stack under every component.
 
     Parameters
     ----------
-    parameters : Mixture
+    components : Components
         Over the d dimensions of the view.
     rows : array of shape (N, d)
         All rows in the view, any finite number in place of what is missing.
@@ -219,51 +221,50 @@ def complete(parameters: Parameters, rows: Array, stack: Stack) -> Completed:
     -------
     Completed
     """
-    means, whitening = parameters.means, parameters.whitening
+    means, whitening = components.means, components.whitening
     n_components, size = means.shape
     n_patterns, n_hidden, _ = stack.hidden.shape
-    roots, half_log_det = conditional_roots(parameters, stack.hidden)
+    roots, half_log_det = conditional_roots(components, stack.hidden)
     deviations = rows[stack.rows] - means[:, None, None, :]
     if n_hidden:
-        pulls = roots @ _precisions(parameters)[:, None]
+        pulls = roots @ _precisions(components)[:, None]
         deviations -= (deviations @ np.swapaxes(pulls, 2, 3)) @ roots
     deviations = deviations.reshape(n_components, -1, size)
     distances = ((deviations @ np.swapaxes(whitening, 1, 2)) ** 2).sum(axis=2)
     if n_hidden == size:  # nothing is seen, without rounding
         with np.errstate(divide="ignore"):
-            constant = np.log(parameters.weights)[:, None] + np.zeros(n_patterns)
+            constant = np.log(components.weights)[:, None] + np.zeros(n_patterns)
     else:
-        constant = (log_normaliser(parameters) + 0.5 * n_hidden * _LOG_2PI)[:, None]
+        constant = (log_normaliser(components) + 0.5 * n_hidden * _LOG_2PI)[:, None]
         constant = constant + half_log_det
     top = np.repeat(constant, stack.rows.shape[1], axis=1)
     log_joint = top - 0.5 * distances
-    seen = size - n_hidden
-    if parameters.dof is None:
-        return Completed(stack.rows.ravel(), deviations, log_joint, roots)
-    scales = np.asarray(tails(log_joint, top, parameters.dof, seen), dtype=np.float64)
-    return Completed(
-        stack.rows.ravel(), deviations, log_joint, roots, scales, parameters.dof + seen
-    )
+    seen, family = size - n_hidden, components.family
+    scales: Array = np.broadcast_to(1.0, log_joint.shape)
+    if family.has_tails:
+        scales = np.asarray(Tails(family, components.shapes, seen).apply(log_joint, top))
+    shapes = family.given(components.shapes, seen)
+    return Completed(stack.rows.ravel(), deviations, log_joint, roots, scales, shapes, family)
 
 
 def completions(
-    parameters: Parameters, rows: Array, stacks: Iterable[Stack]
+    components: Components, rows: Array, stacks: Iterable[Stack]
 ) -> Iterator[Completed]:
     """Complete all rows, piece by piece."""
     for stack in stacks:
-        for chunk in stack.chunks(len(parameters.means)):
-            yield complete(parameters, rows, chunk)
+        for chunk in stack.chunks(len(components.means)):
+            yield complete(components, rows, chunk)
 
 
-def log_joint(parameters: Parameters, rows: Array, missing: BoolArray) -> Array:
+def log_joint(components: Components, rows: Array, missing: BoolArray) -> Array:
     """Return log π_k p(what is there of x_n | k), shape (N, K).
 
     Of rows with any finite number in place of what is missing, both of shape (N, D).
     """
-    out = np.empty((len(rows), len(parameters.means)))
+    out = np.empty((len(rows), len(components.means)))
     stacks = stacked(find_patterns(missing, View.joint(rows.shape[1])))
     with np.errstate(over="ignore", invalid="ignore"):
-        for done in completions(parameters, rows, stacks):
+        for done in completions(components, rows, stacks):
             shown = done.rows >= 0
             out[done.rows[shown]] = done.log_joint[:, shown].T
     return np.where(np.isnan(out), -np.inf, out)
@@ -271,52 +272,51 @@ def log_joint(parameters: Parameters, rows: Array, missing: BoolArray) -> Array:
 
 #: What to put in the place of hidden values: completed rows, with responsibilities in
 #: place of the log-joint, to values of shape (n, d).
-Rule = Callable[[Parameters, Completed], Array]
+Rule = Callable[[Components, Completed], Array]
 
 
 def fill(
-    parameters: Parameters, rows: Array, stacks: Iterable[Stack], rule: Rule, n: int = 1
+    components: Components, rows: Array, stacks: Iterable[Stack], rule: Rule, n: int = 1
 ) -> Array:
     """Return the rows n times, shape (n, N, d), with what is hidden put in by a rule."""
     out = np.array(np.broadcast_to(rows, (n, *rows.shape)))
-    for done in completions(parameters, rows, stacks):
+    for done in completions(components, rows, stacks):
         normalise(done.log_joint)
         shown = done.rows >= 0
         for copy in out:
-            copy[done.rows[shown]] = rule(parameters, done)[shown]
+            copy[done.rows[shown]] = rule(components, done)[shown]
     return out
 
 
-def expectation(parameters: Parameters, done: Completed) -> Array:
+def expectation(components: Components, done: Completed) -> Array:
     """Return E(x | what is seen), exactly."""
-    means = done.log_joint.T @ parameters.means
+    means = done.log_joint.T @ components.means
     return np.asarray(means + np.einsum("kn,knd->nd", done.log_joint, done.deviations))
 
 
-def likeliest(parameters: Parameters, done: Completed) -> Array:
+def likeliest(components: Components, done: Completed) -> Array:
     """Return E(x | what is seen, k) of the most responsible component k."""
-    return _under(parameters, done, done.log_joint.argmax(axis=0))
+    return _under(components, done, done.log_joint.argmax(axis=0))
 
 
 def drawing(rng: np.random.Generator) -> Rule:
     """Return the rule that draws from p(x | what is seen)."""
 
-    def draw(parameters: Parameters, done: Completed) -> Array:
+    def draw(components: Components, done: Completed) -> Array:
         cumulative = done.log_joint.cumsum(axis=0)
         thresholds = rng.random(len(done.rows)) * cumulative[-1]
         chosen = (cumulative < thresholds).sum(axis=0)
         roots = done.roots[chosen, done.owners]
         noise = rng.standard_normal(roots.shape[:2])
-        if done.dof is not None and done.scales is not None:
-            stretch = done.scales[chosen, np.arange(len(chosen))]
-            stretch = stretch * draw_scales(done.dof[chosen], (len(chosen),), rng)
-            noise /= np.sqrt(stretch)[:, None]
+        scales = done.scales[chosen, np.arange(len(chosen))]
+        scales = scales * done.family.draw_scales(done.shapes[chosen], rng)
+        noise /= np.sqrt(scales)[:, None]
         spread = np.einsum("nm,nmd->nd", noise, roots)
-        return np.asarray(_under(parameters, done, chosen) + spread)
+        return np.asarray(_under(components, done, chosen) + spread)
 
     return draw
 
 
-def _under(parameters: Parameters, done: Completed, chosen: IntArray) -> Array:
-    means = parameters.means[chosen]
+def _under(components: Components, done: Completed, chosen: IntArray) -> Array:
+    means = components.means[chosen]
     return np.asarray(means + done.deviations[chosen, np.arange(len(chosen))])

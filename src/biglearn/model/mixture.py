@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from biglearn._types import Array, IntArray
+from biglearn.model.checks import check_mixture
+from biglearn.model.components import Components
 from biglearn.model.conditional import ConditionalMixture
-from biglearn.model.densities import WhitenedDensity, log_normaliser, normalise
+from biglearn.model.densities import FromLogJoint, Tails, WhitenedDensity, log_normaliser
+from biglearn.model.families import Family, family_of
 from biglearn.model.gaps import log_joint
 from biglearn.model.imputation import impute
-from biglearn.model.linalg import inverse_cholesky, symmetrise
-from biglearn.model.student import scales, spread, tails
-from biglearn.model.views import View
+from biglearn.model.linalg import symmetrise
 
 #: Rows per block of a density; bounds the memory of every method.
 _BLOCK = 2048
@@ -31,26 +31,8 @@ class KLEstimate(NamedTuple):
     standard_error: float
 
 
-class FromLogJoint:
-    """What follows from the log-joint of rows and components alone."""
-
-    def log_joint(self, X: ArrayLike) -> Array:
-        """Return the log of weight times density of every component."""
-        raise NotImplementedError
-
-    def log_density(self, X: ArrayLike) -> Array:
-        """Return log p(x_n), shape (N,)."""
-        return np.asarray(normalise(self.log_joint(X).T))
-
-    def responsibilities(self, X: ArrayLike) -> Array:
-        """Return p(k | x_n), shape (N, K); rows sum to one."""
-        log_joint = self.log_joint(X)
-        normalise(log_joint.T)
-        return log_joint
-
-
-class Mixture(FromLogJoint):
-    """A mixture of K Gaussians, or Student-t components, over D features.
+class Mixture(Components, FromLogJoint):
+    """A mixture of K Gaussian or Student-t components over D features.
 
     Closed under marginals, conditionals and affine maps; every method returns
     a new object.
@@ -66,8 +48,12 @@ class Mixture(FromLogJoint):
     feature_names : sequence of str, optional
         Names by which `marginal` and `conditional` may address the features.
     dof : array-like of shape (K,), optional
-        Degrees of freedom of Student-t components, for which `covariances` are their
-        scale matrices; Gaussians if left out, which are the limit of large ones.
+        Degrees of freedom of Student-t components, whose scale matrices `covariances` are;
+        short for ``family="student"`` with these shapes.
+    family : {"gaussian", "student"} or Family, optional
+        Family of the components; Gaussian if neither it nor `dof` is given.
+    shapes : array-like of shape (K, S), optional
+        What the family adds to each component; those that a fit begins with if left out.
 
     Raises
     ------
@@ -88,11 +74,7 @@ class Mixture(FromLogJoint):
     array([0.011, 0.989])
     """
 
-    weights: Array
-    means: Array
-    covariances: Array
     feature_names: tuple[str, ...] | None
-    dof: Array | None
 
     def __init__(
         self,
@@ -102,14 +84,15 @@ class Mixture(FromLogJoint):
         *,
         feature_names: Sequence[str] | None = None,
         dof: ArrayLike | None = None,
+        family: str | Family | None = None,
+        shapes: ArrayLike | None = None,
     ) -> None:
         pi, mu, sigma = (np.array(a, dtype=np.float64) for a in (weights, means, covariances))
-        _check_parameters(pi, mu, sigma)
+        check_mixture(pi, mu, sigma)
+        kind, theirs = _family_and_shapes(len(pi), dof, family, shapes)
+        super().__init__(pi / pi.sum(), mu, sigma, theirs, kind)
         names = None if feature_names is None else tuple(feature_names)
-        nu = None if dof is None else np.array(dof, dtype=np.float64)
-        if nu is not None and (nu.shape != pi.shape or not (np.isfinite(nu) & (nu > 0)).all()):
-            raise ValueError(f"dof must be {len(pi)} positive finite numbers, got {dof!r}")
-        self._assign(pi / pi.sum(), mu, sigma, names, nu)
+        self.__dict__["feature_names"] = names
         if names is not None and (len(names) != self.n_features or len(set(names)) != len(names)):
             raise ValueError(
                 f"feature_names must be {self.n_features} different names, got {list(names)}"
@@ -125,93 +108,29 @@ class Mixture(FromLogJoint):
             ) from None
 
     @classmethod
-    def trusted(
-        cls,
-        weights: Array,
-        means: Array,
-        covariances: Array,
-        feature_names: tuple[str, ...] | None = None,
-        dof: Array | None = None,
-    ) -> Mixture:
-        """Build from parameters that are known to be valid, without checking or copying."""
+    def of(cls, components: Components, feature_names: tuple[str, ...] | None = None) -> Mixture:
+        """Return components as a mixture, without checks and without copies.
+
+        Parameters
+        ----------
+        components : Components
+            With valid parameters and weights that sum to one, such as those of a fit.
+        feature_names : tuple of D str, default=None
+        """
         mixture = cls.__new__(cls)
-        mixture._assign(weights, means, covariances, feature_names, dof)
+        mixture.__dict__.update(vars(components))
+        mixture.__dict__["feature_names"] = feature_names
         return mixture
 
-    def _assign(
-        self,
-        weights: Array,
-        means: Array,
-        covariances: Array,
-        names: tuple[str, ...] | None,
-        dof: Array | None,
-    ) -> None:
-        for array in (weights, means, covariances, dof):
-            if array is not None:
-                array.flags.writeable = False
-        self.__dict__.update(
-            weights=weights, means=means, covariances=covariances, feature_names=names, dof=dof
-        )
-
-    def part(self, chosen: IntArray | slice, scale: float = 1.0) -> Mixture:
-        """Return some components, in the order given, their weights times `scale`.
-
-        The weights are left as they are then, and sum to what they sum to.
-        """
-        return Mixture.trusted(
-            self.weights[chosen] * scale,
-            self.means[chosen],
-            self.covariances[chosen],
-            self.feature_names,
-            None if self.dof is None else self.dof[chosen],
-        )
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"a Mixture is immutable; build a new one to change {name!r}")
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"a Mixture is immutable; {name!r} cannot be deleted")
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        # Arrays come back writeable from a pickle or a deep copy.
-        names = ("weights", "means", "covariances", "feature_names", "dof")
-        self._assign(*(state[name] for name in names))
-
     def __repr__(self) -> str:
-        tails = "" if self.dof is None else ", Student-t"
+        tails = ", Student-t" if self.family.name == "student" else f", {self.family.name}"
+        tails = tails if self.family.has_tails else ""
         return f"Mixture(K={self.n_components}, D={self.n_features}{tails})"
 
     @property
-    def n_components(self) -> int:
-        """Number of components K."""
-        return len(self.means)
-
-    @property
-    def n_features(self) -> int:
-        """Number of features D."""
-        return int(self.means.shape[1])
-
-    @cached_property
-    def _factors(self) -> tuple[Array, Array]:
-        factors = inverse_cholesky(self.covariances)
-        for array in factors:
-            array.flags.writeable = False
-        return factors
-
-    @property
-    def whitening(self) -> Array:
-        """Lower triangular W_k with W Σ Wᵀ = I, shape (K, D, D)."""
-        return self._factors[0]
-
-    @property
-    def half_log_det(self) -> Array:
-        """½ log|Σ_k⁻¹|, shape (K,)."""
-        return self._factors[1]
-
-    @property
-    def precisions(self) -> Array:
-        """Inverse covariances, shape (K, D, D)."""
-        return np.swapaxes(self.whitening, 1, 2) @ self.whitening
+    def dof(self) -> Array | None:
+        """Degrees of freedom of Student-t components, shape (K,); None for other families."""
+        return self.shapes[:, 0] if self.family.shape_names == ("dof",) else None
 
     def log_joint(self, X: ArrayLike) -> Array:
         """Return log π_k N(x_n; μ_k, Σ_k), or of t in place of N, shape (N, K).
@@ -220,17 +139,17 @@ class Mixture(FromLogJoint):
         """
         rows = self._rows(X)
         centre = self.mean  # differences first, so that an offset costs no digits
-        shifted = Mixture.trusted(self.weights, self.means - centre, self.covariances, dof=self.dof)
-        shifted.__dict__["_factors"] = self._factors
-        density = WhitenedDensity(shifted, np.dtype(np.float64))
+        shifted = self.shifted(-centre)
+        density, tails = WhitenedDensity(shifted, np.dtype(np.float64)), Tails.of(shifted)
+        constant = log_normaliser(shifted)[:, None]
         out = np.empty((len(rows), self.n_components))
         for start in range(0, len(rows), _BLOCK):
             block = np.asarray(rows[start : start + _BLOCK], dtype=np.float64) - centre
             # A row so far away that its distance overflows has log-density -inf.
             with np.errstate(over="ignore", invalid="ignore"):
                 values = density.log_joint(np.ascontiguousarray(block.T)).T
-                if self.dof is not None:
-                    tails(values.T, log_normaliser(shifted)[:, None], self.dof, self.n_features)
+                if tails is not None:
+                    tails.apply(values.T, constant)
             values[np.isnan(values) & np.isfinite(block).all(axis=1, keepdims=True)] = -np.inf
             missing = np.isnan(block)
             if missing.any():
@@ -287,13 +206,6 @@ class Mixture(FromLogJoint):
         rows = self._rows(X).astype(np.float64, copy=False)
         return impute(self, rows, how=how, n=n, rng=rng)
 
-    def project(self, view: View) -> Mixture:
-        """Return the mixture of y = B x: weights, B μ_k and B Σ_k Bᵀ."""
-        if view.is_joint:
-            return self
-        covariances = symmetrise(view.basis @ self.covariances @ view.basis.T)
-        return Mixture.trusted(self.weights, self.means @ view.basis.T, covariances, dof=self.dof)
-
     def marginal(self, features: Feature | Sequence[Feature]) -> Mixture:
         """Return the mixture of some features, in the order given.
 
@@ -310,13 +222,11 @@ class Mixture(FromLogJoint):
         single = isinstance(features, int | np.integer | str)
         chosen = self._columns([features] if single else features)  # type: ignore[list-item,arg-type]
         names = self.feature_names
-        return Mixture.trusted(
-            self.weights,
-            self.means[:, chosen],
-            np.ascontiguousarray(self.covariances[:, chosen[:, None], chosen]),
-            None if names is None else tuple(names[i] for i in chosen),
-            self.dof,
+        seen = self.replace(
+            means=self.means[:, chosen],
+            covariances=np.ascontiguousarray(self.covariances[:, chosen[:, None], chosen]),
         )
+        return Mixture.of(seen, None if names is None else tuple(names[i] for i in chosen))
 
     def conditional(
         self,
@@ -349,7 +259,7 @@ class Mixture(FromLogJoint):
         """
         if isinstance(given, Mapping):
             values = np.array([list(given.values())], dtype=np.float64)
-            return ConditionalMixture(self, self._columns(list(given)), values)[0]
+            return self._conditional(list(given), values)[0]
         if features is None:
             names = getattr(given, "columns", None)
             if names is None:
@@ -358,8 +268,13 @@ class Mixture(FromLogJoint):
                     "the array are"
                 )
             features = list(names)
+        return self._conditional(features, np.asarray(given, dtype=np.float64))
+
+    def _conditional(
+        self, features: Sequence[Feature], values: Array
+    ) -> ConditionalMixture[Mixture]:
         return ConditionalMixture(
-            self, self._columns(features), np.asarray(given, dtype=np.float64)
+            self, self._columns(features), values, names=self.feature_names, build=Mixture.of
         )
 
     def transform(self, A: ArrayLike, b: ArrayLike | None = None) -> Mixture:
@@ -384,7 +299,8 @@ class Mixture(FromLogJoint):
         if offset.shape != (len(matrix),):
             raise ValueError(f"b must have shape ({len(matrix)},), got {offset.shape}")
         covariances = symmetrise(matrix @ self.covariances @ matrix.T)
-        return Mixture(self.weights, self.means @ matrix.T + offset, covariances, dof=self.dof)
+        means = self.means @ matrix.T + offset
+        return Mixture(self.weights, means, covariances, family=self.family, shapes=self.shapes)
 
     @property
     def mean(self) -> Array:
@@ -399,9 +315,8 @@ class Mixture(FromLogJoint):
         """
         centred = self.means - self.mean
         between = (self.weights[:, None] * centred).T @ centred
-        return np.asarray(
-            np.einsum("k,kij->ij", self.weights * spread(self.dof), self.covariances) + between
-        )
+        shares = self.weights * self.family.spread(self.shapes)
+        return np.asarray(np.einsum("k,kij->ij", shares, self.covariances) + between)
 
     def sample(
         self, n: int = 1, rng: np.random.Generator | int | None = None
@@ -428,8 +343,7 @@ class Mixture(FromLogJoint):
         rows = np.empty((n, self.n_features))
         factors = np.linalg.cholesky(self.covariances)
         noise = rng.standard_normal((n, self.n_features))
-        if self.dof is not None:
-            noise /= np.sqrt(scales(self.dof[labels], (n,), rng))[:, None]
+        noise /= np.sqrt(self.family.draw_scales(self.shapes[labels], rng))[:, None]
         for k in np.unique(labels):
             members = labels == k
             rows[members] = self.means[k] + noise[members] @ factors[k].T
@@ -494,25 +408,30 @@ class Mixture(FromLogJoint):
         return np.array(chosen, dtype=np.intp)
 
 
-def _check_parameters(weights: Array, means: Array, covariances: Array) -> None:
-    if means.ndim != 2 or 0 in means.shape:
-        raise ValueError(f"means must have shape (K, D), got {means.shape}")
-    n_components, n_features = means.shape
-    if weights.shape != (n_components,):
-        raise ValueError(f"weights must have shape ({n_components},), got {weights.shape}")
-    if covariances.shape != (n_components, n_features, n_features):
-        raise ValueError(
-            f"covariances must have shape {(n_components, n_features, n_features)}, "
-            f"got {covariances.shape}"
-        )
-    for name, array in (("weights", weights), ("means", means), ("covariances", covariances)):
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name} must be finite, got NaN or infinity")
-    if (weights < 0).any() or abs(weights.sum() - 1) > 1e-6:
-        raise ValueError(
-            f"weights must be at least 0 and sum to 1, got {weights} with sum {weights.sum()}"
-        )
-    scale = np.abs(covariances).max(axis=(1, 2), keepdims=True)
-    skew = np.abs(covariances - np.swapaxes(covariances, 1, 2)) > 1e-8 * scale
-    if skew.any():
-        raise ValueError(f"covariances[{int(np.argwhere(skew)[0, 0])}] is not symmetric")
+def _family_and_shapes(
+    n_components: int,
+    dof: ArrayLike | None,
+    family: str | Family | None,
+    shapes: ArrayLike | None,
+) -> tuple[Family, Array]:
+    """Return the family that is meant, and checked shapes of its components, (K, S)."""
+    if dof is not None and shapes is not None:
+        raise ValueError("give dof or shapes, not both: dof are the shapes of Student-t components")
+    default = "gaussian" if dof is None else "student"
+    kind = family_of(default if family is None else family)
+    if dof is not None:
+        shapes = np.array(dof, dtype=np.float64)
+        if shapes.shape != (n_components,) or kind.shape_names != ("dof",):
+            raise ValueError(
+                f"dof must be {n_components} positive finite numbers of family 'student', "
+                f"got {dof!r}"
+            )
+        shapes = shapes[:, None]
+    if shapes is None:
+        return kind, kind.starting_shapes(n_components)
+    values = np.array(shapes, dtype=np.float64)
+    wanted = (n_components, len(kind.shape_names))
+    if values.shape != wanted:
+        raise ValueError(f"shapes must have shape {wanted}, got {values.shape}")
+    kind.check_shapes(values)
+    return kind, values

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from biglearn._types import Array, BoolArray
+from biglearn.model.components import Components
 from biglearn.model.linalg import symmetrise
 
 #: What a component must hold, in rows, to be estimated at all.
@@ -38,9 +39,11 @@ class Moments:
         Number of rows with a positive weight.
     reference : array of shape (d,)
         The point c.
-    scales : array of shape (K, 2) or None
-        Of Student-t components Σ r E(u) and Σ r E(log u); there `first` and `second` are
-        sums of r E(u) in place of r.  None for Gaussians.
+    scaled_counts : array of shape (K,), optional
+        Σ r E(u) of a family whose rows differ in scale, where `first` and `second` are sums of
+        r E(u) in place of r; the counts if left out, as for Gaussians.
+    statistics : array of shape (K, M), optional
+        What the family estimates its shapes from; none if left out.
     """
 
     counts: Array
@@ -50,7 +53,14 @@ class Moments:
     total: float
     rows: int
     reference: Array
-    scales: Array | None = None
+    scaled_counts: Array = None  # type: ignore[assignment]  # the counts
+    statistics: Array = None  # type: ignore[assignment]  # none
+
+    def __post_init__(self) -> None:
+        if self.scaled_counts is None:
+            object.__setattr__(self, "scaled_counts", self.counts)
+        if self.statistics is None:
+            object.__setattr__(self, "statistics", np.empty((len(self.counts), 0)))
 
     def __add__(self, other: Moments) -> Moments:
         if not np.array_equal(self.reference, other.reference):
@@ -63,7 +73,8 @@ class Moments:
             total=self.total + other.total,
             rows=self.rows + other.rows,
             reference=self.reference,
-            scales=_summed(self.scales, other.scales),
+            scaled_counts=self.scaled_counts + other.scaled_counts,
+            statistics=self.statistics + other.statistics,
         )
 
     def scaled(self, factor: float) -> Moments:
@@ -75,7 +86,8 @@ class Moments:
             second=factor * self.second,
             log_likelihood=factor * self.log_likelihood,
             total=factor * self.total,
-            scales=None if self.scales is None else factor * self.scales,
+            scaled_counts=factor * self.scaled_counts,
+            statistics=factor * self.statistics,
         )
 
     def shift(self, reference: Array) -> Moments:
@@ -86,10 +98,18 @@ class Moments:
             self.second
             + cross
             + np.swapaxes(cross, 1, 2)
-            + self.mass[:, None, None] * np.outer(step, step)
+            + self.scaled_counts[:, None, None] * np.outer(step, step)
         )
-        first = self.first + self.mass[:, None] * step
+        first = self.first + self.scaled_counts[:, None] * step
         return replace(self, first=first, second=second, reference=reference)
+
+    def completed(self, components: Components, size: int) -> Moments:
+        """Return the moments with what rows seen in `size` dimensions add to the statistics."""
+        family = components.family
+        if not family.n_statistics:
+            return self
+        statistics = family.complete(self.statistics, self.counts, components.shapes, size)
+        return replace(self, statistics=statistics)
 
     @property
     def mean_log_likelihood(self) -> float:
@@ -111,39 +131,25 @@ class Moments:
         return np.asarray(self.counts > DEAD_ROWS * self.row_weight)
 
     @property
-    def mass(self) -> Array:
-        """Weights with which `first` and `second` are summed, shape (K,)."""
-        return self.counts if self.scales is None else self.scales[:, 0]
-
-    @property
     def means(self) -> Array:
         """Component means, shape (K, d); NaN where a component holds nothing."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(self.reference + self.first / self.mass[:, None])
+            return np.asarray(self.reference + self.first / self.scaled_counts[:, None])
 
     @property
     def covariances(self) -> Array:
         """Component covariances, shape (K, d, d); NaN where one holds nothing."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            offset = self.first / self.mass[:, None]
-            second = self.second / self.mass[:, None, None]
+            offset = self.first / self.scaled_counts[:, None]
+            second = self.second / self.scaled_counts[:, None, None]
             central = symmetrise(second - offset[:, :, None] * offset[:, None, :])
-            return central if self.scales is None else central * self.pull[:, None, None]
+            return np.asarray(central * self.mean_scales[:, None, None])
 
     @property
-    def pull(self) -> Array:
-        """Σ r E(u) / Σ r, shape (K,): how much a row counts in the covariances; 1 for Gaussians."""
-        if self.scales is None:
-            return np.ones(len(self.counts))
+    def mean_scales(self) -> Array:
+        """Mean E(u) of each component's rows, Σ r E(u) / Σ r, shape (K,); 1 for Gaussians."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(self.mass / self.counts)
-
-
-def _summed(one: Array | None, other: Array | None) -> Array | None:
-    """Add what Student-t components have; a sum over nothing has None."""
-    if one is None or other is None:
-        return other if one is None else one
-    return one + other
+            return np.asarray(self.scaled_counts / self.counts)
 
 
 def map_weights(counts: Array, total: float, pseudo_count: float = 0.0) -> Array:

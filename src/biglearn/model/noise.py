@@ -14,8 +14,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from biglearn._types import Array, FloatArray, IntArray
+from biglearn.model.components import Components
+from biglearn.model.densities import FromLogJoint
+from biglearn.model.families import Family
 from biglearn.model.fixed import Fixed
-from biglearn.model.mixture import FromLogJoint, Mixture
+from biglearn.model.mixture import Mixture
 
 #: Shortest side of the box, in the units of an engine.
 _LEAST = 1e-3
@@ -55,21 +58,21 @@ class Noise:
         return np.asarray(-(~np.isnan(rows) @ np.log(self.high - self.low)))
 
     @classmethod
-    def split(cls, mixture: Mixture) -> tuple[Mixture, Noise]:
-        """Return the Gaussians of a fit of K + 1 components, and the noise."""
-        half = np.sqrt(3.0 * np.diagonal(mixture.covariances[-1]))
-        weights, centre = mixture.weights[:-1], mixture.means[-1]
-        total = weights.sum()
-        shares = weights / total if total > 0 else np.full(len(weights), 1 / len(weights))
-        dof = None if mixture.dof is None else mixture.dof[:-1]
-        gaussians = Mixture.trusted(shares, mixture.means[:-1], mixture.covariances[:-1], dof=dof)
-        return gaussians, cls(float(mixture.weights[-1]), centre - half, centre + half)
+    def split(cls, components: Components) -> tuple[Components, Noise]:
+        """Return the K components of a fit of K + 1, with weights that sum to 1, and the noise."""
+        half = np.sqrt(3.0 * np.diagonal(components.covariances[-1]))
+        first, centre = components.part(slice(-1)), components.means[-1]
+        total = first.weights.sum()
+        equal = np.full_like(first.weights, 1 / len(first.weights))
+        shares = first.weights / total if total > 0 else equal
+        noise = cls(float(components.weights[-1]), centre - half, centre + half)
+        return first.replace(weights=shares), noise
 
     def outward(self, centre: Array, scale: Array) -> Noise:
         """Return the same in the user's units."""
         return Noise(self.weight, self.low * scale + centre, self.high * scale + centre)
 
-    def component(self, n_components: int) -> Fixed:
+    def fixed(self, n_components: int) -> Fixed:
         """Return what stays as it is in a fit of K + 1 components: the last one's moments."""
         size = len(self.low)
         fixed = Fixed(
@@ -80,6 +83,11 @@ class Noise:
         fixed.means[-1] = (self.low + self.high) / 2
         fixed.covariances[-1] = np.diag((self.high - self.low) ** 2 / 12)
         return fixed
+
+    def components(self, family: Family, weight: float) -> Components:
+        """Return the one component, of a family, that stands for the noise."""
+        fixed = self.fixed(0)
+        return Components(np.array([weight]), fixed.means, fixed.covariances, family=family)
 
 
 class NoisyMixture(FromLogJoint):

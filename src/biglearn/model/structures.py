@@ -57,10 +57,16 @@ class Structure:
         n_raised : int
             Eigenvalues that the floor raised.
         """
-        return floor_eigenvalues(self._project(samples, shares), floor)
+        return floor_eigenvalues(self.likeliest(samples, shares), floor)
 
-    def _project(self, samples: Array, shares: Array) -> Array:
-        """Return the likeliest covariances without a floor."""
+    def likeliest(self, samples: Array, shares: Array) -> Array:
+        """Return the likeliest covariances of this structure, (K, D, D), without a floor.
+
+        Parameters
+        ----------
+        samples, shares
+            See `fit`; the shares need not sum to one.
+        """
         return samples
 
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
@@ -92,8 +98,10 @@ class Tied(Structure):
         """All components have one covariance."""
         return True
 
-    def _project(self, samples: Array, shares: Array) -> Array:
-        shared = np.einsum("k,kij->ij", shares, samples)
+    def likeliest(self, samples: Array, shares: Array) -> Array:
+        total = shares.sum()
+        ours = shares / total if total > 0 else np.full(len(shares), 1 / len(shares))
+        shared = np.einsum("k,kij->ij", ours, samples)
         return np.broadcast_to(shared, samples.shape).copy()
 
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
@@ -125,7 +133,7 @@ class Diagonal(Structure):
         """The variances are enough."""
         return True
 
-    def _project(self, samples: Array, shares: Array) -> Array:
+    def likeliest(self, samples: Array, shares: Array) -> Array:
         variances = self._variances(np.diagonal(samples, axis1=1, axis2=2))
         return np.asarray(variances[:, :, None] * np.eye(samples.shape[-1]))
 
@@ -247,8 +255,19 @@ _STRUCTURES: dict[str, Structure] = {
 COVARIANCE_TYPES = tuple(_STRUCTURES)
 
 
-def structure_of(covariance_type: str, n_factors: int = 1) -> Structure:
-    """Return the structure of a name, one of `COVARIANCE_TYPES`.
+def structure_of(covariance_type: str | Structure, n_factors: int = 1) -> Structure:
+    """Return the structure of a name, or the structure itself.
+
+    Parameters
+    ----------
+    covariance_type : {"full", "tied", "diag", "spherical", "factor"} or Structure
+    n_factors : int, default=1
+        Common factors, for "factor".
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
 
     Examples
     --------
@@ -256,6 +275,13 @@ def structure_of(covariance_type: str, n_factors: int = 1) -> Structure:
     >>> structure_of("factor", n_factors=2).n_parameters(1, 10)
     29
     """
+    if isinstance(covariance_type, Structure):
+        return covariance_type
+    if not isinstance(covariance_type, str) or covariance_type not in _STRUCTURES:
+        raise ValueError(
+            f"covariance_type must be one of {list(COVARIANCE_TYPES)} or a Structure object, "
+            f"got {covariance_type!r}"
+        )
     if covariance_type == "factor":
         return Factor(n_factors=n_factors)
     return _STRUCTURES[covariance_type]

@@ -66,6 +66,10 @@ class View:
         """Whether the view is the identity, so that projecting changes nothing."""
         return self.size == self.n_features and np.array_equal(self.basis, np.eye(self.size))
 
+    def after(self, first: View) -> View:
+        """Return the view of rows that are already seen through another one."""
+        return View(self.basis @ first.basis, self.name)
+
     @classmethod
     def joint(cls, n_features: int) -> View:
         """Match all features at once: B = I."""

@@ -29,44 +29,47 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from biglearn._types import Array
-from biglearn.engines import Engine
-from biglearn.engines.wrappers.around import EngineAround
-from biglearn.model.mixture import Mixture
+from biglearn.engines.base import Engine
+from biglearn.engines.wrappers.base import EngineWrapper
+from biglearn.model.components import Components
+from biglearn.model.constraints import Constraints
 from biglearn.model.moments import Moments
 from biglearn.model.views import View
-from biglearn.search.run import Method, Run
+from biglearn.search.run import Method, Settings
 from biglearn.tables.files import Archive, write_npz
 
 #: Begins every checkpoint, with the version of its format.
-_MAGIC = b"biglearn-checkpoint 1\n"
+_MAGIC = b"biglearn-checkpoint 2\n"
 
 #: Before each entry: its length and its checksum.
 _FRAME = struct.Struct("<QI")
 
 
 @contextmanager
-def checkpointed(
-    run: Run,
-    method: Method,
+def journalled(
     path: str | os.PathLike[str] | None,
+    fit: dict[str, Any],
+    rng: np.random.Generator,
     *,
-    rows: dict[str, Any],
     seeded: bool,
-) -> Iterator[None]:
-    """Keep a run's journal in a file while it lasts, and go on with one that is there.
+) -> Iterator[Journal | None]:
+    """Keep a fit's journal in a file while it lasts, and go on with one that is there.
 
     Parameters
     ----------
-    run : Run
-        Before its first pass.
-    method : Method
     path : path or None
         None keeps no journal.
-    rows : dict
-        What tells these rows from others, in JSON's types.
+    fit : dict
+        What tells this fit from others, in JSON's types and arrays.
+    rng : Generator
+        The fit's randomness, before its first draw.
     seeded : bool
-        Whether the run's randomness was asked for, and has to be that of the file;
-        otherwise it is taken from there.
+        Whether it was asked for, and has to be that of the file; otherwise it is set to
+        the state that the file says.
+
+    Yields
+    ------
+    Journal or None
 
     Raises
     ------
@@ -74,31 +77,35 @@ def checkpointed(
         If the file is no checkpoint, or that of another fit.
     """
     if path is None:
-        yield
+        yield None
         return
-    state = run.rng.bit_generator.state
-    fit = {"rows": rows, **asdict(run.settings), "method": _described(method)}
-    del fit["max_time"]  # a fit may be given more time
+    state = rng.bit_generator.state
     if seeded:
-        fit["random_state"] = state
+        fit = {**fit, "random_state": state}
     fit = json.loads(json.dumps(fit, default=fingerprint))
     with Path(path).open("a+b") as stream:
         journal = Journal(stream, {"fit": fit, "generator": state})
-        run.rng.bit_generator.state = journal.header["generator"]
-        run.engine = JournalledEngine(run.engine, journal)
-        run.clock = journal.clock
-        yield
+        rng.bit_generator.state = journal.header["generator"]
+        yield journal
 
 
-def _described(method: Method) -> dict[str, str]:
+def described(settings: Settings, constraints: Constraints, method: Method) -> dict[str, Any]:
+    """Return the size, budget, constraints and method of a fit, for `journalled`."""
+    fit = {**asdict(settings), **asdict(constraints), "method": _constants(method)}
+    fit["family"] = constraints.family.name
+    del fit["max_time"]  # a fit may be given more time
+    return fit
+
+
+def _constants(method: Method) -> dict[str, str]:
     """Name a method and its constants, in a way that another process gives as well."""
-    described = {"name": type(method).__qualname__}
+    constants = {"name": type(method).__qualname__}
     names: list[str] = [c.name for c in fields(method)] if is_dataclass(method) else []
     for name in names:
         value = getattr(method, name)
         rule = getattr(value, "__qualname__", "a function") if callable(value) else repr(value)
-        described[name] = rule
-    return described
+        constants[name] = rule
+    return constants
 
 
 class Journal:
@@ -144,6 +151,10 @@ class Journal:
                     f"{known.get(name)} there and is {ours.get(name)} now; delete it or name "
                     "another file"
                 )
+
+    def wrapped(self, engine: Engine) -> JournalledEngine:
+        """Return an engine whose passes are kept in this journal, and answered from it."""
+        return JournalledEngine(engine, self)
 
     def clock(self) -> float:
         """Return seconds that go on where the journal ends."""
@@ -197,8 +208,7 @@ class Journal:
 
 def _packed(moments: Moments) -> dict[str, Array]:
     """Return the fields of moments; of symmetric matrices only a triangle."""
-    known = {f.name: getattr(moments, f.name) for f in fields(moments)}
-    arrays = {name: np.asarray(value) for name, value in known.items() if value is not None}
+    arrays = {f.name: np.asarray(getattr(moments, f.name)) for f in fields(moments)}
     second = arrays["second"]
     if np.array_equal(second, np.swapaxes(second, 1, 2)):
         arrays["second"] = second[:, *np.triu_indices(second.shape[1])]
@@ -206,9 +216,7 @@ def _packed(moments: Moments) -> dict[str, Array]:
 
 
 def _unpacked(archive: Archive) -> Moments:
-    arrays: dict[str, Any] = {
-        f.name: archive[f.name] for f in fields(Moments) if f.name in archive.names
-    }
+    arrays: dict[str, Any] = {f.name: archive[f.name] for f in fields(Moments)}
     if arrays["second"].ndim == 2:
         size = arrays["first"].shape[1]
         upper, second = np.triu_indices(size), np.empty((*arrays["first"].shape, size))
@@ -217,15 +225,15 @@ def _unpacked(archive: Archive) -> Moments:
     return Moments(**{name: a if a.ndim else a.item() for name, a in arrays.items()})
 
 
-class JournalledEngine(EngineAround):
-    """An engine of which the passes are kept in a journal, and answered from it.
+class JournalledEngine(EngineWrapper):
+    """An engine whose passes are kept in a journal, and answered from it.
 
     Parameters
     ----------
     engine : Engine
     journal : Journal
     view : bytes
-        What tells this view of the rows from others.
+        Digest of the view of the rows.
     """
 
     def __init__(self, engine: Engine, journal: Journal, view: bytes = b"") -> None:
@@ -237,15 +245,19 @@ class JournalledEngine(EngineAround):
         seen = _digest(self._view, view.basis)
         return JournalledEngine(self._engine.project(view), self._journal, seen)
 
-    def expect(self, mixture: Mixture, *, diagonal: bool = False) -> Moments:
+    def expect(self, components: Components, *, diagonal: bool = False) -> Moments:
         """Make one E-step, or remember it."""
-        parameters = [mixture.weights, mixture.means, mixture.covariances]
-        if mixture.dof is not None:
-            parameters.append(mixture.dof)
-        query = _digest(self._view, bytes([diagonal]), *parameters)
+        query = _digest(
+            self._view,
+            bytes([diagonal]),
+            components.weights,
+            components.means,
+            components.covariances,
+            components.shapes,
+        )
         moments = self._journal.recall(query)
         if moments is None:
-            moments = self._engine.expect(mixture, diagonal=diagonal)
+            moments = self._engine.expect(components, diagonal=diagonal)
             self._journal.note(query, moments)
         return moments
 
@@ -258,5 +270,5 @@ def _digest(*parts: bytes | Array) -> bytes:
 
 
 def fingerprint(*arrays: Array) -> str:
-    """Return a text that tells arrays from others."""
+    """Return a hex digest of arrays."""
     return _digest(*arrays).hex()

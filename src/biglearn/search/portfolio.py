@@ -1,4 +1,4 @@
-"""Which kind of leg a search makes next, and when it has looked long enough."""
+"""Which leg a search makes next, and when it has looked long enough."""
 
 from __future__ import annotations
 
@@ -7,17 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Log-likelihoods per row this close are the same optimum.
-_SAME = 1e-5
-
-
-#: Kinds of leg that owe nothing to the best mixture.
-FRESH = ("restart", "tournament", "subspace")
+from biglearn.search.legs import Leg
 
 
 @dataclass
 class Arm:
-    """What legs of one kind have done so far."""
+    """Record of one leg so far."""
 
     wins: int = 0
     losses: int = 0
@@ -30,66 +25,69 @@ class Arm:
 
 
 class Portfolio:
-    """Which kind of leg to make next, by what has paid on these rows so far.
+    """Choice of the next leg, by what has paid on these rows so far.
 
-    Every kind has one turn.  After that fresh starts and legs from the best mixture
+    Every leg has one turn.  After that fresh starts and legs from the best components
     share the cost evenly, since small gains near a poor optimum say nothing of
     better ones elsewhere.  Among each the draw is Thompson sampling (Biometrika 25,
-    1933) of the chance to improve the best, divided by what a leg of the kind costs.
+    1933) of the chance to improve the best, divided by the leg's cost.
 
     Parameters
     ----------
-    kinds : sequence of str
+    legs : sequence of Leg
+    same : float
+        Objectives per row this close are the same optimum.
 
     Examples
     --------
     >>> import numpy as np
+    >>> from biglearn.search.legs import DisturbLeg, RestartLeg
     >>> from biglearn.search.portfolio import Portfolio
-    >>> portfolio = Portfolio(["restart", "disturb"])
-    >>> portfolio.choose(np.random.default_rng(0))
-    'restart'
-    >>> portfolio.tell("restart", -1.0, -2.0, cost=10.0)
-    >>> portfolio.choose(np.random.default_rng(0))
-    'disturb'
+    >>> portfolio = Portfolio([RestartLeg(), DisturbLeg()])
+    >>> leg = portfolio.choose(np.random.default_rng(0))
+    >>> portfolio.tell(leg, -1.0, -2.0, cost=10.0)
+    >>> leg.name, portfolio.choose(np.random.default_rng(0)).name
+    ('restart', 'disturb')
     """
 
-    def __init__(self, kinds: Sequence[str]) -> None:
-        self.arms = {kind: Arm() for kind in kinds}
+    def __init__(self, legs: Sequence[Leg], *, same: float = 1e-5) -> None:
+        self.legs = list(legs)
+        self.arms = {leg.name: Arm() for leg in legs}
+        if len(self.arms) < len(self.legs):
+            names = [leg.name for leg in legs]
+            raise ValueError(f"legs must have different names, got {names}")
+        self.same = same
         self.count = 0
         self.since_gain = 0
         self.found_again = 0
-        self.starts = 0
 
-    def choose(self, rng: np.random.Generator) -> str:
-        """Return the kind of the next leg."""
-        kinds = list(self.arms)
-        if self.count < len(kinds):
-            return kinds[self.count]
-        sides = [[k for k in kinds if k in FRESH], [k for k in kinds if k not in FRESH]]
-        costs = [sum(self.arms[k].cost for k in side) for side in sides]
+    def choose(self, rng: np.random.Generator) -> Leg:
+        """Return the next leg."""
+        if self.count < len(self.legs):
+            return self.legs[self.count]
+        sides = [[leg for leg in self.legs if leg.fresh is fresh] for fresh in (True, False)]
+        costs = [sum(self.arms[leg.name].cost for leg in side) for side in sides]
         behind = sides[1] if sides[1] and costs[1] < costs[0] else sides[0]
-        arms = [self.arms[k] for k in behind]
+        arms = [self.arms[leg.name] for leg in behind]
         worth = [rng.beta(1 + arm.wins, 1 + arm.losses) / arm.mean_cost for arm in arms]
         return behind[int(np.argmax(worth))]
 
-    def tell(self, kind: str, reached: float, best: float, cost: float) -> None:
+    def tell(self, leg: Leg, reached: float, best: float, cost: float) -> None:
         """Learn what a leg reached and cost, and what had been the best before it."""
         self.count += 1
-        arm = self.arms[kind]
+        arm = self.arms[leg.name]
         arm.cost += cost
-        fresh = kind in FRESH
-        self.starts += fresh
-        if reached > best + _SAME:
+        if reached > best + self.same:
             arm.wins += 1
             self.since_gain = self.found_again = 0
             return
         arm.losses += 1
         self.since_gain += 1
-        self.found_again += fresh and reached > best - _SAME
+        self.found_again += leg.fresh and reached > best - self.same
 
     @property
     def mean_cost(self) -> float:
-        """Passes over the rows for a leg of any kind."""
+        """Passes over the rows for a leg."""
         return sum(arm.cost for arm in self.arms.values()) / max(self.count, 1)
 
     @property

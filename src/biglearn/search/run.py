@@ -1,25 +1,24 @@
-"""The loop: it carries the state, counts what happens and keeps the best model."""
+"""The loop: it carries the state, counts what happens and keeps the best components."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
-from biglearn._types import Array
 from biglearn.engines.base import Engine
-from biglearn.model.fixed import Fixed
-from biglearn.model.mixture import Mixture
+from biglearn.model.components import Components
+from biglearn.model.constraints import Constraints, Fitted, Repairs
 from biglearn.model.moments import Moments
-from biglearn.model.structures import FULL, Structure
 from biglearn.search.records import Record
+from biglearn.search.tuning import Tuning
 
-#: A start: rows and a source of randomness to a first mixture.
-Start = Callable[["Run"], Mixture]
+#: A start: from a run (its rows, constraints and randomness) to first components.
+Start = Callable[["Run"], Components]
 
 
 class BudgetSpentError(Exception):
@@ -28,43 +27,31 @@ class BudgetSpentError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """What a fit must respect, whatever the method.
+    """Size and budget of a fit, whatever the method.
 
     Parameters
     ----------
     n_components : int
-    structure : Structure
-        Of the covariances.
-    floor : float
-        Smallest eigenvalue of a covariance, in the engine's units.
     tol : float
-        EM stops when neither its last gain in mean log-likelihood nor Aitken's
-        estimate of the gain that is left exceeds it.
+        EM stops when both its last gain in the objective per row and Aitken's
+        estimate of its remaining gain are below `tol`.
     max_iter : int
         Most steps of one EM run.
     max_time : float or None
         Seconds after which the best so far is returned.
     n_init : int
         Number of independent runs.
-    dof : float or None
-        Degrees of freedom that Student-t components begin with; None for Gaussians.
-    fixed : Fixed or None
-        Parameters that stay as they are, in the engine's units.
     """
 
     n_components: int
-    structure: Structure = FULL
-    floor: float = 1e-6
     tol: float = 1e-5
     max_iter: int = 1000
     max_time: float | None = None
     n_init: int = 1
-    dof: float | None = None
-    fixed: Fixed | None = None
 
 
 class Move(Protocol):
-    """A change of the run's mixture; yields a record for each step it makes."""
+    """A change of the run's components; yields a record for each step it makes."""
 
     def __call__(self, run: Run) -> Iterator[Record]:
         """Make the move."""
@@ -76,7 +63,7 @@ class Method(Protocol):
 
     @property
     def keeps_best(self) -> bool:
-        """Whether the fit returns the best model seen, or the last."""
+        """Whether the fit returns the best components seen, or the last."""
         ...
 
     def schedule(self, run: Run) -> Iterator[Move]:
@@ -86,11 +73,11 @@ class Method(Protocol):
 
 @dataclass
 class Trace:
-    """What one EM run did.
+    """History of one EM run.
 
     Parameters
     ----------
-    log_likelihoods : list of float
+    objectives : list of float
         At its start, or since it last re-seeded components, and after each step.
     reseeded : list of int
         Components that it re-seeded.
@@ -98,58 +85,132 @@ class Trace:
         Points that it passed, its start and those before a re-seeding included.
     """
 
-    log_likelihoods: list[float] = field(default_factory=list)
+    objectives: list[float] = field(default_factory=list)
     reseeded: list[int] = field(default_factory=list)
     points: int = 0
 
     def up_to(self, best: float) -> list[float]:
-        """Return its log-likelihoods, and then `best` if none reaches that.
+        """Return its objectives, followed by `best` if none reaches that.
 
-        That is so where time ran out before the run could take note of its last
-        step, and where no run of EM has come to the model (`best` alone).
+        None does where time ran out before the run could take note of its last step, and
+        where no run of EM has come to the best components.
         """
-        reached = max(self.log_likelihoods, default=-math.inf) >= best
-        return [*self.log_likelihoods] if reached else [*self.log_likelihoods, best]
+        reached = max(self.objectives, default=-math.inf) >= best
+        return [*self.objectives] if reached else [*self.objectives, best]
 
 
-def _as_it_is(mixture: Mixture) -> Mixture:
-    return mixture
+@dataclass
+class Counters:
+    """Work done and repairs made so far, in a run and all runs inside it.
+
+    Parameters
+    ----------
+    passes : float
+        Passes over all rows; work on some of the rows or components counts as a share.
+    steps : int
+        Records made.
+    repairs : Repairs
+    """
+
+    passes: float = 0.0
+    steps: int = 0
+    repairs: Repairs = Repairs()  # noqa: RUF009  immutable
 
 
 @dataclass
 class Run:
     """State of one fit, and the only way for a move to reach the rows.
 
-    Moves read and set `mixture`; `expect` counts every pass, keeps the best
-    mixture whose joint log-likelihood it learns, and ends the run when the
-    budget is spent.  `align` puts the components of a new mixture in the order that
-    labels ask for.
+    Moves read and set `components`; `expect` counts every pass, keeps the best
+    components whose joint objective it learns, and ends the run when the budget is
+    spent.  The objective is the mean log-likelihood per row, with what the
+    constraints add to it.
+
+    Parameters
+    ----------
+    engine : Engine
+    settings : Settings
+    start : Start
+    rng : Generator
+    constraints : Constraints
+    tuning : Tuning
+    offset : float
+        Log-Jacobian of the user's units, which records subtract.
+    clock : callable
+        Seconds since any moment.
+    counters : Counters
+    cost : float
+        Passes over all rows that one pass of this run counts as.
+    began : float, optional
+        When the budget began, by the clock; now if left out.
     """
 
     engine: Engine
     settings: Settings
     start: Start
     rng: np.random.Generator
-    mixture: Mixture = field(init=False)
-    log_likelihood: float = -math.inf
-    best: Mixture | None = None
-    best_log_likelihood: float = -math.inf
-    leg: Mixture | None = None
-    leg_log_likelihood: float = -math.inf
-    converged: bool = False
-    ascent: Trace = field(default_factory=Trace)
-    best_ascent: Trace = field(default_factory=Trace)
-    passes: float = 0.0
-    steps: int = 0
-    raised: int = 0
-    reseeded: int = 0
+    constraints: Constraints = Constraints()  # noqa: RUF009  immutable
+    tuning: Tuning = Tuning()  # noqa: RUF009
     offset: float = 0.0
-    align: Callable[[Mixture], Mixture] = _as_it_is
     clock: Callable[[], float] = time.perf_counter
+    counters: Counters = field(default_factory=Counters)
+    cost: float = 1.0
+    began: float | None = None
+    components: Components = field(init=False)
+    objective: float = field(default=-math.inf, init=False)
+    best: Components | None = field(default=None, init=False)
+    best_objective: float = field(default=-math.inf, init=False)
+    leg: Components | None = field(default=None, init=False)
+    leg_objective: float = field(default=-math.inf, init=False)
+    n_legs: int = field(default=0, init=False)
+    converged: bool = field(default=False, init=False)
+    total: float = field(default=math.nan, init=False)
+    ascent: Trace = field(default_factory=Trace, init=False)
+    best_ascent: Trace = field(default_factory=Trace, init=False)
 
     def __post_init__(self) -> None:
-        self._began = self.clock()
-        self._reported = (0, 0)
+        self._began = self.clock() if self.began is None else self.began
+        self._reported = self.counters.repairs
+
+    def part(
+        self,
+        engine: Engine,
+        constraints: Constraints,
+        *,
+        n_components: int | None = None,
+        cost: float = 0.0,
+    ) -> Run:
+        """Return a run inside this one, which shares its clock, budget and counters.
+
+        Parameters
+        ----------
+        engine : Engine
+            Over some of the rows, or a view of them.
+        constraints : Constraints
+        n_components : int, optional
+            K of the inner run; that of this one if left out.
+        cost : float
+            Passes over all rows that one pass of the inner run counts as.
+        """
+        size = self.settings.n_components if n_components is None else n_components
+        settings = Settings(size, self.settings.tol, self.settings.max_iter, self.settings.max_time)
+        return Run(
+            engine,
+            settings,
+            self.start,
+            self.rng,
+            constraints,
+            tuning=self.tuning,
+            clock=self.clock,
+            counters=self.counters,
+            cost=self.cost * cost,
+            began=self._began,
+        )
+
+    @property
+    def passes(self) -> float:
+        """Passes over the rows so far."""
+        return self.counters.passes
 
     @property
     def seconds(self) -> float:
@@ -162,25 +223,41 @@ class Run:
         limit = self.settings.max_time
         return math.inf if limit is None else limit - self.seconds
 
-    def expect(self, mixture: Mixture, engine: Engine | None = None) -> Moments:
+    def expect(self, components: Components, engine: Engine | None = None) -> Moments:
         """Make one E-step on all rows (or on a projection or sample of them)."""
-        diagonal = engine is None and self.settings.structure.is_diagonal
-        moments = (engine or self.engine).expect(mixture, diagonal=diagonal)
-        self.passes += 1
+        diagonal = engine is None and self.constraints.structure.is_diagonal
+        moments = (engine or self.engine).expect(components, diagonal=diagonal)
+        self.counters.passes += self.cost
         if engine is None:
-            self.log_likelihood = moments.mean_log_likelihood
-            if self.leg is None or self.log_likelihood > self.leg_log_likelihood:
-                self.leg, self.leg_log_likelihood = mixture, self.log_likelihood
-            if self.best is None or self.log_likelihood > self.best_log_likelihood:
-                self.best, self.best_log_likelihood = mixture, self.log_likelihood
+            self.total = moments.total
+            self.objective = self.objective_of(components, moments)
+            if self.leg is None or self.objective > self.leg_objective:
+                self.leg, self.leg_objective = components, self.objective
+            if self.best is None or self.objective > self.best_objective:
+                self.best, self.best_objective = components, self.objective
                 self.best_ascent = self.ascent
                 self.converged = False
         self.check_budget()
         return moments
 
+    def objective_of(self, components: Components, moments: Moments) -> float:
+        """Return the mean log-likelihood per row, with what the constraints add to it."""
+        return moments.mean_log_likelihood + self.prior_of(components, moments.total)
+
+    def prior_of(self, components: Components, total: float) -> float:
+        """Return what the constraints add to the objective of rows of this weight."""
+        prior = float(self.constraints.log_prior(components).sum())
+        return prior / total if prior else 0.0
+
+    def note(self, fitted: Fitted) -> Components:
+        """Return fitted components, and count what was repaired in them."""
+        components, repairs = fitted
+        self.counters.repairs += repairs
+        return components
+
     def spend(self, passes: float) -> None:
         """Count work on some of the rows or components, as a share of a whole pass."""
-        self.passes += passes
+        self.counters.passes += self.cost * passes
         self.check_budget()
 
     def check_budget(self) -> None:
@@ -188,65 +265,41 @@ class Run:
         if self.time_left <= 0:
             raise BudgetSpentError
 
-    def begin_leg(self, mixture: Mixture) -> None:
-        """Go on from another mixture; `leg` is the best one seen since."""
-        self.mixture, self.log_likelihood = self.align(mixture), -math.inf
-        self.leg, self.leg_log_likelihood = None, -math.inf
+    def begin_leg(self, components: Components) -> None:
+        """Go on from other components; `leg` is the best seen since."""
+        self.components, self.objective = self.aligned(components), -math.inf
+        self.leg, self.leg_objective = None, -math.inf
 
-    def regularise(
-        self,
-        weights: Array,
-        means: Array,
-        covariances: Array,
-        shares: Array,
-        *,
-        dof: Array | None = None,
-        pull: Array | float = 1.0,
-    ) -> Mixture:
-        """Put parameters under the structure, the floor and what is fixed.
+    def aligned(self, components: Components) -> Components:
+        """Return components in the order that labels of the rows ask for."""
+        ordered = self.engine.align(components, self.constraints.held)
+        if ordered is components or self.constraints.fixed is None:
+            return ordered
+        return self.note(self.constraints.impose_on(ordered))  # given weights stay in place
 
-        `shares` are the components' shares of the rows, by which a tied
-        covariance averages, and `pull` how much a row counts in the covariances
-        (see `Moments`).  Student-t components without `dof` get those to begin with.
-        """
-        settings, fixed = self.settings, self.settings.fixed
-        if fixed is not None:
-            weights, means, covariances = fixed.before(weights, means, covariances, pull)
-            shares = fixed.shares(shares)
-        fitted, n_raised = settings.structure.fit(covariances, shares, settings.floor)
-        if fixed is not None:
-            fitted = fixed.after(fitted)
-        self.raised += n_raised
-        if settings.dof is None:
-            return Mixture.trusted(weights, means, fitted)
-        dof = np.full(len(weights), settings.dof) if dof is None else dof
-        return Mixture.trusted(weights, means, fitted, dof=dof)
-
-    def record(
-        self, move: str, *, log_likelihood: float | None = None, accepted: bool = True
-    ) -> Record:
+    def record(self, move: str, *, objective: float | None = None, accepted: bool = True) -> Record:
         """Report a step."""
-        value = self.log_likelihood if log_likelihood is None else log_likelihood
-        raised, reseeded = self.raised - self._reported[0], self.reseeded - self._reported[1]
-        self._reported = (self.raised, self.reseeded)
-        self.steps += 1
+        value = self.objective if objective is None else objective
+        repairs, before = self.counters.repairs, self._reported
+        self._reported = repairs
+        self.counters.steps += 1
         return Record(
-            step=self.steps - 1,
+            step=self.counters.steps - 1,
             move=move,
             log_likelihood=value - self.offset,
-            best=self.best_log_likelihood - self.offset,
+            best=self.best_objective - self.offset,
             accepted=accepted,
             passes=int(self.passes),
-            raised=raised,
-            reseeded=reseeded,
+            raised=repairs.raised - before.raised,
+            reseeded=repairs.reseeded - before.reseeded,
             seconds=self.seconds,
         )
 
 
-def search(run: Run, method: Method) -> Iterator[Record]:
-    """Fit: make the method's moves until it ends or the budget is spent.
+def carry_out(run: Run, method: Method) -> Generator[Record, None, None]:
+    """Make the method's moves until it ends or the budget is spent.
 
-    The result is left in ``run.mixture`` and ``run.log_likelihood``.  An error,
+    The result is left in ``run.components`` and ``run.objective``.  An error,
     Ctrl-C or closing the generator early leaves the best so far there, if any.
     """
     with run.engine.running():
@@ -263,11 +316,12 @@ def search(run: Run, method: Method) -> Iterator[Record]:
 
 
 def conclude(run: Run, *, keep_best: bool) -> None:
-    """Leave the best model, or the last one evaluated, as the run's result."""
-    if not hasattr(run, "mixture"):
+    """Leave the best components, or the last ones evaluated, as the run's result."""
+    if not hasattr(run, "components"):
         return  # the start itself failed, and its error is on the way up
     if keep_best and run.best is not None:
-        run.mixture, run.log_likelihood = run.best, run.best_log_likelihood
+        run.components, run.objective = run.best, run.best_objective
     else:
         run.best_ascent = Trace()  # the last point need not be where EM has been
-        run.log_likelihood = run.engine.expect(run.mixture).mean_log_likelihood
+        moments = run.engine.expect(run.components)
+        run.objective = run.objective_of(run.components, moments)

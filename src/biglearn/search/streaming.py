@@ -1,7 +1,7 @@
-"""Stepwise EM for streams: each block of rows moves the mixture a little, and is forgotten.
+"""Stepwise EM for streams: each block of rows moves the components a little, and is forgotten.
 
 The running moments are s ← (1 - γ) s + γ s_t, where s_t are those of block t per unit of
-weight under the mixture so far, and the M-step of s is the next mixture (Cappé and Moulines,
+weight under the components so far, and the M-step of s gives the next (Cappé and Moulines,
 J. R. Statist. Soc. B 71, 2009, with the step sizes of their section 4.3).
 """
 
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from biglearn.engines.rows.units import Units
-from biglearn.model.mixture import Mixture
+from biglearn.model.components import Components
+from biglearn.model.m_step import m_step
 from biglearn.model.moments import Moments
-from biglearn.search.moves.matching import m_step
 from biglearn.search.run import Run
 
 #: γ_t = (t + 2)^-EXPONENT; between ½ and 1 it converges, and 0.6 forgets the start soon.
@@ -43,7 +43,7 @@ class Stream:
     ----------
     units : Units
         Those of the first block, kept for all.
-    mixture : Mixture
+    components : Components
         In units.
     moments : Moments
         Per unit of weight.
@@ -54,19 +54,21 @@ class Stream:
     """
 
     units: Units
-    mixture: Mixture
+    components: Components
     moments: Moments
     seen: int
     blocks: int = 1
 
     @classmethod
-    def after(cls, units: Units, mixture: Mixture, log_likelihood: float, n_rows: int) -> Stream:
+    def after(
+        cls, units: Units, components: Components, log_likelihood: float, n_rows: int
+    ) -> Stream:
         """Begin where a fit on `n_rows` rows has ended.
 
-        Its moments are those that have the mixture for their M-step.
+        Its moments are those whose M-step gives the components.
         """
-        means, weights = mixture.means, mixture.weights
-        squares = mixture.covariances + means[:, :, None] * means[:, None, :]
+        means, weights = components.means, components.weights
+        squares = components.covariances + means[:, :, None] * means[:, None, :]
         moments = Moments(
             counts=weights,
             first=weights[:, None] * means,
@@ -76,13 +78,13 @@ class Stream:
             rows=n_rows,
             reference=np.zeros(means.shape[1]),
         )
-        return cls(units, mixture, moments, n_rows)
+        return cls(units, components, moments, n_rows)
 
     def step(self, run: Run) -> Stream:
         """Learn from the run's rows."""
         rows = run.engine.n_rows
         gamma = step_size(self.seen, rows)
-        block = run.expect(self.mixture)
+        block = run.expect(self.components)
         moments = self.moments.scaled(1 - gamma) + block.scaled(gamma / block.total)
-        mixture = m_step(run, self.mixture, moments)
-        return Stream(self.units, mixture, moments, self.seen + rows, self.blocks + 1)
+        components = run.note(m_step(run.constraints, self.components, moments))
+        return Stream(self.units, components, moments, self.seen + rows, self.blocks + 1)

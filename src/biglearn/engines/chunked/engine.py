@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from biglearn._types import Array, BoolArray, FloatArray
-from biglearn.engines.base import Header, Wishes
+from biglearn.engines.base import EngineBase, Header, RowOptions, SourceBase
 from biglearn.engines.chunked.blocks import (
     Block,
     Shape,
@@ -25,13 +25,15 @@ from biglearn.engines.chunked.blocks import (
     shape_of,
 )
 from biglearn.engines.chunked.stored import Stored, stored
-from biglearn.engines.memory.over import Sample, over
+from biglearn.engines.memory.choose import engine_over
+from biglearn.engines.memory.engine import MemoryEngine
 from biglearn.engines.memory.threads import Threads, default_threads
+from biglearn.engines.memory.with_gaps import MissingEngine
 from biglearn.engines.rows.checks import check_weights, weight_exponent
 from biglearn.engines.rows.samples import draw
-from biglearn.engines.rows.summaries import PIECE, Ask, Extent, pieces
+from biglearn.engines.rows.summaries import PIECE, Extent, Summary, pieces
 from biglearn.engines.rows.units import Units
-from biglearn.model.mixture import Mixture
+from biglearn.model.components import Components
 from biglearn.model.moments import Moments
 from biglearn.model.views import View
 
@@ -67,17 +69,17 @@ class Chunked:
         if not self.block_bytes > 0:
             raise ValueError(f"block_bytes must be positive, got {self.block_bytes}")
 
-    def open_source(self, X: Any, wishes: Wishes) -> ChunkedSource:
+    def open_source(self, X: Any, options: RowOptions) -> ChunkedSource:
         """Find out how to read X, and look at its first block."""
-        return ChunkedSource(stored(X, wishes.features), wishes, self.block_bytes)
+        return ChunkedSource(stored(X, options.features), options, self.block_bytes)
 
 
-def open_source(X: Any, wishes: Wishes) -> ChunkedSource:
+def open_source(X: Any, options: RowOptions) -> ChunkedSource:
     """Open rows with the default size of blocks."""
-    return Chunked().open_source(X, wishes)
+    return Chunked().open_source(X, options)
 
 
-class ChunkedSource:
+class ChunkedSource(SourceBase):
     """Rows that are read anew for every pass.
 
     Sums run over blocks of a size that depends on the number of columns alone, so
@@ -86,20 +88,18 @@ class ChunkedSource:
     Parameters
     ----------
     rows : Stored
-    wishes : Wishes
+    options : RowOptions
     block_bytes : int
     """
 
-    def __init__(self, rows: Stored, wishes: Wishes, block_bytes: int) -> None:
+    def __init__(self, rows: Stored, options: RowOptions, block_bytes: int) -> None:
         self._stored = rows
         self._shape, names = _look(rows)
         self._names = None if names is None else list(names)
-        self.header = rows.header
-        if self.header is None:
-            self.header = Header(self._shape.n_features, names)
+        self.header = Header(self._shape.n_features, names, given=rows.header)
         self.dtype = self._shape.dtype
-        self._weights = self._given_weights(wishes.sample_weight)
-        self.n_threads = wishes.n_threads or default_threads()
+        self._weights = self._given_weights(options.sample_weight)
+        self.n_threads = options.n_threads or default_threads()
         row_bytes = self._shape.n_features * self.dtype.itemsize
         n_rows = max(1, block_bytes // row_bytes)
         self.block_rows = n_rows if n_rows < PIECE else n_rows // PIECE * PIECE
@@ -168,9 +168,9 @@ class ChunkedSource:
         """Yield the rows with a positive weight in blocks of `block_rows`, read ahead."""
         return read_ahead(cut(self._weighed(), self.block_rows))
 
-    def total(self, ask: Ask[Any]) -> Any:
-        """Return the sum of ``ask(rows, weights)`` over pieces of the rows."""
-        return reduce(add, (ask(*piece) for block in self.blocks() for piece in pieces(*block)))
+    def total(self, summary: Summary[Any]) -> Any:
+        """Return the sum of ``summary(rows, weights)`` over pieces of the rows."""
+        return reduce(add, (summary(*piece) for block in self.blocks() for piece in pieces(*block)))
 
     def map(self, rule: Callable[[FloatArray], Any]) -> Any:
         """Return the rule's result for every row, in one array."""
@@ -220,7 +220,7 @@ class ChunkedSource:
             )
 
 
-class ChunkedEngine:
+class ChunkedEngine(EngineBase):
     """One pass over rows that are read block by block.
 
     Each block goes to the engine for rows in memory, and the moments add up.
@@ -241,8 +241,8 @@ class ChunkedEngine:
         view: View | None = None,
         threads: Threads | None = None,
     ) -> None:
+        super().__init__(view or View.joint(len(units.centre)))
         self._source, self._units = source, units
-        self._view = view or View.joint(len(units.centre))
         self._threads = threads or Threads(source.n_threads)
 
     @property
@@ -250,26 +250,18 @@ class ChunkedEngine:
         """Number of rows N with a positive weight."""
         return self._source.extent.n_rows
 
-    @property
-    def n_features(self) -> int:
-        """Number of features of the rows as seen here."""
-        return self._view.size
+    def _through(self, view: View) -> ChunkedEngine:
+        return ChunkedEngine(self._source, self._units, view, self._threads)
 
-    def project(self, view: View) -> ChunkedEngine:
-        """Return an engine over the same rows seen through a view of this one."""
-        if view.is_joint:
-            return self
-        inner = View(view.basis @ self._view.basis, view.name)
-        return ChunkedEngine(self._source, self._units, inner, self._threads)
-
-    def expect(self, mixture: Mixture, *, diagonal: bool = False) -> Moments:
-        """Make one E-step: return the moments under the mixture's responsibilities."""
-        parts = (
-            self._over(block).expect(mixture, diagonal=diagonal) for block in self._source.blocks()
-        )
+    def expect(self, components: Components, *, diagonal: bool = False) -> Moments:
+        """Make one E-step: return the moments under the components' responsibilities."""
+        blocks = self._source.blocks()
+        parts = (self._over(block).expect(components, diagonal=diagonal) for block in blocks)
         return reduce(add, parts)
 
-    def subsample(self, limit: int, rng: np.random.Generator) -> Sample:
+    def subsample(
+        self, limit: int, rng: np.random.Generator, components: Components | None = None
+    ) -> MemoryEngine:
         """Return an engine in memory over at most `limit` rows, gathered in one pass."""
         chosen = draw(self.n_rows, limit, rng)
         parts, start = [], 0
@@ -279,14 +271,14 @@ class ChunkedEngine:
             weights = None if block.weights is None else block.weights[inside]
             parts.append(Block(block.rows[inside], weights))
             start = stop
-        return self._over(join(parts))
+        return self._over(join(parts)).subsample(limit, rng, components)
 
     def running(self) -> AbstractContextManager[None]:
         """Hold a pool of threads, with BLAS held to one thread in each."""
         return self._threads.running()
 
-    def _over(self, block: Block) -> Sample:
-        return over(
+    def _over(self, block: Block) -> MemoryEngine | MissingEngine:
+        return engine_over(
             block.rows,
             weights=block.weights,
             units=self._units,

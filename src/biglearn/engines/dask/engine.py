@@ -16,15 +16,16 @@ import numpy as np
 from dask.delayed import delayed
 
 from biglearn._types import BoolArray, FloatArray
+from biglearn.engines.base import EngineBase, Header, RowOptions, SourceBase
 from biglearn.engines.dask import partitions
-from biglearn.engines.base import Header, Wishes
-from biglearn.engines.memory.over import Sample, over
+from biglearn.engines.memory.choose import engine_over
+from biglearn.engines.memory.engine import MemoryEngine
 from biglearn.engines.memory.threads import Threads
 from biglearn.engines.rows.checks import check_weights, weight_exponent
 from biglearn.engines.rows.samples import draw
-from biglearn.engines.rows.summaries import Ask, Extent
+from biglearn.engines.rows.summaries import Extent, Summary
 from biglearn.engines.rows.units import Units
-from biglearn.model.mixture import Mixture
+from biglearn.model.components import Components
 from biglearn.model.moments import Moments
 from biglearn.model.views import View
 
@@ -62,15 +63,15 @@ class Dask:
 
     client: Any = None
 
-    def open_source(self, X: Any, wishes: Wishes) -> DaskSource:
+    def open_source(self, X: Any, options: RowOptions) -> DaskSource:
         """Describe rows, without computing anything."""
-        return DaskSource(X, wishes, Cluster(self.client))
+        return DaskSource(X, options, Cluster(self.client))
 
 
-def open_source(X: Any, wishes: Wishes) -> DaskSource:
+def open_source(X: Any, options: RowOptions) -> DaskSource:
     """Open rows on the cluster of the engine that was wished for: a client, or the current one."""
-    client = wishes.engine if hasattr(wishes.engine, "persist") else None
-    return Dask(client).open_source(X, wishes)
+    client = options.engine if hasattr(options.engine, "persist") else None
+    return Dask(client).open_source(X, options)
 
 
 class Cluster:
@@ -94,18 +95,18 @@ class Cluster:
             return tuple(dask.compute(*tasks, retries=_RETRIES))
 
 
-class DaskSource:
+class DaskSource(SourceBase):
     """Rows in a dask array or data frame.
 
     Parameters
     ----------
     X : dask array, dask data frame, or array-like of shape (N, D)
         Chunks of columns are put together; chunks of rows are the partitions.
-    wishes : Wishes
+    options : RowOptions
     cluster : Cluster
     """
 
-    def __init__(self, X: Any, wishes: Wishes, cluster: Cluster) -> None:
+    def __init__(self, X: Any, options: RowOptions, cluster: Cluster) -> None:
         self._X, names = as_chunks(X)
         self._names = None if names is None else list(names)
         self._cluster = cluster
@@ -113,7 +114,7 @@ class DaskSource:
         self.dtype: np.dtype[Any] = np.dtype(
             np.float32 if self._X.dtype == np.float32 else np.float64
         )
-        self._sample_weight = wishes.sample_weight
+        self._sample_weight = options.sample_weight
         self.label = f"dask ({self._X.numblocks[0]} partitions)"
 
     def _weights(self) -> list[Any]:
@@ -212,9 +213,9 @@ class DaskSource:
         """Number, weight and range of the rows with a positive weight."""
         return reduce(add, self._extents)
 
-    def total(self, ask: Ask[Any]) -> Any:
-        """Return the sum of ``ask(rows, weights)``, added up on the workers."""
-        return self.sum_over(partial(partitions.asked, ask=ask))
+    def total(self, summary: Summary[Any]) -> Any:
+        """Return the sum of ``summary(rows, weights)``, added up on the workers."""
+        return self.sum_over(partial(partitions.summarised, summary=summary))
 
     def sum_over(self, rule: Callable[[partitions.Partition], Any]) -> Any:
         """Return the sum of the rule's results over partitions, in the order of a fixed tree."""
@@ -242,7 +243,7 @@ class DaskSource:
         return DaskEngine(self, units)
 
 
-class DaskEngine:
+class DaskEngine(EngineBase):
     """One pass over rows on a dask cluster.
 
     Every partition makes its pass where it is, in one thread; the moments, K D² numbers,
@@ -257,31 +258,22 @@ class DaskEngine:
     """
 
     def __init__(self, source: DaskSource, units: Units, view: View | None = None) -> None:
+        super().__init__(view or View.joint(len(units.centre)))
         self._source, self._units = source, units
-        self._view = view or View.joint(len(units.centre))
 
     @property
     def n_rows(self) -> int:
         """Number of rows N with a positive weight."""
         return self._source.extent.n_rows
 
-    @property
-    def n_features(self) -> int:
-        """Number of features of the rows as seen here."""
-        return self._view.size
+    def _through(self, view: View) -> DaskEngine:
+        return DaskEngine(self._source, self._units, view)
 
-    def project(self, view: View) -> DaskEngine:
-        """Return an engine over the same rows seen through a view of this one."""
-        if view.is_joint:
-            return self
-        inner = View(view.basis @ self._view.basis, view.name)
-        return DaskEngine(self._source, self._units, inner)
-
-    def expect(self, mixture: Mixture, *, diagonal: bool = False) -> Moments:
-        """Make one E-step: return the moments under the mixture's responsibilities."""
+    def expect(self, components: Components, *, diagonal: bool = False) -> Moments:
+        """Make one E-step: return the moments under the components' responsibilities."""
         rule = partial(
             partitions.expect,
-            mixture=mixture,
+            components=components,
             units=self._units,
             view=self._view,
             diagonal=diagonal,
@@ -289,7 +281,9 @@ class DaskEngine:
         moments: Moments = self._source.sum_over(rule)
         return moments
 
-    def subsample(self, limit: int, rng: np.random.Generator) -> Sample:
+    def subsample(
+        self, limit: int, rng: np.random.Generator, components: Components | None = None
+    ) -> MemoryEngine:
         """Return an engine in memory, here, over at most `limit` of the rows."""
         chosen = draw(self.n_rows, limit, rng)
         tasks, start = [], 0
@@ -299,12 +293,13 @@ class DaskEngine:
                 tasks.append(delayed(partitions.select)(part, chosen[first:last] - start))
             start += size
         rows, weights = zip(*self._source.gather(tasks), strict=True)
-        return over(
+        engine = engine_over(
             np.concatenate(rows),
             weights=None if weights[0] is None else np.concatenate(weights),
             units=self._units,
             view=self._view,
         )
+        return engine.subsample(limit, rng, components)
 
     @contextmanager
     def running(self) -> Iterator[None]:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from biglearn._types import Array, BoolArray, FloatArray, IntArray
-from biglearn.engines.memory.over import over
+from biglearn.engines.memory.choose import engine_over
 from biglearn.engines.rows.checks import reject_infinite
-from biglearn.engines.rows.summaries import Ask, Extent, pieces
+from biglearn.engines.rows.summaries import Extent, Summary, pieces
 from biglearn.engines.rows.units import Units
-from biglearn.model.mixture import Mixture
+from biglearn.model.components import Components
 from biglearn.model.moments import Moments
 from biglearn.model.views import View
 
@@ -75,18 +75,18 @@ def census(part: Partition) -> tuple[int, Extent | None]:
     return part.n_given, reduce(add, parts) if parts else None
 
 
-def asked(part: Partition, ask: Ask[Any]) -> Any:
-    """Return the sum of an ask over pieces of a partition."""
-    return reduce(add, (ask(*piece) for piece in pieces(part.rows, part.weights)))
+def summarised(part: Partition, summary: Summary[Any]) -> Any:
+    """Return the sum of a summary over pieces of a partition."""
+    return reduce(add, (summary(*piece) for piece in pieces(part.rows, part.weights)))
 
 
 def expect(
-    part: Partition, *, mixture: Mixture, units: Units, view: View, diagonal: bool
+    part: Partition, *, components: Components, units: Units, view: View, diagonal: bool
 ) -> Moments:
     """Make one pass over a partition, in one thread."""
-    engine = over(part.rows, weights=part.weights, units=units, view=view)
+    engine = engine_over(part.rows, weights=part.weights, units=units, view=view)
     with engine.running():
-        return engine.expect(mixture, diagonal=diagonal)
+        return engine.expect(components, diagonal=diagonal)
 
 
 def select(part: Partition, chosen: IntArray) -> tuple[FloatArray, Array | None]:

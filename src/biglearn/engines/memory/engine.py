@@ -6,19 +6,19 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
 from biglearn._types import Array, FloatArray, IntArray
+from biglearn.engines.base import EngineBase
 from biglearn.engines.memory.forms import Form, form_for
 from biglearn.engines.memory.threads import Threads
 from biglearn.engines.rows.samples import draw
 from biglearn.engines.rows.units import Units
-from biglearn.model.densities import log_normaliser
-from biglearn.model.mixture import Mixture
+from biglearn.model.components import Components
+from biglearn.model.densities import Tails, log_normaliser, scale_sums
+from biglearn.model.families import GAUSSIAN, Family
 from biglearn.model.moments import Moments
-from biglearn.model.student import scale_sums, tails, with_logs
 from biglearn.model.views import View
 
 #: Blocks up to this size in all are kept between the steps in a view.
@@ -35,13 +35,13 @@ _STEP = 32
 _SMALL_WORK = 4_000_000
 
 #: From the numbers of some rows, a block of them and room (K, b) for their responsibilities, to
-#: their log-densities (b,), and E(u) of Student-t components (K, b).
-Rule = Callable[[slice, FloatArray, FloatArray], tuple[FloatArray, FloatArray | None]]
+#: their log-densities (b,), and E(u) of components with tails (K, b).
+Respond = Callable[[slice, FloatArray, FloatArray], tuple[FloatArray, FloatArray | None]]
 
 
 @dataclass
 class _Sums:
-    """What a group of blocks adds up to: Σ r y_i y_j, (K, P), and what Student-t needs, (K, 2)."""
+    """Sums over a group of blocks: Σ r y_i y_j, (K, P), and those of a family with tails."""
 
     products: Array
     extra: Array | None = None
@@ -60,7 +60,7 @@ class _Sums:
 
 
 @dataclass
-class _Room:
+class _Workspace:
     """Work space of a thread, for a block of b rows.
 
     For shares (K, b), for rows (b, D), and for the block where it is not kept.
@@ -71,7 +71,7 @@ class _Room:
     block: FloatArray | None
 
 
-class MemoryEngine:
+class MemoryEngine(EngineBase):
     """One pass over rows that live in an array.
 
     Parameters
@@ -115,10 +115,10 @@ class MemoryEngine:
         dtype: np.dtype[np.floating] | None = None,
         background: Array | None = None,
     ) -> None:
+        super().__init__(view or View.joint(X.shape[1]))
         self._X = X
         self._weights = weights
         self._units = units or Units.identity(X.shape[1])
-        self._view = view or View.joint(X.shape[1])
         self._threads = n_threads if isinstance(n_threads, Threads) else Threads(n_threads)
         self._dtype = np.dtype(dtype or (np.float32 if X.dtype == np.float32 else np.float64))
         self._background = None if background is None else background.astype(self._dtype)
@@ -133,43 +133,32 @@ class MemoryEngine:
         """Number of rows N with a positive weight."""
         return self._count
 
-    @property
-    def n_features(self) -> int:
-        """Number of features of the rows as seen here."""
-        return self._view.size
-
-    def project(self, view: View) -> MemoryEngine:
-        """Return an engine over the same rows seen through a view of this one."""
-        if view.is_joint:
-            return self
+    def _through(self, view: View) -> MemoryEngine:
         return MemoryEngine(
             self._X,
             weights=self._weights,
             units=self._units,
-            view=View(view.basis @ self._view.basis, view.name),
+            view=view,
             n_threads=self._threads,
             dtype=self._dtype,
         )
 
-    def expect(self, mixture: Mixture, *, diagonal: bool = False) -> Moments:
-        """Make one E-step: return the moments under the mixture's responsibilities."""
+    def expect(self, components: Components, *, diagonal: bool = False) -> Moments:
+        """Make one E-step: return the moments under the components' responsibilities."""
         form = form_for(self.n_features, self._dtype, diagonal=diagonal)
-        write_log_joint = form.density(mixture)
-        heavy: Callable[[FloatArray], FloatArray] | None = None
-        if mixture.dof is not None:
-            top = log_normaliser(mixture)[:, None]
-            heavy = partial(tails, constant=top, dof=mixture.dof, size=self.n_features)
+        write_log_joint = form.density(components)
+        tails, constant = Tails.of(components, self._dtype), log_normaliser(components)[:, None]
 
         def respond(
             rows: slice, block: FloatArray, shares: FloatArray
         ) -> tuple[FloatArray, FloatArray | None]:
             write_log_joint(block, shares)
-            scales = None if heavy is None else heavy(shares)
+            scales = None if tails is None else tails.apply(shares, constant)
             background = None if self._background is None else self._background[rows]
             return form.normalise(shares, background), scales
 
-        moments = self._collect(respond, form, mixture.n_components)
-        return moments if mixture.dof is None else with_logs(moments, mixture.dof)
+        moments = self._collect(respond, form, components.n_components, components.family)
+        return moments.completed(components, self.n_features)
 
     def moments_of(self, responsibilities: Array) -> Moments:
         """Return the moments under given responsibilities, shape (N, K)."""
@@ -179,9 +168,11 @@ class MemoryEngine:
             return np.zeros(shares.shape[1], dtype=self._dtype), None
 
         form = form_for(self.n_features, self._dtype)
-        return self._collect(given, form, responsibilities.shape[1])
+        return self._collect(given, form, responsibilities.shape[1], GAUSSIAN)
 
-    def subsample(self, limit: int, rng: np.random.Generator) -> MemoryEngine:
+    def subsample(
+        self, limit: int, rng: np.random.Generator, components: Components | None = None
+    ) -> MemoryEngine:
         """Return an engine over at most `limit` rows, drawn without replacement."""
         if len(self._X) <= limit:
             return self
@@ -198,10 +189,6 @@ class MemoryEngine:
             dtype=self._dtype,
             background=background,
         )
-
-    def filled(self, mixture: Mixture | None = None) -> MemoryEngine:
-        """Return an engine over the rows without gaps: this one, which has none."""
-        return self
 
     def rows(self) -> Array:
         """Return all rows in the engine's units, shape (N, d)."""
@@ -224,8 +211,8 @@ class MemoryEngine:
         scaled /= self._units.scale
         return scaled if self._view.is_joint else scaled @ self._view.basis.T
 
-    def _collect(self, rule: Rule, form: Form, n_components: int) -> Moments:
-        """Sum the products of all rows, weighted by a rule's responsibilities."""
+    def _collect(self, respond: Respond, form: Form, n_components: int, family: Family) -> Moments:
+        """Sum the products of all rows, weighted by responsibilities."""
         work = len(self._X) * n_components * form.pairs.n_features
         n_blocks = -(-len(self._X) // form.block_rows(n_components))
         if work > _SMALL_WORK:  # all but equal shares for an even number of threads
@@ -240,13 +227,13 @@ class MemoryEngine:
         if self._kept_in != (form, size):  # blocks of another size are of no use any more
             self._kept, self._kept_in = {}, (form, size)
 
-        rooms: deque[_Room] = deque()  # what threads have left, at most one of each
+        rooms: deque[_Workspace] = deque()  # what threads have left, at most one of each
 
-        def room_left() -> _Room:
+        def room_left() -> _Workspace:
             try:
                 return rooms.pop()
             except IndexError:
-                return _Room(
+                return _Workspace(
                     shares=form.new_shares(n_components, size),
                     rows=np.empty((size, self._X.shape[1])),
                     block=None if keep else form.new_block(size),
@@ -259,14 +246,14 @@ class MemoryEngine:
                 rows = slice(start, min(start + size, len(self._X)))
                 shares = room.shares[:, : rows.stop - start]
                 block = self._block(form, rows, room.rows, room.block)
-                log_density, scales = rule(rows, block, shares)
+                log_density, scales = respond(rows, block, shares)
                 if self._weights is not None:
                     weights = self._weights[rows].astype(self._dtype)
                     shares *= weights
                     log_density = np.where(weights > 0, log_density * weights, 0.0)
                 total.log_likelihood += float(log_density.sum(dtype=np.float64))
                 if scales is not None:
-                    total.add_extra(scale_sums(shares, scales))
+                    total.add_extra(scale_sums(family, shares, scales))
                     shares *= scales
                 form.add_sums(shares, block, total.products)
             rooms.append(room)
@@ -275,10 +262,9 @@ class MemoryEngine:
         threads = self._threads if work > _SMALL_WORK else Threads(1)
         total = threads.fold(run, groups, _Sums.plus)
         counts, first, second = form.unpack(total.products)
-        extra = total.extra
-        scales = None
-        if extra is not None:
-            counts, scales = extra[:, 0], np.column_stack([counts, extra[:, 1]])
+        scaled, statistics = counts, np.empty((n_components, 0))
+        if total.extra is not None:  # rows count by their scales
+            counts, statistics = total.extra[:, 0], total.extra[:, 1:]
         return Moments(
             counts=counts,
             first=first,
@@ -287,7 +273,8 @@ class MemoryEngine:
             total=self._total,
             rows=self._count,
             reference=np.zeros(self.n_features),
-            scales=scales,
+            scaled_counts=scaled,
+            statistics=statistics,
         )
 
     def _block(self, form: Form, rows: slice, room: Array, block: FloatArray | None) -> FloatArray:

@@ -14,6 +14,7 @@ import numpy as np
 from biglearn import kernels
 from biglearn._types import Array, FloatArray
 from biglearn.kernels.layouts import side_by_side, tiles, two_rows_at_once
+from biglearn.model.components import Components
 from biglearn.model.densities import (
     LEAST_EXPONENT,
     LOWEST,
@@ -25,7 +26,6 @@ from biglearn.model.densities import (
     outer_sums,
     quadratic_is_accurate,
 )
-from biglearn.model.mixture import Mixture
 
 if TYPE_CHECKING:
     from biglearn.kernels.row_loops import Passes
@@ -81,7 +81,7 @@ class Form(Protocol):
         """Write projected rows (b, d) into a block, in the form's own layout."""
         ...
 
-    def density(self, mixture: Mixture) -> Callable[[FloatArray, FloatArray], None]:
+    def density(self, components: Components) -> Callable[[FloatArray, FloatArray], None]:
         """Return what writes log π_k N(y_n) of a block into its second argument, (K, b)."""
         ...
 
@@ -182,11 +182,11 @@ class _FeatureForm(_NumPyForm):
     def hold(self, rows: FloatArray, block: FloatArray) -> None:
         self.pairs.fill(np.ascontiguousarray(rows.T, dtype=self._dtype), block)
 
-    def density(self, mixture: Mixture) -> Callable[[FloatArray, FloatArray], None]:
-        if quadratic_is_accurate(mixture, self._dtype):
-            quadratic = QuadraticDensity(mixture, self.pairs, self._dtype)
+    def density(self, components: Components) -> Callable[[FloatArray, FloatArray], None]:
+        if quadratic_is_accurate(components, self._dtype):
+            quadratic = QuadraticDensity(components, self.pairs, self._dtype)
             return lambda block, out: np.copyto(out, quadratic.log_joint(block))
-        whitened, rows = WhitenedDensity(mixture, self._dtype), slice(-self.pairs.size - 1, -1)
+        whitened, rows = WhitenedDensity(components, self._dtype), slice(-self.pairs.size - 1, -1)
         return lambda block, out: np.copyto(out, whitened.log_joint(block[rows]))
 
     def add_sums(self, shares: FloatArray, block: FloatArray, sums: Array) -> None:
@@ -203,8 +203,8 @@ class _WideForm(_NumPyForm):
     def hold(self, rows: FloatArray, block: FloatArray) -> None:
         block[:] = rows.T
 
-    def density(self, mixture: Mixture) -> Callable[[FloatArray, FloatArray], None]:
-        whitened = WhitenedDensity(mixture, self._dtype)
+    def density(self, components: Components) -> Callable[[FloatArray, FloatArray], None]:
+        whitened = WhitenedDensity(components, self._dtype)
         return lambda block, out: np.copyto(out, whitened.log_joint(block))
 
     def add_sums(self, shares: FloatArray, block: FloatArray, sums: Array) -> None:
@@ -245,13 +245,13 @@ class _CompiledForm:
     def hold(self, rows: FloatArray, block: FloatArray) -> None:
         block[:-1], block[-1] = rows.T, 1.0
 
-    def density(self, mixture: Mixture) -> Callable[[FloatArray, FloatArray], None]:
-        size, n_components = self.pairs.size, mixture.n_components
+    def density(self, components: Components) -> Callable[[FloatArray, FloatArray], None]:
+        size, n_components = self.pairs.size, components.n_components
         whitening = np.zeros((n_components, size + size % 2, size))
-        whitening[:, :size] = mixture.whitening
-        centre = np.einsum("kij,kj->ki", whitening, mixture.means)
+        whitening[:, :size] = components.whitening
+        centre = np.einsum("kij,kj->ki", whitening, components.means)
         half = np.full((n_components, 1), -0.5)
-        top = log_normaliser(mixture)[:, None]
+        top = log_normaliser(components)[:, None]
         triangle = whitening[:, self._order[0], self._order[1]]
         numbers = np.concatenate([-centre, half, top, triangle], axis=1)
         parameters = side_by_side(numbers, self._loops.pair).astype(self._dtype)

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from biglearn._types import BoolArray, FloatArray
-from biglearn.engines.base import Engine, Header, Wishes
-from biglearn.engines.memory.over import over
+from biglearn.engines.base import Engine, Header, RowOptions, SourceBase
+from biglearn.engines.memory.choose import engine_over
 from biglearn.engines.memory.threads import default_threads
 from biglearn.engines.rows.checks import check_labels, check_weights, reject_infinite, reject_text
-from biglearn.engines.rows.summaries import ArrayRows, Ask, Extent
+from biglearn.engines.rows.summaries import ArrayRows, Extent, Summary
 from biglearn.engines.rows.units import Units
 from biglearn.engines.wrappers.labelled import LabelledEngine
 from biglearn.engines.wrappers.noisy import NoisyEngine
@@ -26,16 +26,15 @@ from biglearn.tables.tables import read_table
 Factory = Callable[..., Engine]
 
 
-class ArraySource:
+class ArraySource(SourceBase):
     """Rows in an array, given to an engine by a factory.
 
     Parameters
     ----------
     rows : array of shape (N, D)
         Checked, float64 or float32.
-    header : object
-        See `Source`.
-    wishes : Wishes
+    header : Header
+    options : RowOptions
     factory : callable
         See `Factory`.
     label : str
@@ -45,8 +44,8 @@ class ArraySource:
     Examples
     --------
     >>> import numpy as np
-    >>> from biglearn.engines import ArraySource, Header, Wishes
-    >>> source = ArraySource(np.ones((4, 2)), Header(2), Wishes(sample_weight=[1, 0, 3, 1]))
+    >>> from biglearn.engines import ArraySource, Header, RowOptions
+    >>> source = ArraySource(np.ones((4, 2)), Header(2), RowOptions(sample_weight=[1, 0, 3, 1]))
     >>> source.extent.n_rows, float(source.total(lambda rows, weights: weights.sum()))
     (3, 5.0)
     """
@@ -54,14 +53,14 @@ class ArraySource:
     def __init__(
         self,
         rows: FloatArray,
-        header: Any,
-        wishes: Wishes,
+        header: Header,
+        options: RowOptions,
         *,
-        factory: Factory = over,
+        factory: Factory = engine_over,
         label: str = "memory",
         deliver: Callable[[Any], Any] = np.asarray,
     ) -> None:
-        weights = check_weights(wishes.sample_weight, len(rows))
+        weights = check_weights(options.sample_weight, len(rows))
         self.header, self.label = header, label
         self.dtype: np.dtype[Any] = rows.dtype
         self.n_given = len(rows)
@@ -70,24 +69,29 @@ class ArraySource:
         if weights is not None and not weights.all():
             self.present = weights > 0
             rows, weights = rows[self.present], weights[self.present]
-        labels = check_labels(wishes.labels, self.n_given)
+        labels = check_labels(options.labels, self.n_given)
         if labels is not None and self.present is not None:
             labels = labels[self.present]
-        self._labels, self._noisy = labels, wishes.noise
-        if wishes.noise and factory is not over:
+        self._labels, self._noisy = labels, options.noise
+        if options.noise and factory is not engine_over:
             raise ValueError(f'noise needs engine="memory", and these rows are for {label}')
         self._rows = ArrayRows(rows, weights)
         self._factory, self._deliver = factory, deliver
-        self._threads = wishes.n_threads or default_threads()
+        self._threads = options.n_threads or default_threads()
+
+    @property
+    def supports(self) -> frozenset[str]:
+        """Labels and noise."""
+        return frozenset({"labels", "noise"})
 
     @cached_property
     def extent(self) -> Extent:
         """Number, weight and range of the rows with a positive weight."""
         return self._rows.extent
 
-    def total(self, ask: Ask[Any]) -> Any:
-        """Return the sum of ``ask(rows, weights)`` over blocks of the rows."""
-        return self._rows.total(ask)
+    def total(self, summary: Summary[Any]) -> Any:
+        """Return the sum of ``summary(rows, weights)`` over blocks of the rows."""
+        return self._rows.total(summary)
 
     def map(self, rule: Callable[[FloatArray], Any]) -> Any:
         """Return the rule's result for all rows at once."""
@@ -96,17 +100,17 @@ class ArraySource:
     def engine(self, units: Units) -> Engine:
         """Open the engine over the rows, in units."""
         rows, factory = self._rows, self._factory
-        if self.extent.n_missing and factory is not over:
+        if self.extent.n_missing and factory is not engine_over:
             warnings.warn(
-                f"{self.label} takes no missing values and X has {self.extent.n_missing}; "
+                f"{self.label} does not support missing values and X has {self.extent.n_missing}; "
                 "its rows are fitted by the engine in memory",
                 UserWarning,
                 stacklevel=2,
             )
-            factory = over
+            factory = engine_over
         noise = self.noise(units) if self._noisy else None
 
-        def over_those(chosen: BoolArray | None = None, noise: Noise | None = noise) -> Engine:
+        def engine_of(chosen: BoolArray | None = None, noise: Noise | None = noise) -> Engine:
             """Open the engine over all rows, or some of them, and beside noise if there is any."""
             given, weights = rows.rows, rows.weights
             if chosen is not None:
@@ -120,35 +124,30 @@ class ArraySource:
 
         labels = self._labels
         if labels is None or (labels < 0).all():
-            return over_those()
+            return engine_of()
         known = np.unique(labels[labels >= 0]).tolist()
         return LabelledEngine(
-            over_those(noise=None),
-            over_those(labels < 0) if (labels < 0).any() else None,
-            {k: over_those(labels == k, noise=None) for k in known},
+            engine_of(noise=None),
+            engine_of(labels < 0) if (labels < 0).any() else None,
+            {k: engine_of(labels == k, noise=None) for k in known},
         )
-
-    def noise(self, units: Units) -> Noise:
-        """Return the uniform component over the box that holds the rows, in units."""
-        sides = (self.extent.low, self.extent.high)
-        return Noise.around(*((side - units.centre) / units.scale for side in sides))
 
 
 def open_source(
-    X: Any, wishes: Wishes, *, factory: Factory = over, label: str = "memory"
+    X: Any, options: RowOptions, *, factory: Factory = engine_over, label: str = "memory"
 ) -> ArraySource:
     """Check rows and hold them for the engine that a factory makes."""
-    rows, header = check_rows(X, wishes)
-    return ArraySource(rows, header, wishes, factory=factory, label=label)
+    rows, header = check_rows(X, options)
+    return ArraySource(rows, header, options, factory=factory, label=label)
 
 
-def check_rows(X: Any, wishes: Wishes) -> tuple[FloatArray, Any]:
+def check_rows(X: Any, options: RowOptions) -> tuple[FloatArray, Header]:
     """Check rows as scikit-learn does, and name what is wrong with them.
 
-    Returns the rows and what tells their columns; see `Source`.
+    Returns the rows and their header.
     """
     if isinstance(X, str | os.PathLike):
-        table = read_table(X, features=wishes.features)
+        table = read_table(X, features=options.features)
         return table.values, Header(table.values.shape[1], table.names)
     from sklearn.utils import check_array  # loading scikit-learn takes seconds
 
@@ -163,4 +162,4 @@ def check_rows(X: Any, wishes: Wishes) -> tuple[FloatArray, Any]:
     columns = getattr(X, "columns", None)
     names = None if columns is None or isinstance(columns, property) else list(map(str, columns))
     reject_infinite(rows, names if names and len(names) == rows.shape[1] else None)
-    return np.asarray(rows), X
+    return np.asarray(rows), Header(rows.shape[1], given=X)

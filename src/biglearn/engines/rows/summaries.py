@@ -24,20 +24,20 @@ PIECE = 8192
 
 T = TypeVar("T")
 
-#: What is asked of a block: (rows (b, D), weights (b,) or None) to something that adds.
-Ask = Callable[[FloatArray, Array | None], T]
+#: Rule for one block: (rows (b, D), weights (b,) or None) to something that adds.
+Summary = Callable[[FloatArray, Array | None], T]
 
 
 class Summable(Protocol):
-    """Rows that can be asked block by block."""
+    """Rows that can be summed over block by block."""
 
     @property
     def extent(self) -> Extent:
         """Their number, weight and range."""
         ...
 
-    def total(self, ask: Ask[Any]) -> Any:
-        """Return the sum of `ask` over blocks of the rows with a positive weight."""
+    def total(self, summary: Summary[Any]) -> Any:
+        """Return the sum of `summary` over blocks of the rows with a positive weight."""
         ...
 
 
@@ -95,7 +95,7 @@ def pieces(
 
 @dataclass(frozen=True, eq=False)
 class ArrayRows:
-    """Rows in an array, (N, D), as something that can be asked block by block."""
+    """Rows in an array, (N, D), that can be summed over block by block."""
 
     rows: FloatArray
     weights: Array | None = None
@@ -106,9 +106,9 @@ class ArrayRows:
         extent: Extent = self.total(Extent.of)
         return extent
 
-    def total(self, ask: Ask[Any]) -> Any:
-        """Return the sum of `ask` over blocks of the rows."""
-        return reduce(add, (ask(*piece) for piece in pieces(self.rows, self.weights)))
+    def total(self, summary: Summary[Any]) -> Any:
+        """Return the sum of `summary` over blocks of the rows."""
+        return reduce(add, (summary(*piece) for piece in pieces(self.rows, self.weights)))
 
 
 def mean_and_deviation(source: Summable, extent: Extent) -> tuple[Array, Array]:

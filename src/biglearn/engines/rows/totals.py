@@ -16,7 +16,7 @@ def totals(source: Summable, mixture: Mixture | NoisyMixture, *, entropy: bool =
     Where rows have weights, these are taken to sum to N.
     """
 
-    def ask(rows: FloatArray, weights: Array | None) -> Array:
+    def summary(rows: FloatArray, weights: Array | None) -> Array:
         ours = np.ones(len(rows)) if weights is None else weights
         spread = 0.0
         if entropy:
@@ -24,5 +24,5 @@ def totals(source: Summable, mixture: Mixture | NoisyMixture, *, entropy: bool =
             spread = -float(ours @ (shares * np.log(np.maximum(shares, 1e-300))).sum(axis=1))
         return np.array([len(rows), ours.sum(), ours @ mixture.log_density(rows), spread])
 
-    n_rows, weight, log_likelihood, spread = source.total(ask)
+    n_rows, weight, log_likelihood, spread = source.total(summary)
     return np.array([n_rows, log_likelihood * n_rows / weight, spread * n_rows / weight])

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from biglearn._types import Array, FloatArray
 from biglearn.engines.rows.summaries import ArrayRows, Summable, mean_and_deviation
-from biglearn.model.mixture import Mixture
+from biglearn.model.components import Components
 
 #: Spread relative to the magnitude below which a column counts as constant.
 _CONSTANT = 1e-13
@@ -83,34 +83,36 @@ class Units:
 
     @property
     def log_volume(self) -> float:
-        """What a log-density loses on the way back to the user's units."""
+        """Log-Jacobian log|∂x/∂y|, which log-densities lose in the user's units."""
         return float(np.log(self.scale).sum())
 
     def mean_log_volume(self, source: Summable) -> float:
-        """Return what the mean log-density of rows loses: of each the volume of what is there.
+        """Return the mean log-Jacobian per row, counting only observed columns.
 
-        Rows of which nothing is there do not count.
+        Fully missing rows are skipped.
         """
         if not source.extent.n_missing:
             return self.log_volume
         logs = np.log(self.scale)
 
-        def ask(rows: FloatArray, weights: Array | None) -> Array:
+        def summary(rows: FloatArray, weights: Array | None) -> Array:
             there = ~np.isnan(rows)
             each = np.stack([there @ logs, there.any(axis=1)])
             return np.asarray(each.sum(axis=1) if weights is None else each @ weights)
 
-        volume, weight = source.total(ask)
+        volume, weight = source.total(summary)
         return float(volume / weight)
 
-    def inward(self, mixture: Mixture) -> Mixture:
-        """Express a mixture of the user's rows in these units."""
-        covariances = mixture.covariances / self.scale[:, None] / self.scale
-        means = (mixture.means - self.centre) / self.scale
-        return Mixture.trusted(mixture.weights, means, covariances, dof=mixture.dof)
+    def inward(self, components: Components) -> Components:
+        """Convert components of the user's rows to these units."""
+        return components.replace(
+            means=(components.means - self.centre) / self.scale,
+            covariances=components.covariances / self.scale[:, None] / self.scale,
+        )
 
-    def outward(self, mixture: Mixture, feature_names: tuple[str, ...] | None = None) -> Mixture:
-        """Express a mixture in these units as one of the user's rows."""
-        covariances = mixture.covariances * self.scale[:, None] * self.scale
-        means = mixture.means * self.scale + self.centre
-        return Mixture.trusted(mixture.weights, means, covariances, feature_names, mixture.dof)
+    def outward(self, components: Components) -> Components:
+        """Convert components in these units to the user's."""
+        return components.replace(
+            means=components.means * self.scale + self.centre,
+            covariances=components.covariances * self.scale[:, None] * self.scale,
+        )

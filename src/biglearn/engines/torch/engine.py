@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,18 +13,18 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from biglearn._types import Array
-from biglearn.engines.base import Wishes
-from biglearn.engines.memory.over import Sample, over
+from biglearn.engines.base import EngineBase, RowOptions
+from biglearn.engines.memory.choose import engine_over
+from biglearn.engines.memory.engine import MemoryEngine
 from biglearn.engines.memory.source import ArraySource, check_rows
 from biglearn.engines.rows.samples import draw
 from biglearn.engines.rows.units import Units
 from biglearn.engines.torch import tensors
 from biglearn.engines.torch.device_rows import Budget, DeviceRows
 from biglearn.engines.torch.tensors import Panels, QuadraticForm, Squares, Tensor, WhitenedForm
+from biglearn.model.components import Components
 from biglearn.model.densities import quadratic_is_accurate
-from biglearn.model.mixture import Mixture
 from biglearn.model.moments import Moments
-from biglearn.model.student import with_logs
 from biglearn.model.views import View
 
 _DTYPES: dict[torch.dtype, np.dtype[Any]] = {
@@ -36,7 +36,7 @@ _DTYPES: dict[torch.dtype, np.dtype[Any]] = {
 _TF32_NOISE = 0.05
 
 
-class TorchEngine:
+class TorchEngine(EngineBase):
     """One pass over rows on a torch device.
 
     Rows stay on the device where they fit into its free memory, and are sent block by
@@ -100,6 +100,7 @@ class TorchEngine:
     ) -> None:
         self._X = tensors.as_tensor(X)
         n_rows, n_features = self._X.shape
+        super().__init__(View.joint(n_features))
         self._budget = Budget(choose_device(X, device), memory_limit)
         self._dtype = dtype or (torch.float32 if self._X.dtype == torch.float32 else torch.float64)
         self._given = None if weights is None else tensors.as_tensor(weights).cpu().numpy()
@@ -110,7 +111,6 @@ class TorchEngine:
             self._total = float(self._given.sum())
             self._count = int((self._given > 0).sum())
         self._units = units or Units.identity(n_features)
-        self._view = View.joint(n_features)
         self._threads, self._tf32 = n_threads, tf32
         self._rows = DeviceRows.of(self._X, self._units, dtype=self._dtype, budget=self._budget)
         if view is not None:
@@ -136,16 +136,6 @@ class TorchEngine:
         """Number of rows N with a positive weight."""
         return self._count
 
-    @property
-    def n_features(self) -> int:
-        """Number of features of the rows as seen here."""
-        return self._view.size
-
-    @property
-    def weights(self) -> Array | None:
-        """Weight of each row, shape (N,), or None where all are 1."""
-        return self._given
-
     def project(self, view: View) -> TorchEngine:
         """Return an engine over the same rows seen through a view of this one."""
         if view.is_joint:
@@ -156,41 +146,43 @@ class TorchEngine:
         return engine
 
     def _see(self, view: View) -> None:
-        self._view = View(view.basis @ self._view.basis, view.name)
+        self._view = view.after(self._view)
         basis = torch.from_numpy(view.basis).to(self._dtype).to(self.device)
         with precision("highest"):
             self._rows = self._rows.project(basis)
 
-    def expect(self, mixture: Mixture, *, diagonal: bool = False) -> Moments:
-        """Make one E-step: return the moments under the mixture's responsibilities."""
+    def expect(self, components: Components, *, diagonal: bool = False) -> Moments:
+        """Make one E-step: return the moments under the components' responsibilities."""
         length = self.n_features + 1
         products = Squares(length) if diagonal else Panels(length)
-        featured = diagonal or tensors.features_pay(mixture.n_components, products, self.device)
+        featured = diagonal or tensors.features_pay(components.n_components, products, self.device)
         like = torch.empty(0, dtype=self._dtype, device=self.device)
         form: QuadraticForm | WhitenedForm
-        if featured and quadratic_is_accurate(mixture, _DTYPES[self._dtype]):
-            form = QuadraticForm(mixture, products, like)
+        if featured and quadratic_is_accurate(components, _DTYPES[self._dtype]):
+            form = QuadraticForm(components, products, like)
         else:
-            form = WhitenedForm(mixture, like)
-        fast = self._tf32 and isinstance(form, WhitenedForm) and _tf32_noise(mixture) < _TF32_NOISE
+            form = WhitenedForm(components, like)
+        fast = (
+            self._tf32 and isinstance(form, WhitenedForm) and _tf32_noise(components) < _TF32_NOISE
+        )
         with precision("highest"):
             sums = self._budget.attempt(
                 lambda: self._pass(
                     form,
                     products,
-                    tensors.tails_of(mixture, like),
-                    n_components=mixture.n_components,
+                    components,
                     featured=featured,
                     fast=fast,
                 )
             )
-        n_components = mixture.n_components
-        extra = sums[-1 - 2 * n_components : -1].reshape(n_components, 2)
-        matrices = products.unpack(sums[: -1 - 2 * n_components].reshape(n_components, -1))
-        counts, scales = matrices[:, 0, 0].copy(), None
-        if mixture.dof is not None:
-            counts, scales = extra[:, 0].copy(), np.column_stack([counts, extra[:, 1]])
-        moments = Moments(
+        n_components, n_extra = components.n_components, 1 + components.family.n_statistics
+        end = len(sums) - 1 - n_extra * n_components
+        extra = sums[end:-1].reshape(n_components, n_extra)
+        matrices = products.unpack(sums[:end].reshape(n_components, -1))
+        counts = scaled = matrices[:, 0, 0].copy()
+        if components.family.has_tails:  # rows count by their scales
+            counts = extra[:, 0].copy()
+        return Moments(
             counts=counts,
             first=matrices[:, 0, 1:].copy(),
             second=matrices[:, 1:, 1:],
@@ -198,49 +190,50 @@ class TorchEngine:
             total=self._total,
             rows=self.n_rows,
             reference=np.zeros(self.n_features),
-            scales=scales,
-        )
-        return moments if mixture.dof is None else with_logs(moments, mixture.dof)
+            scaled_counts=scaled,
+            statistics=extra[:, 1:].copy(),
+        ).completed(components, self.n_features)
 
     def _pass(
         self,
         form: QuadraticForm | WhitenedForm,
         products: Panels | Squares,
-        heavy: Callable[[Tensor], Tensor] | None,
+        components: Components,
         *,
-        n_components: int,
         featured: bool,
         fast: bool,
     ) -> Array:
         """Return sums over all rows in one array.
 
-        K P of the products, 2 K of what Student-t components have more (zero for
-        Gaussians), and the log-likelihood.
+        K P of the products, K (1 + M) of the family's own (zero for Gaussians), and the
+        log-likelihood.
         """
+        n_components, family = components.n_components, components.family
         size = self._budget.block_rows(
             tensors.bytes_per_row(n_components, products, featured, self._dtype.itemsize)
         )
         options = {"dtype": torch.float64, "device": self.device}
         sums = torch.zeros((n_components, products.n_products), **options)
-        extra = torch.zeros((n_components, 2), **options)
+        extra = torch.zeros((n_components, 1 + family.n_statistics), **options)
         log_likelihood = torch.zeros((), **options)
         width, longest = products.n_products if featured else 0, min(size, len(self._X))
         buffer = torch.empty((width, longest), dtype=self._dtype, device=self.device)
-        start = 0
+        tails, start = tensors.tails_of(components, buffer), 0
         for rows in self._rows.blocks(size):
             n_rows = rows.shape[1]
             features = products.fill(rows, buffer[:, :n_rows]) if featured else None
             with precision("high" if fast else "highest"):
                 log_joint = form.log_joint(rows, features)
-                scales = None if heavy is None else heavy(log_joint)
+                scales = None if tails is None else tails(log_joint)
                 shares, log_density = tensors.normalise(log_joint)
             if self._weights is not None:
                 weights = self._weights[start : start + n_rows]
                 shares *= weights
                 log_density = torch.where(weights > 0, log_density * weights, 0)
             if scales is not None:
-                extra[:, 0] += shares.sum(dim=1, dtype=torch.float64)
-                extra[:, 1] += (shares * scales.log()).sum(dim=1, dtype=torch.float64)
+                terms = [shares, *(shares * term for term in family.statistics(scales, torch))]
+                for column, term in enumerate(terms):
+                    extra[:, column] += term.sum(dim=1, dtype=torch.float64)
                 shares *= scales
             with precision("high" if self._tf32 else "highest"):
                 if features is not None:
@@ -255,16 +248,19 @@ class TorchEngine:
         )
         return everything
 
-    def subsample(self, limit: int, rng: np.random.Generator) -> Sample:
+    def subsample(
+        self, limit: int, rng: np.random.Generator, components: Components | None = None
+    ) -> MemoryEngine:
         """Return an engine in memory over at most `limit` rows, drawn without replacement."""
         chosen = draw(len(self._X), limit, rng)
-        return over(
+        engine = engine_over(
             self._X[torch.from_numpy(chosen).to(self._X.device)].cpu().numpy(),
             weights=None if self._given is None else self._given[chosen],
             units=self._units,
             view=self._view,
             dtype=_DTYPES[self._dtype],
         )
+        return engine.subsample(limit, rng, components)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -302,13 +298,13 @@ def choose_device(X: Any, device: Any = None) -> torch.device:
     return chosen
 
 
-def _tf32_noise(mixture: Mixture) -> float:
+def _tf32_noise(components: Components) -> float:
     """Estimate the error of a whitened log-density, in nats, when factors have 11 bits.
 
     Every whitened coordinate is wrong by 2⁻¹¹ |W_i| |y_i|; d of them add as they are random.
     """
-    sharpness = (mixture.whitening**2).sum(axis=(1, 2))
-    spread = (mixture.means**2).mean(axis=1) + 1
+    sharpness = (components.whitening**2).sum(axis=(1, 2))
+    spread = (components.means**2).mean(axis=1) + 1
     return float(2.0**-11 * np.sqrt((sharpness * spread).max()))
 
 
@@ -350,15 +346,15 @@ class Torch:
     tf32: bool = False
     memory_limit: int | None = None
 
-    def open_source(self, X: Any, wishes: Wishes) -> ArraySource:
+    def open_source(self, X: Any, options: RowOptions) -> ArraySource:
         """Check rows, and hold them where the engine will work; tensors bring tensors back."""
         device = choose_device(X, self.device)
         given, deliver = X, np.asarray
         if isinstance(X, torch.Tensor):
             given, deliver = _to_numpy(X), partial(_to_tensor, device=X.device)
-        weights = wishes.sample_weight
+        weights = options.sample_weight
         if isinstance(weights, torch.Tensor):
-            wishes = replace(wishes, sample_weight=_to_numpy(weights))
+            options = replace(options, sample_weight=_to_numpy(weights))
         factory = partial(
             TorchEngine,
             device=device,
@@ -366,14 +362,14 @@ class Torch:
             tf32=self.tf32,
             memory_limit=self.memory_limit,
         )
-        rows, header = check_rows(given, wishes)
+        rows, header = check_rows(given, options)
         label = f"torch ({device})"
-        return ArraySource(rows, header, wishes, factory=factory, label=label, deliver=deliver)
+        return ArraySource(rows, header, options, factory=factory, label=label, deliver=deliver)
 
 
-def open_source(X: Any, wishes: Wishes) -> ArraySource:
+def open_source(X: Any, options: RowOptions) -> ArraySource:
     """Open rows with the defaults of `Torch`."""
-    return Torch().open_source(X, wishes)
+    return Torch().open_source(X, options)
 
 
 def _to_numpy(values: Tensor) -> Any:

@@ -15,14 +15,14 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
 
 from biglearn._types import Array
-from biglearn.model.densities import Parameters, log_normaliser
-from biglearn.model.student import excess
+from biglearn.model.components import Components
+from biglearn.model.densities import log_normaliser
 
 Tensor: TypeAlias = torch.Tensor
 
@@ -137,20 +137,20 @@ def summed_product(left: Tensor, right: Tensor) -> Tensor:
     return total
 
 
-def homogeneous(parameters: Parameters) -> Array:
+def homogeneous(components: Components) -> Array:
     """Return W̃_k = W_k (-μ_k, I), shape (K, d, L)."""
-    whitening = parameters.whitening
-    shift = np.einsum("kij,kj->ki", whitening, parameters.means)
+    whitening = components.whitening
+    shift = np.einsum("kij,kj->ki", whitening, components.means)
     return np.concatenate([-shift[:, :, None], whitening], axis=2)
 
 
 class QuadraticForm:
     """log π_k N(y) as one product with the features."""
 
-    def __init__(self, parameters: Parameters, products: Panels | Squares, like: Tensor) -> None:
-        factors = homogeneous(parameters)
+    def __init__(self, components: Components, products: Panels | Squares, like: Tensor) -> None:
+        factors = homogeneous(components)
         matrices = -0.5 * (np.swapaxes(factors, 1, 2) @ factors)
-        matrices[:, 0, 0] += log_normaliser(parameters)
+        matrices[:, 0, 0] += log_normaliser(components)
         self._theta = sent(products.pack(matrices), like)
 
     def log_joint(self, rows: Tensor, features: Tensor | None) -> Tensor:
@@ -163,10 +163,10 @@ class QuadraticForm:
 class WhitenedForm:
     """log π_k N(y) through whitened differences: accurate for every covariance."""
 
-    def __init__(self, parameters: Parameters, like: Tensor) -> None:
-        factors = homogeneous(parameters)
+    def __init__(self, components: Components, like: Tensor) -> None:
+        factors = homogeneous(components)
         self._n_components = len(factors)
-        self._constant = sent(log_normaliser(parameters)[:, None], like)
+        self._constant = sent(log_normaliser(components)[:, None], like)
         # row i of W̃ ends with column i + 1
         self._panels = [
             (sent(factors[:, max(start - 1, 0) : stop - 1, :stop].reshape(-1, stop), like), stop)
@@ -207,25 +207,25 @@ def normalise(log_joint: Tensor) -> tuple[Tensor, Tensor]:
     return shares, log_density
 
 
-def tails_of(parameters: Parameters, like: Tensor) -> Callable[[Tensor], Tensor] | None:
-    """Return what turns log π_k N(y), (K, b), into log π_k t(y) in place, and returns E(u).
+def tails_of(components: Components, like: Tensor) -> Callable[[Tensor], Tensor] | None:
+    """Return a function from log π_k N(y), (K, b), to E(u), or None for Gaussians.
 
-    None for Gaussians; see `biglearn.model.student`.
+    It turns its argument into the log-joint of the components' family in place.
     """
-    if parameters.dof is None:
+    family = components.family
+    if not family.has_tails:
         return None
-    size = parameters.means.shape[1]
-    nu = sent(parameters.dof[:, None].copy(), like)
-    constant = sent(log_normaliser(parameters)[:, None], like)
-    top = constant + sent(excess(parameters.dof, size)[:, None], like)
+    numbers = family.numbers(components.shapes, components.n_features)
+    columns = [sent(column[:, None], like) for column in numbers.T]
+    constant = sent(log_normaliser(components)[:, None], like)
 
-    def turn(log_joint: Tensor) -> Tensor:
+    def apply(log_joint: Tensor) -> Tensor:
         distances = (2 * (constant - log_joint)).nan_to_num_(nan=0.0, posinf=math.inf)
-        distances.clamp_(min=0)
-        log_joint.copy_(top - 0.5 * (nu + size) * torch.log1p(distances / nu))
-        return (nu + size) / (nu + distances)
+        log_density, scales = family.weigh(distances.clamp_(min=0), columns, torch)
+        log_joint.copy_(constant + log_density)
+        return cast(Tensor, scales)
 
-    return turn
+    return apply
 
 
 def bytes_per_row(n_components: int, products: Panels | Squares, featured: bool, item: int) -> int:

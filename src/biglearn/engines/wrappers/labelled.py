@@ -12,15 +12,17 @@ import numpy as np
 
 from biglearn._types import Array, BoolArray
 from biglearn.engines.base import Engine
-from biglearn.engines.wrappers.around import EngineAround
-from biglearn.model.densities import log_normaliser
+from biglearn.engines.wrappers.base import EngineWrapper
+from biglearn.model.components import Components
 from biglearn.model.fixed import assigned
-from biglearn.model.mixture import Mixture
 from biglearn.model.moments import Moments
 from biglearn.model.views import View
 
+#: Smallest weight of a component that labels may be given to.
+_LEAST_WEIGHT = 1e-300
 
-class LabelledEngine(EngineAround):
+
+class LabelledEngine(EngineWrapper):
     """Engines over rows of unknown component, and over those of each known one.
 
     A row whose component k is known counts by its joint density π_k N(x; μ_k, Σ_k), and
@@ -48,46 +50,44 @@ class LabelledEngine(EngineAround):
             {k: engine.project(view) for k, engine in self._known.items()},
         )
 
-    def expect(self, mixture: Mixture, *, diagonal: bool = False) -> Moments:
+    def expect(self, components: Components, *, diagonal: bool = False) -> Moments:
         """Make one E-step: return the moments, of labelled rows for their component alone."""
-        parts = [self._of_one(mixture, k, diagonal) for k in self._known]
+        parts = [self._of_one(components, k, diagonal) for k in self._known]
         if self._unknown is not None:
-            parts.insert(0, self._unknown.expect(mixture, diagonal=diagonal))
+            parts.insert(0, self._unknown.expect(components, diagonal=diagonal))
         return reduce(add, parts)
 
-    def _of_one(self, mixture: Mixture, k: int, diagonal: bool) -> Moments:
-        moments = self._known[k].expect(mixture.part(slice(k, k + 1)), diagonal=diagonal)
-        counts = np.zeros(mixture.n_components)
-        first, second = np.zeros(mixture.means.shape), np.zeros(mixture.covariances.shape)
-        counts[k], first[k], second[k] = moments.counts[0], moments.first[0], moments.second[0]
-        scales = None
-        if moments.scales is not None:
-            scales = np.zeros((mixture.n_components, 2))
-            scales[k] = moments.scales[0]
-        return replace(moments, counts=counts, first=first, second=second, scales=scales)
+    def _of_one(self, components: Components, k: int, diagonal: bool) -> Moments:
+        moments = self._known[k].expect(components.part([k]), diagonal=diagonal)
 
-    def align(self, mixture: Mixture, held: BoolArray | None = None) -> Mixture:
-        """Return the mixture with its components in the order that suits the labels best.
+        def in_place(values: Array) -> Array:
+            everyone = np.zeros((components.n_components, *values.shape[1:]))
+            everyone[k] = values[0]
+            return everyone
 
-        The likeliest assignment, of components that are not held in their places.
+        names = ("counts", "first", "second", "scaled_counts", "statistics")
+        return replace(moments, **{name: in_place(getattr(moments, name)) for name in names})
+
+    def align(self, components: Components, held: BoolArray | None = None) -> Components:
+        """Return the components in the order that suits the labels best.
+
+        The likeliest assignment, of components that are not held in their places.  It leaves
+        the density of rows without a label as it is, so the likelihood never falls.
         """
         places = np.array(sorted(self._known))
-        costs = np.stack([self._costs(mixture, int(k)) for k in places])
+        costs = np.stack([self._costs(components, int(k)) for k in places])
         order = assigned(costs, places, None if held is None else ~held)
-        return mixture.part(order)
+        if np.array_equal(order, np.arange(len(order))):
+            return components
+        return components.part(order)
 
-    def _costs(self, mixture: Mixture, k: int) -> Array:
+    def _costs(self, components: Components, k: int) -> Array:
         """Return minus the log-likelihood of the rows labelled k under every component, (K,)."""
-        size = self.n_features
-        plain = Mixture.trusted(np.ones(1), np.zeros((1, size)), np.eye(size)[None])
-        moments = self._known[k].expect(plain).shift(np.zeros(size))
-        count, gaps = moments.counts[0], moments.means[0] - mixture.means
-        scatter = moments.covariances[0] + gaps[:, :, None] * gaps[:, None, :]
-        distances = (mixture.precisions * scatter).sum(axis=(1, 2))
-        weighted = Mixture.trusted(
-            np.maximum(mixture.weights, 1e-300), mixture.means, mixture.covariances
+        present = components.replace(weights=np.maximum(components.weights, _LEAST_WEIGHT))
+        engine, each = self._known[k], range(components.n_components)
+        return np.array(
+            [-engine.expect(present.part([j]), diagonal=True).log_likelihood for j in each]
         )
-        return np.asarray(count * (0.5 * distances - log_normaliser(weighted)))
 
     def running(self) -> AbstractContextManager[None]:
         """Hold what passes need while a fit runs."""

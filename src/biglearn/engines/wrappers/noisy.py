@@ -8,17 +8,17 @@ from dataclasses import replace
 import numpy as np
 
 from biglearn.engines.base import Engine
-from biglearn.engines.wrappers.around import EngineAround
-from biglearn.model.mixture import Mixture
+from biglearn.engines.wrappers.base import EngineWrapper
+from biglearn.model.components import Components
 from biglearn.model.moments import Moments
 from biglearn.model.views import View
 
 
-class NoisyEngine(EngineAround):
+class NoisyEngine(EngineWrapper):
     """An engine for which the last component of every mixture is uniform.
 
     With its weight π_0 and density c, p(x) = π_0 (c + Σ_k (π_k / π_0) N(x; μ_k, Σ_k)):
-    what is in brackets is a pass of an ordinary engine with log c as the background of
+    the bracket is a pass of an ordinary engine with log c as the background of
     every row.
 
     Parameters
@@ -38,22 +38,23 @@ class NoisyEngine(EngineAround):
         """Return an engine over the same rows seen through a view of this one."""
         return self if view.is_joint else self._engine.project(view)
 
-    def expect(self, mixture: Mixture, *, diagonal: bool = False) -> Moments:
+    def expect(self, components: Components, *, diagonal: bool = False) -> Moments:
         """Make one E-step: return the moments, the last component's as if it were Gaussian."""
-        share = max(float(mixture.weights[-1]), float(np.finfo(float).tiny))
-        moments = self._seen.expect(mixture.part(slice(-1), 1 / share), diagonal=diagonal)
+        share = max(float(components.weights[-1]), float(np.finfo(float).tiny))
+        others = components.part(slice(-1), 1 / share)
+        moments = self._seen.expect(others, diagonal=diagonal)
         count = max(moments.total - float(moments.counts.sum()), 0.0)
-        mean = mixture.means[-1] - moments.reference
-        square = mixture.covariances[-1] + np.outer(mean, mean)
+        mean = components.means[-1] - moments.reference
+        square = components.covariances[-1] + np.outer(mean, mean)
+        nothing = np.zeros((1, moments.statistics.shape[1]))
         return replace(
             moments,
             counts=np.append(moments.counts, count),
             first=np.concatenate([moments.first, count * mean[None]]),
             second=np.concatenate([moments.second, count * square[None]]),
             log_likelihood=moments.log_likelihood + moments.total * float(np.log(share)),
-            scales=None
-            if moments.scales is None
-            else np.concatenate([moments.scales, [[count, 0.0]]]),
+            scaled_counts=np.append(moments.scaled_counts, count),
+            statistics=np.concatenate([moments.statistics, nothing]),
         )
 
     def running(self) -> AbstractContextManager[None]:

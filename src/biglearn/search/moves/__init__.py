@@ -1,4 +1,4 @@
-"""Moves: each changes the run's mixture, behind one signature."""
+"""Moves: each changes the run's components, behind one signature."""
 
 from biglearn.search.moves.ascent import Ascent
 from biglearn.search.moves.matching import Matching

@@ -1,4 +1,4 @@
-"""Moves that replace the mixture as a whole."""
+"""Moves that replace the components as a whole."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle, islice
 
-from biglearn.model.mixture import Mixture
+from biglearn.model.components import Components
 from biglearn.search.moves.ascent import Point, climb
 from biglearn.search.records import Record
 from biglearn.search.run import Run, Start
-from biglearn.search.starts.names import CENTRES, MERGED, CentreStart
+from biglearn.search.starts.centres import CENTRE_STARTS
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class Restart:
     """Begin again from the run's start, with fresh randomness."""
 
     def __call__(self, run: Run) -> Iterator[Record]:
-        """Set the mixture; nothing is known of it yet."""
+        """Set the components; nothing is known of them yet."""
         run.begin_leg(run.start(run))
-        yield run.record("start", log_likelihood=float("nan"))
+        yield run.record("start", objective=float("nan"))
 
 
 @dataclass(frozen=True)
@@ -44,33 +44,35 @@ class Tournament:
     steps: int = 8
 
     def __call__(self, run: Run) -> Iterator[Record]:
-        """Set the mixture to the best of the runs."""
-        kmeans, ward = (CentreStart(CENTRES[name]) for name in ("kmeans", "ward"))
+        """Set the components to the best of the runs."""
+        kmeans, ward = (CENTRE_STARTS[name] for name in ("kmeans", "ward"))
         entrants: list[Start] = [run.start, run.start, kmeans]
-        if run.engine.n_rows <= MERGED:  # it sees all rows, and costs next to nothing
+        if (
+            run.engine.n_rows <= run.tuning.merged_rows
+        ):  # it sees all rows, and costs next to nothing
             entrants = [ward, *entrants]
         ends: list[Point] = []
         for start in islice(cycle(entrants), self.runs):
             run.begin_leg(start(run))
-            *_, end = islice(climb(run, run.mixture, accelerate=True), self.steps)
+            *_, end = islice(climb(run, run.components, accelerate=True), self.steps)
             ends.append(end)
-            yield run.record("short run", log_likelihood=end.log_likelihood)
-        run.begin_leg(max(ends, key=lambda end: end.log_likelihood).mixture)
+            yield run.record("short run", objective=end.objective)
+        run.begin_leg(max(ends, key=lambda end: end.objective).components)
 
 
 @dataclass(frozen=True)
 class Jump:
-    """Go on from a given mixture.
+    """Go on from given components.
 
     Parameters
     ----------
-    mixture : Mixture
+    components : Components
         In the engine's units.
     """
 
-    mixture: Mixture
+    components: Components
 
     def __call__(self, run: Run) -> Iterator[Record]:
-        """Set the mixture."""
-        run.begin_leg(self.mixture)
+        """Set the components."""
+        run.begin_leg(self.components)
         return iter(())

@@ -13,14 +13,14 @@ from itertools import islice
 import numpy as np
 
 from biglearn._types import Array
+from biglearn.model.constraints import Constraints
+from biglearn.model.mixture import Mixture
 from biglearn.model.views import View
 from biglearn.search.moves.ascent import climb
 from biglearn.search.records import Record
-from biglearn.search.run import Run, Settings
-from biglearn.search.starts.names import CENTRES, CentreStart, estimate
-
-#: Rows that a start in a view looks at, at most.
-_SAMPLE = 10_000
+from biglearn.search.run import Run
+from biglearn.search.starts.centres import CENTRE_STARTS
+from biglearn.search.starts.estimate import estimate
 
 #: Variances below this are zero; its square is not.
 _TINY = 1e-150
@@ -91,21 +91,18 @@ class SubspaceStart:
     passes: int = 20
 
     def __call__(self, run: Run) -> Iterator[Record]:
-        """Set the mixture; nothing is known of it yet."""
-        sample = run.engine.subsample(_SAMPLE, run.rng).filled()
+        """Set the components; nothing is known of them yet."""
+        sample = run.engine.subsample(run.tuning.plan_rows, run.rng)
         directions = humped_directions(sample.rows(), sample.weights, run.rng)
         view = View(directions[: self.size], "subspace")
         seen = sample.project(view)
-        inner = Run(
-            engine=seen,
-            settings=Settings(run.settings.n_components, floor=run.settings.floor),
-            start=CentreStart(CENTRES["k-means++"]),
-            rng=run.rng,
-        )
-        *_, point = islice(climb(inner, inner.start(inner), accelerate=True), self.passes)
-        shares = point.mixture.responsibilities(seen.rows())
+        inner = run.part(seen, Constraints(floor=run.constraints.floor))
+        start = CENTRE_STARTS["k-means++"](inner)
+        *_, point = islice(climb(inner, start, accelerate=True), self.passes)
+        shares = Mixture.of(point.components).responsibilities(seen.rows())
         moments = sample.moments_of(shares)
-        if run.settings.fixed is not None:
-            moments = sample.moments_of(shares[:, run.settings.fixed.order(moments.means)])
-        run.begin_leg(estimate(run, moments, moments.means))
-        yield run.record("subspace", log_likelihood=float("nan"))
+        if run.constraints.fixed is not None:
+            order = run.constraints.fixed.order(moments.means)
+            moments = sample.moments_of(shares[:, order])
+        run.begin_leg(run.note(estimate(run.constraints, moments, moments.means)))
+        yield run.record("subspace", objective=float("nan"))

@@ -16,25 +16,15 @@ from functools import cached_property
 import numpy as np
 
 from biglearn._types import Array, IntArray
-from biglearn.engines.memory.engine import MemoryEngine
+from biglearn.engines.base import Sample
+from biglearn.model.components import Components, Places
+from biglearn.model.constraints import Constraints, Fitted
 from biglearn.model.densities import log_normaliser, normalise
 from biglearn.model.mixture import Mixture
 from biglearn.search.run import Run
 
-#: EM steps inside a component that look for its best cut.
-_CUT_STEPS = 6
-
 #: Logarithm of the largest odds between halves that count.
 _LARGEST_ODDS = 300.0
-
-#: Rows for which a component's responsibility is smaller do not shape its cut.
-_LEAST_SHARE = 1e-2
-
-#: Rows of one component that shape its cut, at most.
-_MOST_MEMBERS = 1000
-
-#: Plans in which the same cut, or the same removal, is tried.
-_CHANCES = 3
 
 _TINY = 1e-300
 
@@ -43,7 +33,7 @@ _TINY = 1e-300
 class Removal:
     """Give up component `lost`: merged with `partner`, or dropped where that is None.
 
-    `cost` is what this loses of the log-likelihood per row.
+    `cost` is the loss in the objective per row.
     """
 
     lost: int
@@ -61,45 +51,60 @@ class Cut:
     """Put two halves in place of component `parent`.
 
     The halves lie about the parent's mean, and their weights sum to one.
-    `gain` is what this gains of the log-likelihood per row, at least.
+    `gain` is the gain in the objective per row, at least.
     """
 
     parent: int
-    halves: Mixture
+    halves: Components
     gain: float
+
+    def placed(self, components: Components) -> Components:
+        """Return the halves where the parent lies, with its weight and shapes."""
+        k = self.parent
+        return self.halves.replace(
+            weights=self.halves.weights * components.weights[k],
+            means=self.halves.means + components.means[k],
+            shapes=components.shapes[[k, k]],
+            family=components.family,
+        )
 
 
 @dataclass(frozen=True)
-class Rows:
-    """A sample of rows with what a mixture says of them.
+class JudgedRows:
+    """A sample of rows with their densities and responsibilities under components.
 
     Attributes
     ----------
-    engine : MemoryEngine
-        Over the sample.
+    sample : Sample
+        An engine over the rows.
     values : array of shape (n, D)
     weights : array of shape (n,)
         Summing to one.
+    total : float
+        The sum of the rows' own weights.
     log_density : array of shape (n,)
     shares : array of shape (n, K)
         Responsibilities.
     """
 
-    engine: MemoryEngine
+    sample: Sample
     values: Array
     weights: Array
+    total: float
     log_density: Array
     shares: Array
 
     @classmethod
-    def of(cls, run: Run, mixture: Mixture, limit: int) -> Rows:
-        """Draw at most `limit` of the run's rows."""
-        sample = run.engine.subsample(limit, run.rng).filled(mixture)
+    def of(cls, run: Run, components: Components, limit: int | None = None) -> JudgedRows:
+        """Draw at most `limit` of the run's rows (`plan_rows` if left out)."""
+        limit = run.tuning.plan_rows if limit is None else limit
+        sample = run.engine.subsample(limit, run.rng, components)
         values = sample.rows()
         weights = np.ones(len(values)) if sample.weights is None else sample.weights
-        shares = mixture.log_joint(values)
+        total = float(weights.sum())
+        shares = Mixture.of(components).log_joint(values)
         log_density = normalise(shares.T).astype(np.float64)
-        return cls(sample, values, weights / weights.sum(), log_density, shares)
+        return cls(sample, values, weights / total, total, log_density, shares)
 
     @cached_property
     def overlaps(self) -> Array:
@@ -128,44 +133,45 @@ class Members:
     whitened: Array
 
     @classmethod
-    def of(cls, run: Run, mixture: Mixture, rows: Rows, parents: IntArray) -> Members:
+    def of(cls, run: Run, part: Components, rows: JudgedRows, parents: IntArray) -> Members:
         """Gather them; a component with very many is thinned at random."""
-        n_components, size = mixture.means.shape
-        chosen = []
+        n_components, size = part.means.shape
+        most, chosen = run.tuning.cut_members, []
         for k in parents:
-            index = np.flatnonzero(rows.shares[:, k] > _LEAST_SHARE)
-            if len(index) > _MOST_MEMBERS:
-                index = run.rng.choice(index, _MOST_MEMBERS, replace=False)
+            index = np.flatnonzero(rows.shares[:, k] > run.tuning.least_share)
+            if len(index) > most:
+                index = run.rng.choice(index, most, replace=False)
             chosen.append(index)
         longest = max(1, *(len(index) for index in chosen))
         values = np.zeros((n_components, longest, size))
         weights = np.zeros((n_components, longest))
         for k, index in enumerate(chosen):
-            values[k, : len(index)] = rows.values[index] - mixture.means[k]
+            values[k, : len(index)] = rows.values[index] - part.means[k]
             share = rows.weights[index] * rows.shares[index, parents[k]]
-            scale = mixture.weights[k] / max(share.sum(), _TINY)
+            scale = part.weights[k] / max(share.sum(), _TINY)
             weights[k, : len(index)] = share * scale
-        whitened = values @ np.swapaxes(mixture.whitening, 1, 2)
+        whitened = values @ np.swapaxes(part.whitening, 1, 2)
         return cls(values, weights, whitened)
 
 
-def find_cuts(run: Run, mixture: Mixture, rows: Rows, parents: IntArray) -> list[Cut]:
+def find_cuts(run: Run, components: Components, rows: JudgedRows, parents: IntArray) -> list[Cut]:
     """Return the best cut found of each parent that has rows enough for two."""
-    part = mixture.part(parents)
+    part = components.part(parents)
     members = Members.of(run, part, rows, parents)
     directions = cut_directions(members)
-    tried = [_settle(run, part, members, axes) for axes in directions]
-    steps = len(directions) * (_CUT_STEPS + 1)
-    run.spend(steps * 2 * np.count_nonzero(members.weights) / rows.shares.size)
-    enough = (members.weights > 0).sum(axis=1) > mixture.n_features + 1
+    steps = run.tuning.cut_steps
+    tried = [_settled_halves(run.constraints, part, members, axes, steps) for axes in directions]
+    passes = len(directions) * (steps + 1) * 2 * np.count_nonzero(members.weights)
+    run.spend(passes / rows.shares.size)
+    whole = run.constraints.log_prior(part)
+    enough = (members.weights > 0).sum(axis=1) > components.n_features + 1
     cuts = []
     for k in np.flatnonzero(enough):
-        halves, gains = max(tried, key=lambda found: found[1][k])
         pair = slice(2 * k, 2 * k + 2)
-        one = Mixture.trusted(
-            halves.weights[pair].copy(), halves.means[pair].copy(), halves.covariances[pair].copy()
-        )
-        cuts.append(Cut(int(parents[k]), one, float(gains[k])))
+        halves, gains = max(tried, key=lambda found: found[1][k])
+        two = halves.part(pair)
+        prior = float(run.constraints.log_prior(two).sum() - whole[k])
+        cuts.append(Cut(int(parents[k]), two, float(gains[k]) + prior / rows.total))
     return cuts
 
 
@@ -189,26 +195,30 @@ def cut_directions(members: Members) -> list[Array]:
     return [vectors[:, :, -1], vectors[np.arange(len(vectors)), :, flattest]]
 
 
-def _settle(
-    run: Run, mixture: Mixture, members: Members, directions: Array
-) -> tuple[Mixture, Array]:
+def _settled_halves(
+    constraints: Constraints,
+    part: Components,
+    members: Members,
+    directions: Array,
+    steps: int,
+) -> tuple[Components, Array]:
     """Halve every component along its direction, and let EM inside it settle.
 
     Returns halves 2k and 2k + 1 of each component k, about its mean and with
-    weights that sum to one, and the gains, shape (K,).
+    weights that sum to one, and the gains in log-likelihood, shape (K,).
     """
     n_components, _, size = members.values.shape
     # Halves of N(0, 1) have means ± √(2/π) and variance 1 - 2/π.
-    steps = np.linalg.solve(mixture.whitening, directions[:, :, None])[:, :, 0]
-    steps *= np.sqrt(2 / np.pi)
-    means = np.stack([steps, -steps], axis=1)
-    covariances = np.repeat(mixture.covariances[:, None], 2, axis=1)
-    if not run.settings.structure.is_shared:
-        covariances = covariances - (steps[:, :, None] * steps[:, None, :])[:, None]
-    weights = np.full((n_components, 2), 0.5)
-    halves = _structured(run, weights, means, covariances)
+    steps_aside = np.linalg.solve(part.whitening, directions[:, :, None])[:, :, 0]
+    steps_aside *= np.sqrt(2 / np.pi)
+    means = np.stack([steps_aside, -steps_aside], axis=1)
+    covariances = np.repeat(part.covariances[:, None], 2, axis=1)
+    if not constraints.structure.is_shared:
+        outer = steps_aside[:, :, None] * steps_aside[:, None, :]
+        covariances = covariances - outer[:, None]
+    halves = _halves(constraints, np.full((n_components, 2), 0.5), means, covariances)
     total = np.maximum(members.weights.sum(axis=1), _TINY)[:, None]
-    for _ in range(_CUT_STEPS):
+    for _ in range(steps):
         joint = _log_joint_of_halves(halves, members.values)
         odds = np.exp(np.clip(joint[:, 1] - joint[:, 0], -_LARGEST_ODDS, _LARGEST_ODDS))
         first = members.weights / (1 + odds)
@@ -216,28 +226,30 @@ def _settle(
         counts = np.maximum(shares.sum(axis=2), _TINY)
         means = shares @ members.values / counts[:, :, None]
         covariances = halves.covariances.reshape(n_components, 2, size, size)
-        if not run.settings.structure.is_shared:
+        if not constraints.structure.is_shared:
             gaps = members.values[:, None] - means[:, :, None]
-            heavy = np.swapaxes(gaps * shares[:, :, :, None], 2, 3)
-            covariances = heavy @ gaps / counts[:, :, None, None]
-        halves = _structured(run, counts / total, means, covariances)
+            weighted = np.swapaxes(gaps * shares[:, :, :, None], 2, 3)
+            covariances = weighted @ gaps / counts[:, :, None, None]
+        halves = _halves(constraints, counts / total, means, covariances)
     joint = _log_joint_of_halves(halves, members.values)
     log_density = np.logaddexp(joint[:, 0], joint[:, 1])
     whole = -0.5 * ((members.whitened**2).sum(axis=2) + size * np.log(2 * np.pi))
-    whole += mixture.half_log_det[:, None]
+    whole += part.half_log_det[:, None]
     return halves, (members.weights * (log_density - whole)).sum(axis=1)
 
 
-def _structured(run: Run, weights: Array, means: Array, covariances: Array) -> Mixture:
-    """Put halves, (K, 2, ...), under structure and floor, as 2K components."""
+def _halves(
+    constraints: Constraints, weights: Array, means: Array, covariances: Array
+) -> Components:
+    """Put halves, (K, 2, ...), under structure and floor, as 2K Gaussians."""
     size = means.shape[-1]
     flat = covariances.reshape(-1, size, size)
-    if not run.settings.structure.is_shared:
-        flat, _ = run.settings.structure.fit(flat, weights.ravel(), run.settings.floor)
-    return Mixture.trusted(weights.ravel(), means.reshape(-1, size), flat)
+    if not constraints.structure.is_shared:
+        flat, _ = constraints.structure.fit(flat, weights.ravel(), constraints.floor)
+    return Components(weights.ravel(), means.reshape(-1, size), flat)
 
 
-def _log_joint_of_halves(halves: Mixture, values: Array) -> Array:
+def _log_joint_of_halves(halves: Components, values: Array) -> Array:
     """Return the log-joint (K, 2, m) of values under pairs of halves."""
     n_components, _, size = values.shape
     whitening = halves.whitening.reshape(n_components, 2, size, size)
@@ -247,37 +259,42 @@ def _log_joint_of_halves(halves: Mixture, values: Array) -> Array:
     return np.asarray(top - 0.5 * (gaps**2).sum(axis=3))
 
 
-def removals(mixture: Mixture, rows: Rows) -> list[Removal]:
+def removals(constraints: Constraints, components: Components, rows: JudgedRows) -> list[Removal]:
     """Return for every component the cheapest way to give it up, cheapest first."""
     certain = 1 - 1e-15
     dropped = -rows.weights @ np.log1p(-np.minimum(rows.shares, certain))
-    dropped += np.log1p(-np.minimum(mixture.weights, certain))
+    dropped += np.log1p(-np.minimum(components.weights, certain))
+    dropped += constraints.log_prior(components) / rows.total
     best = [Removal(k, None, float(cost)) for k, cost in enumerate(dropped)]
-    for i, j, cost in merge_costs(mixture, rows):
+    for i, j, cost in merge_costs(constraints, components, rows):
         # the lighter of a pair is the one given up
-        lost, kept = (i, j) if mixture.weights[i] < mixture.weights[j] else (j, i)
+        lost, kept = (i, j) if components.weights[i] < components.weights[j] else (j, i)
         if cost < best[lost].cost:
             best[lost] = Removal(lost, kept, cost)
     return sorted(best, key=lambda removal: removal.cost)
 
 
-def merge_costs(mixture: Mixture, rows: Rows) -> list[tuple[int, int, float]]:
+def merge_costs(
+    constraints: Constraints, components: Components, rows: JudgedRows
+) -> list[tuple[int, int, float]]:
     """Return (i, j, cost) for the pairs that are cheapest to merge.
 
     cost = ½(π_ij log|Σ_ij| - π_i log|Σ_i| - π_j log|Σ_j|) - π_ij H(π_i/π_ij)
     + Σ_n r_n,ij H(r_ni/r_n,ij), where ij is the pair merged with its moments kept
     and H the entropy in nats: what Jensen's bound loses at a fixed point of EM.
     """
-    n_components = mixture.n_components
+    n_components = components.n_components
     left, right = np.triu_indices(n_components, 1)
     if not len(left):
         return []
-    weights, log_dets = np.maximum(mixture.weights, _TINY), -2 * mixture.half_log_det
-    merged = merge(mixture, left, right)
+    weights, log_dets = np.maximum(components.weights, _TINY), -2 * components.half_log_det
+    merged, prior = merge(components, left, right), constraints.log_prior(components)
     costs = 0.5 * merged.weights * np.linalg.slogdet(merged.covariances)[1]
+    costs -= constraints.log_prior(merged) / rows.total
     for part in (left, right):
         costs -= 0.5 * weights[part] * log_dets[part]
         costs += weights[part] * np.log(weights[part] / merged.weights)
+        costs += prior[part] / rows.total
     cheapest = np.argsort(costs)[: 4 * n_components]
     return [
         (int(left[p]), int(right[p]), float(costs[p] + _overlap(rows, left[p], right[p])))
@@ -285,35 +302,35 @@ def merge_costs(mixture: Mixture, rows: Rows) -> list[tuple[int, int, float]]:
     ]
 
 
-def _overlap(rows: Rows, i: int, j: int) -> float:
-    """Return the entropy of which of a pair a row belongs to, per row."""
+def _overlap(rows: JudgedRows, i: int, j: int) -> float:
+    """Return the entropy of the choice between a pair of components, per row."""
     a, b = np.maximum(rows.shares[:, i], _TINY), np.maximum(rows.shares[:, j], _TINY)
     both = a + b
     return float(-rows.weights @ (a * np.log(a / both) + b * np.log(b / both)))
 
 
-def merge(mixture: Mixture, left: IntArray, right: IntArray) -> Mixture:
-    """Return the Gaussians that have the moments of pairs of components."""
-    a, b = mixture.weights[left], mixture.weights[right]
-    total = np.maximum(a + b, _TINY)
-    a, b = a / total, b / total
-    gap = mixture.means[left] - mixture.means[right]
-    means = a[:, None] * mixture.means[left] + b[:, None] * mixture.means[right]
+def merge(components: Components, left: Places, right: Places) -> Components:
+    """Return components with the moments of pairs, and the shapes of the right ones."""
+    one, other = components.part(left), components.part(right)
+    total = np.maximum(one.weights + other.weights, _TINY)
+    a, b = one.weights / total, other.weights / total
+    gap = one.means - other.means
     covariances = (
-        a[:, None, None] * mixture.covariances[left]
-        + b[:, None, None] * mixture.covariances[right]
+        a[:, None, None] * one.covariances
+        + b[:, None, None] * other.covariances
         + (a * b)[:, None, None] * gap[:, :, None] * gap[:, None, :]
     )
-    return Mixture.trusted(total, means, covariances)
+    means = a[:, None] * one.means + b[:, None] * other.means
+    return other.replace(weights=total, means=means, covariances=covariances)
 
 
 Plan = list[tuple[Removal, Cut]]
 
 
-def plans(removals: list[Removal], cuts: list[Cut]) -> Iterator[Plan]:
+def plans(removals: list[Removal], cuts: list[Cut], chances: int = 3) -> Iterator[Plan]:
     """Yield plans of one surgery each, the most promising first.
 
-    No removal and no cut is tried more than a few times.
+    No removal and no cut is tried more than `chances` times.
     """
     pairs = [
         (cut.gain - removal.cost, i, j)
@@ -323,28 +340,18 @@ def plans(removals: list[Removal], cuts: list[Cut]) -> Iterator[Plan]:
     ]
     tried: Counter[tuple[str, int]] = Counter()
     for _, i, j in sorted(pairs, reverse=True):
-        if max(tried["removal", i], tried["cut", j]) < _CHANCES:
+        if max(tried["removal", i], tried["cut", j]) < chances:
             tried["removal", i] += 1
             tried["cut", j] += 1
             yield [(removals[i], cuts[j])]
 
 
-def operate(run: Run, mixture: Mixture, plan: Plan) -> Mixture:
+def operate(constraints: Constraints, components: Components, plan: Plan) -> Fitted:
     """Carry out disjoint surgeries: give up one component each, and cut another."""
-    weights = mixture.weights.copy()
-    means, covariances = mixture.means.copy(), mixture.covariances.copy()
-    dof = None if mixture.dof is None else mixture.dof.copy()
+    changed = components
     for removal, cut in plan:
         if removal.partner is not None:
-            one = merge(mixture, np.array([removal.lost]), np.array([removal.partner]))
-            weights[removal.partner] = one.weights[0]
-            means[removal.partner] = one.means[0]
-            covariances[removal.partner] = one.covariances[0]
-        places = [cut.parent, removal.lost]
-        weights[places] = cut.halves.weights * mixture.weights[cut.parent]
-        means[places] = cut.halves.means + mixture.means[cut.parent]
-        covariances[places] = cut.halves.covariances
-        if dof is not None:
-            dof[places] = dof[cut.parent]
-    weights /= weights.sum()
-    return run.regularise(weights, means, covariances, weights, dof=dof)
+            one = merge(components, [removal.lost], [removal.partner])
+            changed = changed.put([removal.partner], one)
+        changed = changed.put([cut.parent, removal.lost], cut.placed(components))
+    return constraints.impose_on(changed.normalised())

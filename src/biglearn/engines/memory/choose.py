@@ -1,4 +1,4 @@
-"""The engine over rows that are in memory: for whole inputs, and for blocks of larger ones."""
+"""Which engine rows in memory get: whole inputs, and blocks of larger ones."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ import numpy as np
 
 from biglearn._types import Array, FloatArray
 from biglearn.engines.memory.engine import MemoryEngine
-from biglearn.engines.memory.gaps import MissingEngine
 from biglearn.engines.memory.threads import Threads
+from biglearn.engines.memory.with_gaps import MissingEngine
 from biglearn.engines.rows.units import Units
 from biglearn.model.views import View
 
-#: An engine over rows in memory, without gaps or with.
-Sample = MemoryEngine | MissingEngine
 
-
-def over(
+def engine_over(
     rows: FloatArray,
     *,
     weights: Array | None = None,
@@ -26,8 +23,8 @@ def over(
     n_threads: int | Threads = 1,
     dtype: np.dtype[Any] | None = None,
     background: Array | None = None,
-) -> Sample:
-    """Return the engine that fits these rows.
+) -> MemoryEngine | MissingEngine:
+    """Open the engine for rows in memory, by whether values are missing.
 
     Parameters
     ----------
@@ -41,8 +38,8 @@ def over(
     Examples
     --------
     >>> import numpy as np
-    >>> from biglearn.engines import over
-    >>> over(np.zeros((3, 2))).n_rows
+    >>> from biglearn.engines import engine_over
+    >>> engine_over(np.zeros((3, 2))).n_rows
     3
     """
     gaps = np.isnan(rows.min(initial=0.0))  # NaN comes through, and no array is made

@@ -1,20 +1,18 @@
-"""What engines around another engine have in common."""
+"""Base class of engines around another engine."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from biglearn.engines.base import Engine
+from biglearn._types import BoolArray
+from biglearn.engines.base import Engine, Sample
+from biglearn.model.components import Components
 
-if TYPE_CHECKING:
-    from biglearn.engines.memory.over import Sample
 
-
-class EngineAround:
-    """An engine that leaves everything but views and passes to another one.
+class EngineWrapper:
+    """Base class of wrappers: forwards everything except `project` and `expect`.
 
     Parameters
     ----------
@@ -35,9 +33,15 @@ class EngineAround:
         """Number of features of the rows as seen here."""
         return self._engine.n_features
 
-    def subsample(self, limit: int, rng: np.random.Generator) -> Sample:
+    def subsample(
+        self, limit: int, rng: np.random.Generator, components: Components | None = None
+    ) -> Sample:
         """Return an engine in memory over at most `limit` of the rows, as the other one does."""
-        return self._engine.subsample(limit, rng)
+        return self._engine.subsample(limit, rng, components)
+
+    def align(self, components: Components, held: BoolArray | None = None) -> Components:
+        """Return the components in the order that suits known labels best, as the other does."""
+        return self._engine.align(components, held)
 
     def running(self) -> AbstractContextManager[None]:
         """Hold what passes need while a fit runs."""

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from biglearn._types import Array, FloatArray, IntArray
+from biglearn._types import Array, FloatArray
+from biglearn.engines.base import EngineBase
 from biglearn.engines.memory.engine import MemoryEngine
 from biglearn.engines.memory.threads import Threads
 from biglearn.engines.rows.samples import draw
 from biglearn.engines.rows.units import Units
-from biglearn.model.densities import normalise
+from biglearn.model.components import Components
+from biglearn.model.densities import normalise, scale_sums
 from biglearn.model.gaps import (
     Pattern,
     Stack,
@@ -27,9 +29,7 @@ from biglearn.model.gaps import (
     stacked,
 )
 from biglearn.model.linalg import floor_eigenvalues
-from biglearn.model.mixture import Mixture
 from biglearn.model.moments import Moments
-from biglearn.model.student import expected_log, scale_sums
 from biglearn.model.views import View
 
 #: A pattern of at least as many rows gets an ordinary engine; its moments are lifted.
@@ -42,7 +42,7 @@ _STEPS = 10
 _FLOOR = 1e-6
 
 
-class MissingEngine:
+class MissingEngine(EngineBase):
     """One pass over rows in an array, of which NaN is missing at random.
 
     A pass is a step of EM on what is observed: responsibilities from the density of what
@@ -75,7 +75,7 @@ class MissingEngine:
     --------
     >>> import numpy as np
     >>> from biglearn import Mixture
-    >>> from biglearn.engines.memory.gaps import MissingEngine
+    >>> from biglearn.engines.memory.with_gaps import MissingEngine
     >>> X = np.array([[0.0, np.nan], [1.0, 2.0]])
     >>> moments = MissingEngine(X).expect(Mixture([1.0], [[0.0, 0.0]], [np.eye(2)]))
     >>> moments.means
@@ -95,12 +95,12 @@ class MissingEngine:
         dtype: np.dtype[Any] | None = None,
         background: Array | None = None,
     ) -> None:
+        super().__init__(view or View.joint(X.shape[1]))
         self._X, self._weights, self._background = X, weights, background
         self._units = units or Units.identity(X.shape[1])
-        self._view = view or View.joint(X.shape[1])
         self._threads = n_threads if isinstance(n_threads, Threads) else Threads(n_threads)
         self._dtype = np.dtype(dtype or (np.float32 if X.dtype == np.float32 else np.float64))
-        self._gaussian: Mixture | None = None
+        self._gaussian: Components | None = None
         inside = np.where(np.isnan(X), 0.0, (X - self._units.centre) / self._units.scale)
         inside = np.ascontiguousarray(inside)  # so that no bit depends on the order of X
         self._rows = np.ascontiguousarray(inside @ self._view.basis.T, dtype=np.float64)
@@ -109,13 +109,13 @@ class MissingEngine:
         plenty = [pattern for pattern in shown if len(pattern.rows) >= _PLENTY]
         self._scattered = stacked(p for p in shown if len(p.rows) < _PLENTY)
         self._plenty = [self._part(pattern) for pattern in plenty]
-        told = np.concatenate([np.zeros(0, dtype=np.intp), *(rows for _, rows in shown)])
-        self._total = float(len(told) if weights is None else weights[told].sum())
-        self._count = len(told) if weights is None else int((weights[told] > 0).sum())
+        observed = np.concatenate([np.zeros(0, dtype=np.intp), *(rows for _, rows in shown)])
+        self._total = float(len(observed) if weights is None else weights[observed].sum())
+        self._count = len(observed) if weights is None else int((weights[observed] > 0).sum())
 
-    def _part(self, pattern: Pattern) -> _Part:
+    def _part(self, pattern: Pattern) -> _PatternEngine:
         rows, weights, background = pattern.rows, self._weights, self._background
-        return _Part(
+        return _PatternEngine(
             self._rows[rows],
             pattern.hidden,
             weights=None if weights is None else weights[rows],
@@ -129,61 +129,48 @@ class MissingEngine:
         """Number of rows with a positive weight that show something of the view."""
         return self._count
 
-    @property
-    def n_features(self) -> int:
-        """Number of features of the rows as seen here."""
-        return self._view.size
+    def _through(self, view: View) -> MissingEngine:
+        return self._with(view=view)
 
-    @property
-    def weights(self) -> Array | None:
-        """Weight of each row, shape (N,), or None where all are 1."""
-        return self._weights
-
-    def project(self, view: View) -> MissingEngine:
-        """Return an engine over the same rows seen through a view of this one."""
-        if view.is_joint:
-            return self
-        return self._with(view=View(view.basis @ self._view.basis, view.name))
-
-    def subsample(self, limit: int, rng: np.random.Generator) -> MissingEngine:
-        """Return an engine over at most `limit` rows, drawn without replacement."""
+    def subsample(
+        self, limit: int, rng: np.random.Generator, components: Components | None = None
+    ) -> MemoryEngine:
+        """Return an engine over at most `limit` rows, completed by draws."""
         if len(self._X) <= limit:
-            return self
-        return self.select(draw(len(self._X), limit, rng))
-
-    def select(self, chosen: IntArray, *, background: Array | None = None) -> MissingEngine:
-        """Return an engine over the chosen rows, with a background of their own."""
+            return self.filled(components)
+        chosen = draw(len(self._X), limit, rng)
         weights = None if self._weights is None else self._weights[chosen]
-        return self._with(X=self._X[chosen], weights=weights, background=background)
+        return self._with(X=self._X[chosen], weights=weights).filled(components)
 
     def _with(self, **changes: Any) -> MissingEngine:
         parts = {"X": self._X, "weights": self._weights, "view": self._view} | changes
         return MissingEngine(units=self._units, n_threads=self._threads, dtype=self._dtype, **parts)
 
-    def expect(self, mixture: Mixture, *, diagonal: bool = False) -> Moments:
-        """Make one E-step: return the completed moments under the mixture's responsibilities."""
-        size = mixture.n_features
-        chunks = [c for stack in self._scattered for c in stack.chunks(mixture.n_components)]
-        mixture.whitening  # noqa: B018  once, before several threads need it
+    def expect(self, components: Components, *, diagonal: bool = False) -> Moments:
+        """Make one E-step: return the completed moments under the responsibilities."""
+        size, n_components = components.n_features, components.n_components
+        chunks = [c for stack in self._scattered for c in stack.chunks(n_components)]
+        components.whitening  # noqa: B018  once, before several threads need it
         nothing = Moments(
-            counts=np.zeros(mixture.n_components),
-            first=np.zeros(mixture.means.shape),
-            second=np.zeros(mixture.covariances.shape),
+            counts=np.zeros(n_components),
+            first=np.zeros(components.means.shape),
+            second=np.zeros(components.covariances.shape),
             log_likelihood=0.0,
             total=0.0,
             rows=0,
             reference=np.zeros(size),
+            statistics=np.zeros((n_components, components.family.n_statistics)),
         )
-        parts = (part.expect(mixture) for part in self._plenty)
+        parts = (part.expect(components) for part in self._plenty)
         moments = reduce(add, parts, nothing)
         if chunks:
-            moments += self._threads.fold(partial(self._sums, mixture), chunks, add)
+            moments += self._threads.fold(partial(self._sums, components), chunks, add)
         second = moments.second * np.eye(size) if diagonal else moments.second
         return replace(moments, second=second)
 
-    def _sums(self, mixture: Mixture, stack: Stack) -> Moments:
+    def _sums(self, components: Components, stack: Stack) -> Moments:
         """Return the moments of the rows in a stack."""
-        completed = complete(mixture, self._rows, stack)
+        completed = complete(components, self._rows, stack)
         rows, shares = completed.rows, completed.log_joint
         background = None if self._background is None else self._background[rows]
         log_density = normalise(shares, background)
@@ -191,52 +178,49 @@ class MissingEngine:
         if self._weights is not None:
             weights *= self._weights[rows]
         shares *= weights
-        n_components, size = mixture.means.shape
-        counts, scales = shares.sum(axis=1), None
+        n_components, size = components.means.shape
         per_pattern = shares.reshape(n_components, len(stack.rows), -1).sum(axis=2)
         roots = completed.roots.reshape(n_components, -1, size)
         hidden = np.repeat(per_pattern, stack.hidden.shape[1], axis=1)[:, :, None] * roots
-        if completed.scales is not None and mixture.dof is not None:
-            logs = scale_sums(shares, completed.scales)[:, 1]
-            seen = size - stack.hidden.shape[1]
-            logs += counts * expected_log(mixture.dof, seen)
+        sums = scale_sums(components.family, shares, completed.scales)
+        if components.family.has_tails:
             shares *= completed.scales
-            scales = np.column_stack([shares.sum(axis=1), logs])
-        values = completed.deviations + mixture.means[:, None, :]
+        values = completed.deviations + components.means[:, None, :]
         weighted = values * shares[:, :, None]
         return Moments(
-            counts=counts,
+            counts=sums[:, 0],
             first=weighted.sum(axis=1),
             second=np.swapaxes(weighted, 1, 2) @ values + np.swapaxes(hidden, 1, 2) @ roots,
             log_likelihood=float(np.where(weights > 0, log_density * weights, 0.0).sum()),
             total=float(weights.sum()),
             rows=int((weights > 0).sum()),
             reference=np.zeros(size),
-            scales=scales,
-        )
+            scaled_counts=shares.sum(axis=1),
+            statistics=sums[:, 1:],
+        ).completed(components, size - stack.hidden.shape[1])
 
-    def filled(self, mixture: Mixture | None = None) -> MemoryEngine:
+    def filled(self, components: Components | None = None) -> MemoryEngine:
         """Return an engine over the same rows, in these units, the gaps filled by draws.
 
-        They are drawn given what the row shows, under a mixture over the view or, where
-        none is given, under the one Gaussian that fits the rows: unlike means, draws leave
-        the covariances as they are.  The same rows and mixture are always filled alike.
+        They are drawn given what the row shows, under components over the view or, where
+        none are given, under the one Gaussian that fits the rows: unlike means, draws leave
+        the covariances as they are.  The same rows and components are always filled alike.
         """
         stacks = stacked(find_patterns(np.isnan(self._X), self._view))
         rule = drawing(np.random.default_rng(0))
-        rows = fill(mixture or self._one_gaussian(), self._rows, stacks, rule)[0]
+        rows = fill(components or self._one_gaussian(), self._rows, stacks, rule)[0]
         return MemoryEngine(rows, weights=self._weights, n_threads=self._threads, dtype=self._dtype)
 
-    def _one_gaussian(self) -> Mixture:
+    def _one_gaussian(self) -> Components:
         """Fit one Gaussian by a few steps of EM."""
         if self._gaussian is None:
             size = self.n_features
-            mixture = Mixture.trusted(np.ones(1), np.zeros((1, size)), np.eye(size)[None])
+            one = Components(np.ones(1), np.zeros((1, size)), np.eye(size)[None])
             for _ in range(_STEPS if self._total else 0):
-                moments = self.expect(mixture)
+                moments = self.expect(one)
                 floored, _ = floor_eigenvalues(moments.covariances, _FLOOR)
-                mixture = Mixture.trusted(np.ones(1), moments.means, floored)
-            self._gaussian = mixture
+                one = Components(np.ones(1), moments.means, floored)
+            self._gaussian = one
         return self._gaussian
 
     def running(self) -> AbstractContextManager[None]:
@@ -244,7 +228,7 @@ class MissingEngine:
         return self._threads.running()
 
 
-class _Part:
+class _PatternEngine:
     """The rows of one pattern: an ordinary engine over what they show, and the lift.
 
     With C an orthonormal basis of the directions that are shown, a row z = C y completes
@@ -274,25 +258,25 @@ class _Part:
             background=background,
         )
 
-    def expect(self, mixture: Mixture) -> Moments:
-        moments = self._engine.expect(mixture.project(self._view))
+    def expect(self, components: Components) -> Moments:
+        moments = self._engine.expect(components.project(self._view))
         if not len(self._hidden):
             return moments
-        roots = conditional_roots(mixture, self._hidden[None])[0][:, 0]
+        roots = conditional_roots(components, self._hidden[None])[0][:, 0]
         spread = np.swapaxes(roots, 1, 2) @ roots
-        regression = spread @ mixture.precisions
-        gain = (np.eye(mixture.n_features) - regression) @ self._view.basis.T
-        offset = np.einsum("kij,kj->ki", regression, mixture.means)
-        mass = moments.mass[:, None]
+        regression = spread @ components.precisions
+        gain = (np.eye(components.n_features) - regression) @ self._view.basis.T
+        offset = np.einsum("kij,kj->ki", regression, components.means)
+        scaled = moments.scaled_counts[:, None]
         lifted = np.einsum("kij,kj->ki", gain, moments.first)
-        cross = offset[:, :, None] * (lifted + 0.5 * mass * offset)[:, None, :]
+        cross = offset[:, :, None] * (lifted + 0.5 * scaled * offset)[:, None, :]
         second = gain @ moments.second @ np.swapaxes(gain, 1, 2)
         return replace(
             moments,
-            first=lifted + mass * offset,
+            first=lifted + scaled * offset,
             second=second
             + cross
             + np.swapaxes(cross, 1, 2)
             + moments.counts[:, None, None] * spread,
-            reference=np.zeros(mixture.n_features),
+            reference=np.zeros(components.n_features),
         )

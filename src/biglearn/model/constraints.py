@@ -1,0 +1,169 @@
+"""Constraints: the one place where structure, floor, fixed parts and family shape parameters.
+
+Pure functions of data: sums or parameters go in, components and a count of repairs come out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from biglearn._types import Array, BoolArray, IntArray
+from biglearn.model.components import Components
+from biglearn.model.families import GAUSSIAN, Family
+from biglearn.model.fixed import Fixed
+from biglearn.model.structures import FULL, Structure
+
+
+@dataclass(frozen=True)
+class Repairs:
+    """Count of what had to be mended in parameters.
+
+    Attributes
+    ----------
+    raised : int
+        Eigenvalues raised to the floor.
+    reseeded : int
+        Components re-seeded because they had lost their rows.
+    """
+
+    raised: int = 0
+    reseeded: int = 0
+
+    def __add__(self, other: Repairs) -> Repairs:
+        return Repairs(self.raised + other.raised, self.reseeded + other.reseeded)
+
+
+#: Components, and what was repaired in them.
+Fitted = tuple[Components, Repairs]
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """What parameters have to respect, whatever the method.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of the covariances.
+    floor : float
+        Smallest eigenvalue of a covariance, in the engine's units.
+    fixed : Fixed, optional
+        Parameters that stay as they are, in the engine's units.
+    family : Family
+        Of the components.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from biglearn.model.constraints import Constraints
+    >>> narrow = np.diag([1.0, 1e-9])[None]
+    >>> found, repairs = Constraints(floor=1e-3).impose(np.ones(1), np.zeros((1, 2)), narrow)
+    >>> found.covariances[0].diagonal(), repairs.raised
+    (array([1.   , 0.001]), 1)
+    """
+
+    structure: Structure = FULL
+    floor: float = 1e-6
+    fixed: Fixed | None = None
+    family: Family = GAUSSIAN
+
+    @property
+    def held(self) -> BoolArray | None:
+        """Components with a given mean or covariance, shape (K,); None where none has."""
+        return None if self.fixed is None else self.fixed.components
+
+    @property
+    def held_places(self) -> set[int]:
+        """Numbers of the components with a given mean or covariance."""
+        return set() if self.held is None else set(np.flatnonzero(self.held).tolist())
+
+    def fit(
+        self,
+        weights: Array,
+        means: Array,
+        samples: Array,
+        counts: Array,
+        *,
+        shapes: Array | None = None,
+        mean_scales: Array | float = 1.0,
+    ) -> Fitted:
+        """Return the likeliest components under the constraints, given sums over rows.
+
+        Parameters
+        ----------
+        weights : array of shape (K,)
+        means : array of shape (K, D)
+        samples : array of shape (K, D, D)
+            Sample covariances about the means.
+        counts : array of shape (K,)
+            Weight Σ r of the rows that each component answers for.
+        shapes : array of shape (K, S), optional
+            What the family adds; what a fit begins with if left out.
+        mean_scales : array of shape (K,) or float
+            How much a row counts in the covariances; see `Moments.mean_scales`.
+        """
+        return self._shaped(weights, means, samples, counts, shapes, mean_scales)
+
+    def impose(
+        self,
+        weights: Array,
+        means: Array,
+        covariances: Array,
+        *,
+        shapes: Array | None = None,
+        shares: Array | None = None,
+    ) -> Fitted:
+        """Return the components nearest to given parameters that respect the constraints.
+
+        Parameters
+        ----------
+        weights, means, covariances, shapes
+            As in `fit`.
+        shares : array of shape (K,), optional
+            By which a tied covariance averages; the weights if left out.
+        """
+        shares = weights if shares is None else shares
+        return self._shaped(weights, means, covariances, shares, shapes, 1.0)
+
+    def impose_on(self, components: Components) -> Fitted:
+        """Return the nearest components that respect the constraints."""
+        return self.impose(
+            components.weights, components.means, components.covariances, shapes=components.shapes
+        )
+
+    def _shaped(
+        self,
+        weights: Array,
+        means: Array,
+        covariances: Array,
+        shares: Array,
+        shapes: Array | None,
+        mean_scales: Array | float,
+    ) -> Fitted:
+        fixed = self.fixed
+        if fixed is not None:
+            weights, means, covariances = fixed.before(weights, means, covariances, mean_scales)
+            shares = fixed.shares(shares)
+        fitted, raised = self.structure.fit(covariances, shares, self.floor)
+        if fixed is not None:
+            fitted = fixed.after(fitted)
+        return Components(weights, means, fitted, shapes, self.family), Repairs(raised)
+
+    def log_prior(self, components: Components) -> Array:
+        """Return what each component adds to the log-likelihood of all rows, shape (K,).
+
+        Everything that ranks mixtures adds it: climbs, cuts, merges, trials and legs.  It is
+        zero for maximum likelihood.
+        """
+        return np.zeros(components.n_components)
+
+    def part(self, chosen: IntArray, weight: float = 1.0) -> Constraints:
+        """Return the constraints of some components, whose weights sum to `weight`."""
+        fixed = None if self.fixed is None else self.fixed.part(chosen, weight)
+        return replace(self, fixed=fixed)
+
+    def without_fixed(self) -> Constraints:
+        """Return the constraints of components of which nothing is given."""
+        return replace(self, fixed=None)

@@ -1,0 +1,94 @@
+"""The M-step: from the moments of a view to new components, and back to the joint."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from biglearn._types import BoolArray
+from biglearn.model.components import Components
+from biglearn.model.constraints import Constraints, Fitted, Repairs
+from biglearn.model.lifts import LIFTS, Lift, lift
+from biglearn.model.moments import Moments, map_weights
+from biglearn.model.views import View
+
+
+def m_step(
+    constraints: Constraints,
+    components: Components,
+    moments: Moments,
+    *,
+    view: View | None = None,
+    gain: Lift = LIFTS["block"],
+    pseudo_count: float = 0.0,
+) -> Fitted:
+    """Turn the moments of a view (the joint, if left out) into new components.
+
+    In the joint and without pseudo-counts this maximises the expected
+    log-likelihood under the constraints.  A component without rows keeps its
+    mean, covariance and shapes.
+
+    Parameters
+    ----------
+    constraints : Constraints
+    components : Components
+        That gave the responsibilities.
+    moments : Moments
+        Of the view.
+    view : View, optional
+    gain : Lift
+        How the rest of each component follows the view.
+    pseudo_count : float
+        α of the MAP weights, π_k ∝ n_k/N + α.
+    """
+    if not moments.total:  # no row shows anything of the view
+        return components, Repairs()
+    seen = components if view is None else components.project(view)
+    alive = moments.alive
+    means = np.where(alive[:, None], moments.means, seen.means)
+    covariances = np.where(alive[:, None, None], moments.covariances, seen.covariances)
+    if view is not None:
+        means, covariances = lift(components, view, means, covariances, gain(components, view))
+    family = components.family
+    shapes = family.update(moments.counts, moments.scaled_counts, moments.statistics)
+    return constraints.fit(
+        map_weights(moments.counts, moments.total, pseudo_count),
+        means,
+        covariances,
+        moments.counts,
+        shapes=np.where(alive[:, None], shapes, components.shapes),
+        mean_scales=np.where(alive, moments.mean_scales, 1.0),
+    )
+
+
+def reseed(constraints: Constraints, components: Components, dead: BoolArray) -> Fitted:
+    """Give every dead component half of a live one.
+
+    The heaviest component is cut across its longest axis: both halves keep its
+    weight, mean and covariance in sum.
+
+    Parameters
+    ----------
+    constraints : Constraints
+    components : Components
+    dead : array of shape (K,)
+        Which components to replace.
+    """
+    weights = components.weights.copy()
+    means, covariances = components.means.copy(), components.covariances.copy()
+    for k in np.flatnonzero(dead):
+        donor = int(weights.argmax())
+        step = longest_half_axis(covariances[donor])
+        weights[[int(k), donor]] = weights[donor] / 2
+        means[k], means[donor] = means[donor] + step, means[donor] - step
+        covariances[donor] -= np.outer(step, step)
+        covariances[k] = covariances[donor]
+    revived, repairs = constraints.impose(
+        weights / weights.sum(), means, covariances, shapes=components.shapes, shares=weights
+    )
+    return revived, repairs + Repairs(reseeded=int(dead.sum()))
+
+
+def longest_half_axis(covariance: np.ndarray) -> np.ndarray:
+    """Return where half of a Gaussian lies: ±√(2λ/π) along its longest axis."""
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray(np.sqrt(2 / np.pi * max(values[-1], 0.0)) * vectors[:, -1])

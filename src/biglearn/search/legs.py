@@ -1,0 +1,151 @@
+"""Legs: the ways in which a search begins anew, from a start or from the best so far.
+
+A leg of the search begins with a leg's moves; EM, surgery and a polish follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from biglearn.model.lifts import Lift
+from biglearn.model.views import View, random_subset
+from biglearn.search.moves.matching import Matching
+from biglearn.search.moves.restart import Jump, Restart, Tournament
+from biglearn.search.moves.subspace import SubspaceStart
+from biglearn.search.run import Move, Run
+
+
+class Leg(Protocol):
+    """A way to begin a leg of the search."""
+
+    @property
+    def name(self) -> str:
+        """Name by which the portfolio keeps its record."""
+        ...
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it owes nothing to the best components so far."""
+        ...
+
+    def moves(self, run: Run) -> Iterator[Move]:
+        """Yield the moves that begin the leg."""
+        ...
+
+
+def has_few_optima(run: Run) -> bool:
+    """Whether a few climbs are enough: two components or few rows, and no time to spend."""
+    few = run.settings.n_components <= 2 or run.engine.n_rows < run.tuning.few_rows
+    return few and run.settings.max_time is None
+
+
+@dataclass(frozen=True)
+class RestartLeg:
+    """Begin from the run's start."""
+
+    name: str = "restart"
+    fresh: bool = True
+
+    def moves(self, run: Run) -> Iterator[Move]:
+        """Yield a restart."""
+        yield Restart()
+
+
+@dataclass(frozen=True)
+class TournamentLeg:
+    """Begin from the best of several short runs."""
+
+    name: str = "tournament"
+    fresh: bool = True
+
+    def moves(self, run: Run) -> Iterator[Move]:
+        """Yield a tournament, a small one where there are few optima."""
+        yield Tournament(runs=2, steps=4) if has_few_optima(run) else Tournament()
+
+
+@dataclass(frozen=True)
+class SubspaceLeg:
+    """Begin from a small view in which the rows look least Gaussian.
+
+    Parameters
+    ----------
+    sizes : tuple of int
+        Sizes of the views, which take turns.
+    """
+
+    sizes: tuple[int, ...] = (2, 1, 3)
+    name: str = "subspace"
+    fresh: bool = True
+
+    def moves(self, run: Run) -> Iterator[Move]:
+        """Yield a start from a view."""
+        size = self.sizes[run.n_legs % len(self.sizes)]
+        yield SubspaceStart(min(size, run.engine.n_features))
+
+
+@dataclass(frozen=True)
+class DisturbLeg:
+    """Begin from the best components, disturbed by matchings in random views.
+
+    Parameters
+    ----------
+    name : str
+    lift : {"block", "regression"} or callable
+        Of the matchings.
+    inner_steps : int
+        EM steps of each matching.
+    """
+
+    name: str = "disturb"
+    lift: str | Lift = "regression"
+    inner_steps: int = 3
+    fresh: bool = False
+
+    def moves(self, run: Run) -> Iterator[Move]:
+        """Yield a jump to the best, and one to three matchings."""
+        if run.best is None:
+            return
+        yield Jump(run.best)
+        n_features = run.engine.n_features
+        for _ in range(int(run.rng.integers(1, 4))):
+            size = int(run.rng.integers(1, n_features // 2 + 2))
+            features = random_subset(n_features, min(size, n_features), run.rng)
+            view = View.transformed(features, n_features, run.rng)
+            yield Matching(view, inner_steps=self.inner_steps, lift=self.lift)
+
+
+#: The legs by name.
+LEGS: dict[str, Leg] = {
+    leg.name: leg
+    for leg in (
+        RestartLeg(),
+        TournamentLeg(),
+        SubspaceLeg(),
+        DisturbLeg(),
+        DisturbLeg("jolt", "block"),
+    )
+}
+
+
+def leg_of(leg: str | Leg) -> Leg:
+    """Return the leg of a name, or the leg itself.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+
+    Examples
+    --------
+    >>> from biglearn.search.legs import leg_of
+    >>> leg_of("jolt").fresh
+    False
+    """
+    if isinstance(leg, str):
+        if leg in LEGS:
+            return LEGS[leg]
+    elif all(hasattr(leg, name) for name in ("name", "fresh", "moves")):
+        return leg
+    raise ValueError(f"legs must be some of {list(LEGS)} or Leg objects, got {leg!r}")

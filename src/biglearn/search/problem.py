@@ -1,0 +1,434 @@
+"""Problems and fits: what to fit, as values, and what came of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from biglearn import kernels
+from biglearn._types import Array
+from biglearn.engines.base import Engine, Source
+from biglearn.engines.rows.summaries import mean_and_deviation
+from biglearn.engines.rows.units import Units
+from biglearn.model.checks import check_fixed, check_given
+from biglearn.model.components import Components
+from biglearn.model.constraints import Constraints
+from biglearn.model.families import GAUSSIAN, Family
+from biglearn.model.fixed import Fixed
+from biglearn.model.mixture import Mixture
+from biglearn.model.noise import Noise
+from biglearn.model.structures import FULL, Structure
+from biglearn.search.checkpoint import described, fingerprint, journalled
+from biglearn.search.records import Record
+from biglearn.search.run import Method, Run, Settings, Start, carry_out
+from biglearn.search.starts.cleared import ClearedStart, NoisyStart
+from biglearn.search.starts.given import GivenComponents, GivenParameters
+from biglearn.search.starts.names import from_user
+
+#: Below this a variance of a column, or its inverse, leaves the range of float64.
+_SMALLEST_VARIANCE = 1e-306
+
+#: Variances below this share of the data's drown in the rounding of the moments.
+_RESOLUTION = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
+
+
+@dataclass(frozen=True, eq=False)
+class ScaledRows:
+    """Rows of a source in units, opened once for all problems over them.
+
+    Parameters
+    ----------
+    source : Source
+    units : Units
+    names : tuple of D str, optional
+        Of the columns.
+    """
+
+    source: Source
+    units: Units
+    names: tuple[str, ...] | None = None
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine over the rows, in units."""
+        return self.source.engine(self.units)
+
+    @cached_property
+    def offset(self) -> float:
+        """Mean log-Jacobian of the units, which log-likelihoods in the user's lose."""
+        return self.units.mean_log_volume(self.source)
+
+    def check(self, n_components: int) -> None:
+        """Refuse rows that are too few for a number of components, or an empty column."""
+        extent = self.source.extent
+        n_rows, empty = extent.n_rows, np.isnan(extent.low)
+        if empty.any():
+            column = int(empty.argmax())
+            named = "" if self.names is None else f" ({self.names[column]!r})"
+            raise ValueError(
+                f"column {column}{named} has no value at all: every one of its {n_rows} is "
+                "missing (NaN); leave the column out"
+            )
+        if n_rows < 2:
+            raise ValueError(
+                f"a mixture needs at least 2 rows with a positive weight, got n_samples={n_rows}"
+            )
+        if n_rows < n_components:
+            raise ValueError(
+                f"n_components={n_components} needs at least as many rows with a positive "
+                f"weight, got n_samples={n_rows}; lower n_components"
+            )
+
+    def floor(self, reg_covar: float, *, scaled: bool) -> float:
+        """Return the eigenvalue floor: the user's, or what rounding still resolves.
+
+        `scaled` tells whether columns have unit spread in these units.
+        """
+        unit = 1.0
+        if not scaled:
+            variances = mean_and_deviation(self.source, self.source.extent)[1] ** 2
+            unit = float(variances[variances > 0].min(initial=variances.max() or 1.0))
+        floor = max(reg_covar, _RESOLUTION[self.source.dtype] * unit)
+        lowest = float(self.units.scale.min()) ** 2 * floor
+        if lowest < _SMALLEST_VARIANCE:
+            raise ValueError(
+                f"reg_covar={reg_covar} allows variances of {lowest:.3g} in the units of X, "
+                "whose inverses leave the range of float64; raise reg_covar or rescale X"
+            )
+        return floor
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Result of a fit, in the user's units.
+
+    Attributes
+    ----------
+    mixture : Mixture
+        Without the noise component.
+    noise : Noise or None
+    weights : array of shape (K,)
+        They sum to 1, or with noise to what this leaves.
+    lower_bound : float
+        Objective per row.
+    lower_bounds : tuple of float
+        The same over the EM run that reached or confirmed the mixture.
+    n_iter : int
+        EM steps of that run.
+    converged : bool
+    reseeded : tuple of int
+        Components that it re-seeded.
+    n_reseeded, n_raised : int
+        Repairs of the whole fit.
+    n_rows : int
+        Rows with a positive weight.
+    n_parameters : int
+        Free numbers of the mixture.
+    passes : int
+        Over the rows.
+    history : tuple of Record
+    scaled : Components
+        In the engine's units, with the noise component.
+    units : Units
+    offset : float
+        Mean log-Jacobian of the units.
+    dtype : dtype
+        Of the rows.
+    """
+
+    mixture: Mixture
+    noise: Noise | None
+    weights: Array
+    lower_bound: float
+    lower_bounds: tuple[float, ...]
+    n_iter: int
+    converged: bool
+    reseeded: tuple[int, ...]
+    n_reseeded: int
+    n_raised: int
+    n_rows: int
+    n_parameters: int
+    passes: int
+    history: tuple[Record, ...]
+    scaled: Components
+    units: Units
+    offset: float
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What to fit: rows in units, the number of components, constraints, start and budget.
+
+    Parameters
+    ----------
+    rows : ScaledRows
+    n_components : int
+    structure : Structure
+    family : Family
+    reg_covar : float
+        Floor under the eigenvalues, in units.
+    has_unit_spread : bool
+        Whether the columns have unit spread in units.
+    fixed : Fixed, optional
+        Given parameters, in the user's units.
+    has_noise : bool
+        Whether there is a uniform component beside the others.
+    labels : array of shape (N,), optional
+        Known components of the rows, which the rows' engine knows too.
+    settings : Settings
+        Budget; its number of components is not used.
+    init_params : str, array-like or callable
+    weights_init, means_init, precisions_init : array-like, optional
+        As in `BigLearnGaussianMixture`.
+    last : tuple of Mixture and Noise or None, optional
+        Where an earlier fit ended, to begin there.
+    """
+
+    rows: ScaledRows
+    n_components: int
+    structure: Structure = FULL
+    family: Family = GAUSSIAN
+    reg_covar: float = 1e-6
+    has_unit_spread: bool = True
+    fixed: Mapping[str, Any] | None = None
+    has_noise: bool = False
+    labels: Any = None
+    settings: Settings = Settings(1)  # noqa: RUF009  immutable
+    init_params: Any = "k-means++"
+    weights_init: Any = None
+    means_init: Any = None
+    precisions_init: Any = None
+    last: tuple[Mixture, Noise | None] | None = None
+
+    def with_size(self, n_components: int) -> Problem:
+        """Return the same problem with another K."""
+        return replace(self, n_components=n_components)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """K and D."""
+        return self.n_components, len(self.rows.units.scale)
+
+    @cached_property
+    def given(self) -> Fixed | None:
+        """Checked given parameters, in the user's units."""
+        return check_fixed(self.fixed, self.structure, self.shape)
+
+    @cached_property
+    def noise(self) -> Noise | None:
+        """The uniform component, in units."""
+        return self.rows.source.noise(self.rows.units) if self.has_noise else None
+
+    @cached_property
+    def constraints(self) -> Constraints:
+        """The constraints, in units; with noise, of K + 1 components."""
+        units, fixed = self.rows.units, self.given
+        if fixed is not None:
+            fixed = fixed.inward(units.centre, units.scale)
+        if self.noise is not None:
+            last = self.noise.fixed(self.n_components)
+            fixed = last if fixed is None else fixed.joined(last)
+        floor = self.rows.floor(float(self.reg_covar), scaled=self.has_unit_spread)
+        return Constraints(self.structure, floor, fixed, self.family)
+
+    @property
+    def n_parameters(self) -> int:
+        """Free numbers of the mixture, those that are fixed not counted."""
+        return n_parameters(self.structure, self.family, self.given, self.has_noise, self.shape)
+
+    def start(self) -> Start:
+        """Return the start that the user asks for."""
+        units = self.rows.units
+        if self.last is not None:
+            return GivenComponents(self._inward(*self.last))
+        start = from_user(self.init_params, self.rows.source, units, self.n_components)
+        weights, means, covariances = check_given(
+            self.weights_init, self.means_init, self.precisions_init, self.structure, self.shape
+        )
+        if weights is not None or means is not None or covariances is not None:
+            if means is not None:
+                means = (means - units.centre) / units.scale
+            if covariances is not None:
+                covariances = covariances / units.scale[:, None] / units.scale
+            start = GivenParameters(start, weights, means, covariances)
+        if self.noise is not None:
+            return NoisyStart(start, self.noise)
+        return ClearedStart(start) if self.family.has_tails else start
+
+    def _inward(self, mixture: Mixture, noise: Noise | None) -> Components:
+        """Convert a fitted mixture, and noise, to K or K + 1 components in units."""
+        components = self.rows.units.inward(mixture)
+        if components.family != self.family:
+            shapes = self.family.starting_shapes(self.n_components)
+            components = components.replace(family=self.family, shapes=shapes)
+        if self.noise is None:
+            return components
+        weight = 1 / (self.n_components + 1) if noise is None else noise.weight
+        last = self.noise.components(self.family, weight)
+        return components.replace(weights=(1 - weight) * components.weights).joined(last)
+
+    def run(
+        self,
+        rng: np.random.Generator,
+        start: Start | None = None,
+        *,
+        engine: Engine | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> Run:
+        """Return a run of the problem, before its first pass."""
+        constraints, start = self.constraints, start or self.start()
+        kernels.load(self.rows.source.dtype)  # the clock does not run while they are compiled
+        return Run(
+            engine or self.rows.engine,
+            self._settings(),
+            start,
+            rng,
+            constraints,
+            offset=self.rows.offset,
+            clock=clock,
+        )
+
+    def _settings(self) -> Settings:
+        """Return the settings of a run, in which the noise is one component more."""
+        n_init = 1 if self.last is not None else self.settings.n_init
+        size = self.n_components + (self.noise is not None)
+        return replace(self.settings, n_components=size, n_init=n_init)
+
+    def result(self, run: Run, history: list[Record]) -> Fit:
+        """Return a run's result in the user's units, what was given exactly as it was."""
+        units, noise = self.rows.units, None
+        components = run.components
+        if self.has_noise:
+            components, noise = Noise.split(components)
+            noise = noise.outward(units.centre, units.scale)
+        outside = units.outward(components)
+        share = 1.0 if noise is None else 1.0 - noise.weight
+        weights = share * outside.weights
+        if self.given is not None:
+            weights, outside = self.given.restore(weights, outside)
+            if noise is None:
+                outside = outside.replace(weights=weights)
+        trace = run.best_ascent
+        bounds = tuple(value - run.offset for value in trace.up_to(run.objective))
+        return Fit(
+            mixture=Mixture.of(outside, self.rows.names),
+            noise=noise,
+            weights=weights,
+            lower_bound=run.objective - run.offset,
+            lower_bounds=bounds,
+            n_iter=max(1, max(trace.points, len(bounds)) - 1),
+            converged=run.converged,
+            reseeded=tuple(trace.reseeded),
+            n_reseeded=run.counters.repairs.reseeded,
+            n_raised=run.counters.repairs.raised,
+            n_rows=run.engine.n_rows,
+            n_parameters=self.n_parameters,
+            passes=int(run.passes),
+            history=tuple(history),
+            scaled=run.components,
+            units=units,
+            offset=run.offset,
+            dtype=self.rows.source.dtype,
+        )
+
+
+def n_parameters(
+    structure: Structure,
+    family: Family,
+    fixed: Fixed | None,
+    has_noise: bool,
+    shape: tuple[int, int],
+) -> int:
+    """Return how many free numbers a mixture of K components over D features holds."""
+    n_components, n_features = shape
+    weights = means = covariances = n_components
+    if fixed is not None:
+        weights = int(np.isnan(fixed.weights).sum())
+        means = int((~fixed.has_mean).sum())
+        covariances = int((~fixed.has_covariance).sum())
+    free = weights + has_noise
+    return (
+        max(free - 1, 0)
+        + means * n_features
+        + (structure.n_parameters(covariances, n_features) if covariances else 0)
+        + n_components * len(family.shape_names)
+    )
+
+
+def solve(
+    problem: Problem,
+    method: Method,
+    rng: np.random.Generator,
+    *,
+    start: Start | None = None,
+    watch: Callable[[Record], None] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    seeded: bool = True,
+    keep: Callable[[Fit], None] | None = None,
+) -> Fit:
+    """Fit a problem by a method.
+
+    Parameters
+    ----------
+    problem : Problem
+    method : Method
+    rng : Generator
+    start : Start, optional
+        That of the problem if left out.
+    watch : callable, optional
+        Called with every record.
+    checkpoint : path, optional
+        See `journalled`.
+    seeded : bool
+        Whether the generator was asked for, and has to be that of the checkpoint.
+    keep : callable, optional
+        Given the best fit so far where the user interrupts.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C.
+    """
+    about: dict[str, Any] = {}
+    if checkpoint is not None:
+        about = described(problem.settings, problem.constraints, method)
+        about["n_components"] = problem.n_components + problem.has_noise
+        about["rows"] = _rows_of(problem)
+    with journalled(checkpoint, about, rng, seeded=seeded) as journal:
+        if journal is None:
+            run = problem.run(rng, start)
+        else:
+            engine = journal.wrapped(problem.rows.engine)
+            run = problem.run(rng, start, engine=engine, clock=journal.clock)
+        history: list[Record] = []
+        records = carry_out(run, method)
+        try:
+            for record in records:
+                history.append(record)
+                if watch is not None:
+                    watch(record)
+        except KeyboardInterrupt:
+            records.close()
+            if run.best is not None and keep is not None:
+                keep(problem.result(run, history))
+            raise
+        return problem.result(run, history)
+
+
+def _rows_of(problem: Problem) -> dict[str, Any]:
+    """Return what tells the rows of a problem from others, in JSON's types."""
+    rows = problem.rows
+    about = {
+        "n_rows": rows.source.extent.n_rows,
+        "units": fingerprint(rows.units.centre, rows.units.scale),
+    }
+    if problem.labels is not None:
+        about["labels"] = fingerprint(np.asarray(problem.labels))
+    return about

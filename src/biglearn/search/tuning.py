@@ -1,0 +1,79 @@
+"""Constants of the search, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Constants of starts, surgery, legs and the path through K.
+
+    They were chosen on simulated mixtures of 10 to 100 components and on letter, pendigits and
+    vehicle; see docs/explanation/what-paid.md.
+
+    Parameters
+    ----------
+    same : float
+        Objectives per row this close are the same optimum.
+    rough : float
+        Tolerance to which a leg climbs before surgery.
+    small_effort : float
+        The effort for two components, and for few rows.
+    few_rows : int
+        Rows below which a few climbs are all.
+    start_rows, start_rows_per_component : int
+        Rows that a start looks at, at most, and rows for each component.
+    merged_rows : int
+        Rows that Ward's method merges, at most: its cost grows with their square.
+    lone_rows, lone_neighbours, lone_rounds : int
+        Rows that the search for lone ones looks at, their neighbours, and its rounds of EM.
+    plan_rows : int
+        Rows that plans, trials and starts in a view look at, at most.
+    cut_steps : int
+        EM steps inside a component that look for its best cut.
+    cut_members : int
+        Rows of one component that shape its cut, at most.
+    least_share : float
+        Responsibility below which a row takes no part in a cut or a trial.
+    chances : int
+        Plans in which the same cut, or the same removal, is tried.
+    neighbour_share : float
+        Components that answer for more than this share of the touched ones' rows are
+        neighbours.
+    neighbours : int
+        Neighbours of a surgery, at most.
+    grace : int
+        Steps that a trial has before it can be given up.
+    settle : int
+        Steps of EM between two rounds of surgery.
+    searched_size : int
+        Up to this K the path through K makes a search of its own at every K.
+    largest_size : int
+        ``n_components="auto"`` tries no larger K.
+    patience : int
+        ``n_components="auto"`` ends after so many K that did not improve the criterion.
+    """
+
+    same: float = 1e-5
+    rough: float = 1e-3
+    small_effort: float = 3.0
+    few_rows: int = 100
+    start_rows: int = 20_000
+    start_rows_per_component: int = 200
+    merged_rows: int = 1000
+    lone_rows: int = 5000
+    lone_neighbours: int = 12
+    lone_rounds: int = 50
+    plan_rows: int = 10_000
+    cut_steps: int = 6
+    cut_members: int = 1000
+    least_share: float = 1e-2
+    chances: int = 3
+    neighbour_share: float = 0.02
+    neighbours: int = 4
+    grace: int = 3
+    settle: int = 5
+    searched_size: int = 5
+    largest_size: int = 30
+    patience: int = 5
