@@ -29,9 +29,10 @@ from numpy.typing import NDArray
 import biglearn
 from biglearn.engines import Engine, MemoryEngine
 from biglearn.engines.torch.engine import TorchEngine
+from biglearn.model.components import Components
+from biglearn.model.constraints import Constraints
+from biglearn.model.m_step import m_step
 from biglearn.model.mixture import Mixture
-from biglearn.search.moves.matching import m_step
-from biglearn.search.run import Run, Settings
 
 Array = NDArray[Any]
 Tensor = Any
@@ -89,18 +90,14 @@ def first_mixture(X: Array, n_components: int, rng: np.random.Generator) -> Mixt
 
 def ours(engine: Engine, mixture: Mixture) -> Steps:
     """Step with an engine of ours."""
-    run = Run(
-        engine=engine,
-        settings=Settings(mixture.n_components, floor=FLOOR),
-        start=lambda run: mixture,
-        rng=np.random.default_rng(0),
-    )
+    components: Components = mixture
+    constraints = Constraints(floor=FLOOR)
     with engine.running():
         while True:
             began = time.perf_counter()
-            moments = run.expect(mixture)
+            moments = engine.expect(components)
             passed = time.perf_counter() - began
-            mixture = m_step(run, mixture, moments)
+            components, _ = m_step(constraints, components, moments)
             yield moments.mean_log_likelihood, passed
 
 

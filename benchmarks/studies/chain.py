@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.studies.problems import Problem
 from benchmarks.studies.simulated import Parameters
 from biglearn import BigLearnGaussianMixture, Record
-from biglearn.search.methods import resolve
+from biglearn.search.methods import method_of
 from biglearn.search.run import Method, Move, Run
 
 CHAIN = {"joint", "marginal", "transformed"}
@@ -75,8 +75,8 @@ class _Follower:
         if self.count % self.every:
             return
         began = time.perf_counter()
-        mixture = self.run.mixture
-        parameters = Parameters(mixture.weights, mixture.means + self.offset, mixture.covariances)
+        ours = self.run.components
+        parameters = Parameters(ours.weights, ours.means + self.offset, ours.covariances)
         self.steps.append(self.count)
         self.looks.append(self.look(parameters))
         self.looking += time.perf_counter() - began
@@ -84,7 +84,7 @@ class _Follower:
 
 def isinstance_of_paper(method: Method) -> bool:
     """Whether a method is the published one, whose climbs are not steps of its chain."""
-    from biglearn.search.methods import Paper
+    from biglearn import Paper
 
     return isinstance(method, Paper)
 
@@ -118,7 +118,7 @@ def follow(
     -------
     Followed
     """
-    follower = _Follower(resolve(method), look, every, problem.X.mean(axis=0))
+    follower = _Follower(method_of(method), look, every, problem.X.mean(axis=0))
     settings = {"scaling": "none", "reg_covar": problem.floor, "n_threads": threads, **parameters}
     began = time.perf_counter()
     with warnings.catch_warnings():

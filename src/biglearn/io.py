@@ -7,11 +7,12 @@ it without this library:
 member         shape          content
 ============== ============== ===================================================
 format         ()             ``"biglearn-mixture"``
-format_version ()             1
+format_version ()             1, or 2 with ``dof``
 weights        (K,)           π, positive, sum 1
 means          (K, D)         μ, in the units of the data
 covariances    (K, D, D)      Σ, in the units of the data
 feature_names  (D,)           names, where the data had them
+dof            (K,)           degrees of freedom, of Student-t components
 info           ()             a JSON object: how the model was made
 ============== ============== ===================================================
 """
@@ -26,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from biglearn.model.families import FAMILIES
 from biglearn.model.mixture import Mixture
 from biglearn.tables.files import Archive, reading, replacing, write_npz
 from biglearn.tables.tables import Table, TableError, read_table, write_table
@@ -92,14 +94,16 @@ def save_model(
     Raises
     ------
     ValueError
-        If ``info`` holds something that JSON cannot, NaN included.
+        If ``info`` holds something that JSON cannot, NaN included, or the family of the
+        components is not one of the library's.
     OSError
         If the file cannot be written.
 
     Examples
     --------
     >>> import tempfile, pathlib, numpy as np
-    >>> from biglearn.model.mixture import Mixture
+    >>> from biglearn.model.families import FAMILIES
+    from biglearn.model.mixture import Mixture
     >>> mixture = Mixture(np.ones(1), np.zeros((1, 2)), np.eye(2)[None])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder) / "model.npz"
@@ -113,14 +117,18 @@ def save_model(
         raise ValueError(f"info must hold only what JSON can: {error}") from error
     arrays: dict[str, NDArray[Any]] = {
         "format": np.array(FORMAT),
-        "format_version": np.array(1 if mixture.dof is None else FORMAT_VERSION),
+        "format_version": np.array(FORMAT_VERSION if mixture.named_shapes else 1),
         "weights": np.asarray(mixture.weights),
         "means": np.asarray(mixture.means),
         "covariances": np.asarray(mixture.covariances),
         "info": np.array(text),
     }
-    if mixture.dof is not None:
-        arrays["dof"] = np.asarray(mixture.dof)
+    if type(FAMILIES.get(mixture.family.name)) is not type(mixture.family):
+        raise ValueError(
+            f"load_model could not read family {mixture.family.name!r}: the families of model "
+            f"files are {list(FAMILIES)}"
+        )
+    arrays |= {name: np.asarray(column) for name, column in mixture.named_shapes.items()}
     if mixture.feature_names is not None:
         arrays["feature_names"] = np.array(list(mixture.feature_names), dtype=np.str_)
     with replacing(Path(path)) as stream:
@@ -200,12 +208,17 @@ def _mixture(archive: Archive) -> Mixture:
         if stored.dtype.kind != "U" or stored.shape != (n_features,):
             raise ValueError(f"feature_names has shape {stored.shape}, expected ({n_features},)")
         names = tuple(str(name) for name in stored)
+    known = set(archive.names)
+    families = [one for one in FAMILIES.values() if set(one.shape_names) <= known]
+    family = max(families, key=lambda one: len(one.shape_names))
+    columns = [_floats(archive, name, (n_components,)) for name in family.shape_names]
     return Mixture(
         _floats(archive, "weights", (n_components,)),
         _floats(archive, "means", (n_components, n_features)),
         _floats(archive, "covariances", (n_components, n_features, n_features)),
         feature_names=names,
-        dof=_floats(archive, "dof", (n_components,)) if "dof" in archive.names else None,
+        family=family,
+        shapes=np.stack(columns, axis=1) if columns else None,
     )
 
 

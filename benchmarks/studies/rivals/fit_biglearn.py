@@ -41,8 +41,8 @@ def chosen(method: str, constants: dict[str, Any] | None = None, **_: Any) -> An
     from biglearn.search import methods
 
     if constants is None:
-        return methods.resolve(method)
-    # JSON knows no tuples
+        return methods.method_of(method)
+    # JSON has no tuples
     plain: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in constants.items()}
     kind: Any = methods.METHODS[method]
     return kind(**plain)

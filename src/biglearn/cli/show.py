@@ -74,7 +74,7 @@ def as_json(model: Model) -> dict[str, Any]:
         "weights": mixture.weights.tolist(),
         "means": mixture.means.tolist(),
         "covariances": mixture.covariances.tolist(),
-        **({} if mixture.dof is None else {"dof": mixture.dof.tolist()}),
+        **{name: column.tolist() for name, column in mixture.named_shapes.items()},
         "info": model.info,
     }
 
@@ -102,12 +102,12 @@ def _components(model: Model) -> Table:
     names = mixture.feature_names or tuple(f"x{j}" for j in range(mixture.n_features))
     table = Table(title="Components, heaviest first", title_justify="left", box=None)
     columns = ("k", "weight", *(f"mean {_text(name)}" for name in names[:_MOST_FEATURES]))
-    for column in columns if mixture.dof is None else (*columns, "dof"):
+    for column in (*columns, *mixture.named_shapes):
         table.add_column(column, justify="right")
     for k in mixture.weights.argsort()[::-1]:
         means = [_text(float(value)) for value in mixture.means[k, :_MOST_FEATURES]]
-        tails = [] if mixture.dof is None else [_text(float(mixture.dof[k]))]
-        table.add_row(str(k), f"{mixture.weights[k]:.4f}", *means, *tails)
+        shapes = [_text(float(column[k])) for column in mixture.named_shapes.values()]
+        table.add_row(str(k), f"{mixture.weights[k]:.4f}", *means, *shapes)
     if len(names) > _MOST_FEATURES:
         table.caption = f"{len(names) - _MOST_FEATURES} more features: see --json"
     return table

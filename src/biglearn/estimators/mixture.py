@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, DensityMixin, clone
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
-from biglearn._types import Array, FloatArray
-from biglearn.engines.base import Header
-from biglearn.engines.rows.checks import check_labels
-from biglearn.engines.rows.units import Units
-from biglearn.estimators.columns import check_columns
-from biglearn.estimators.rows import RowsMixin, open_rows
-from biglearn.model.checks import check_choice, check_number, check_structure
-from biglearn.model.families import FAMILIES, Family, family_of
+from biglearn.estimators.fitting import FittingMixin, names_of, path_of, problem_of
+from biglearn.model.checks import check_structure
+from biglearn.model.families import Family
 from biglearn.model.mixture import Mixture
-from biglearn.model.noise import Noise
-from biglearn.model.structures import Factor, Factors, Structure, structure_of
+from biglearn.model.structures import Factor, Factors, Structure
 from biglearn.search.methods import method_of
-from biglearn.search.path import Path, choose_size
-from biglearn.search.problem import Fit, Problem, ScaledRows, n_parameters, solve
+from biglearn.search.path import choose_size
+from biglearn.search.problem import n_parameters, solve
 from biglearn.search.records import Record
-from biglearn.search.run import Method, Settings
+from biglearn.search.run import Method
 from biglearn.search.starts.names import normal
-from biglearn.search.streaming import Stream
-
-SCALINGS = ("standard", "minmax", "none")
 
 
-class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
+class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
     """Gaussian mixture that looks for the good optimum.
 
     Takes the parameters of scikit-learn's `GaussianMixture` and gives its
@@ -361,14 +350,6 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         return self
 
     @property
-    def _structure(self) -> Structure:
-        return structure_of(self.covariance_type, int(self.n_factors))
-
-    @property
-    def _family(self) -> Family:
-        return family_of(self.family)
-
-    @property
     def factors_(self) -> Factors:
         """Loadings and noise variances of every component; of covariance type "factor" alone."""
         structure = self._structure
@@ -378,10 +359,6 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
             )
         check_is_fitted(self)
         return structure.factors(self.mixture_.covariances)
-
-    @property
-    def _automatic(self) -> bool:
-        return isinstance(self.n_components, str) and self.n_components == "auto"
 
     def partial_fit(
         self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
@@ -436,7 +413,7 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
             self._stream = stream = stream.step(run)
         run.components = stream.components
         self.history_.append(run.record("block"))
-        mixture = Mixture.of(stream.units.outward(stream.components), _names_of(self))
+        mixture = Mixture.of(stream.units.outward(stream.components), names_of(self))
         self._keep_mixture(mixture, mixture.weights, problem.rows.source.dtype)
         self.lower_bound_ = stream.moments.mean_log_likelihood - run.offset
         self.lower_bounds_.append(self.lower_bound_)
@@ -457,200 +434,3 @@ class BigLearnGaussianMixture(RowsMixin, DensityMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
-
-    def _watch(self, record: Record) -> None:
-        """Pass a record on to whoever watches the fit."""
-        if self.callback is not None:
-            self.callback(record)
-        if self.verbose > 1 or (self.verbose and record.step % self.verbose_interval == 0):
-            print(
-                f"step {record.step:6d}  {record.move:<12} log-likelihood "
-                f"{record.log_likelihood:.6f}  best {record.best:.6f}  {record.seconds:.2f} s"
-            )
-
-    def _check_parameters(self) -> None:
-        if not self._automatic:
-            check_number("n_components", self.n_components, low=1, integer=True)
-        elif self.fixed is not None or self.noise:
-            name = "noise" if self.fixed is None else "fixed"
-            raise ValueError(f'{name} needs a number of components, got n_components="auto"')
-        check_number("n_factors", self.n_factors, low=1, integer=True)
-        structure_of(self.covariance_type, int(self.n_factors))
-        family_of(self.family)
-        check_choice("scaling", self.scaling, SCALINGS)
-        check_number("tol", self.tol, low=0)
-        check_number("reg_covar", self.reg_covar, low=0)
-        check_number("max_iter", self.max_iter, low=1, integer=True)
-        check_number("n_init", self.n_init, low=1, integer=True)
-        check_number("verbose_interval", self.verbose_interval, low=1, integer=True)
-        if self.max_time is not None:
-            check_number("max_time", self.max_time, low=0, above=True)
-        if self.n_threads is not None:
-            check_number("n_threads", self.n_threads, low=1, integer=True)
-
-    def _last(self) -> tuple[Mixture, Noise | None] | None:
-        """Return where the last fit ended, if this one starts from there."""
-        mixture = getattr(self, "mixture_", None)
-        shape = (self.n_components, self.n_features_in_)
-        if not self.warm_start or mixture is None or mixture.means.shape != shape:
-            return None
-        return mixture, getattr(self, "noise_", None)
-
-    def _keep(self, fit: Fit) -> None:
-        """Take over a fit."""
-        self.__dict__.pop("noise_", None)
-        if fit.noise is not None:
-            self.noise_ = fit.noise
-        self._n_parameters = fit.n_parameters
-        self._keep_mixture(fit.mixture, fit.weights, fit.dtype)
-        self.history_: list[Record] = list(fit.history)
-        self.n_samples_seen_ = fit.n_rows
-        self._stream = None
-        if fit.noise is None and not fit.mixture.family.has_tails:
-            bound = fit.lower_bound + fit.offset
-            self._stream = Stream.after(fit.units, fit.scaled, bound, fit.n_rows)
-        self.lower_bound_ = fit.lower_bound
-        self.lower_bounds_ = list(fit.lower_bounds)
-        self.n_iter_ = fit.n_iter
-        self.converged_ = fit.converged
-        self.n_reseeded_ = fit.n_reseeded
-        self.n_raised_ = fit.n_raised
-
-    def _keep_mixture(self, mixture: Mixture, weights: Array, dtype: np.dtype[Any]) -> None:
-        """Store a mixture in the user's units, and scikit-learn's attributes of it."""
-        for family in FAMILIES.values():
-            for name in family.shape_names:
-                self.__dict__.pop(f"{name}_", None)
-        self.mixture_ = mixture
-        self._dtype = dtype
-        for name, column in zip(mixture.family.shape_names, mixture.shapes.T, strict=True):
-            setattr(self, f"{name}_", np.array(column))
-        collapse, precisions = self._structure.collapse, mixture.precisions
-        outside = _narrow if dtype == np.float32 and _fits(mixture, precisions) else np.array
-        self.weights_ = outside(weights)
-        self.means_ = outside(mixture.means)
-        self.covariances_ = outside(collapse(mixture.covariances))
-        self.precisions_ = outside(collapse(precisions))
-        # scikit-learn's factor U is upper triangular with U Uᵀ = Σ⁻¹.
-        factors = np.swapaxes(mixture.whitening, 1, 2)
-        self.precisions_cholesky_ = outside(collapse(factors))
-
-    def _warn(self, fit: Fit, method: Method) -> None:
-        """Warn of components that lost their rows, and of EM that did not converge."""
-        if fit.reseeded:
-            warnings.warn(
-                f"components {sorted(set(fit.reseeded))} lost all their rows and "
-                "were re-seeded from others; fewer components may fit these rows as well",
-                UserWarning,
-                stacklevel=3,
-            )
-        # A method that returns its last point, or a fit cut short, did not promise to converge.
-        if not fit.converged and self.max_time is None and method.keeps_best:
-            warnings.warn(
-                f"EM did not converge to tol={self.tol} within max_iter={self.max_iter} steps; "
-                "raise max_iter or tol",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-
-
-def problem_of(
-    model: BigLearnGaussianMixture,
-    X: Any,
-    sample_weight: ArrayLike | None = None,
-    *,
-    labels: ArrayLike | None = None,
-    n_components: int | None = None,
-    units: Units | None = None,
-) -> Problem:
-    """Return the problem that an estimator's parameters and rows make, as values.
-
-    Parameters
-    ----------
-    model : BigLearnGaussianMixture
-        It learns the columns of X, or with `units` checks them.
-    X, sample_weight, labels
-        See `BigLearnGaussianMixture.fit`.
-    n_components : int, optional
-        In place of the estimator's.
-    units : Units, optional
-        Those of an earlier block of a stream.
-    """
-    source = open_rows(model, X, sample_weight, labels=labels, reset=units is None)
-    size = int(model.n_components) if n_components is None else n_components
-    check_labels(labels, source.n_given, size)
-    if units is None:
-        units = Units.measure(source, scaling=model.scaling)
-    return Problem(
-        ScaledRows(source, units, _names_of(model)),
-        size,
-        structure=structure_of(model.covariance_type, int(model.n_factors)),
-        family=family_of(model.family),
-        reg_covar=float(model.reg_covar),
-        has_unit_spread=model.scaling != "none",
-        fixed=model.fixed,
-        has_noise=model.noise,
-        labels=labels,
-        settings=Settings(
-            size,
-            tol=float(model.tol),
-            max_iter=int(model.max_iter),
-            max_time=model.max_time,
-            n_init=int(model.n_init),
-        ),
-        init_params=model.init_params,
-        weights_init=model.weights_init,
-        means_init=model.means_init,
-        precisions_init=model.precisions_init,
-        last=model._last() if n_components is None else None,
-    )
-
-
-def path_of(model: BigLearnGaussianMixture, problem: Problem) -> Path:
-    """Return the path through K by an estimator's method, randomness and callback."""
-    if model.checkpoint is not None:
-        raise ValueError(
-            f"a path through K keeps no checkpoint, got checkpoint={model.checkpoint!r}; "
-            "leave it out"
-        )
-    return Path(problem, method_of(model.method), model._generator, watch=model._watch)
-
-
-def adopt(model: BigLearnGaussianMixture, fit: Fit, header: Header) -> BigLearnGaussianMixture:
-    """Return a new estimator with the parameters of another one, fitted as given.
-
-    Parameters
-    ----------
-    model : BigLearnGaussianMixture
-    fit : Fit
-        Its K takes the place of the model's.
-    header : Header
-        Of the rows that were fitted.
-    """
-    new: BigLearnGaussianMixture = clone(model)
-    new.set_params(n_components=fit.mixture.n_components)
-    check_columns(new, header, reset=True)
-    new._keep(fit)
-    return new
-
-
-def check(model: BigLearnGaussianMixture) -> None:
-    """Refuse parameters of an estimator that are out of their range."""
-    model._check_parameters()
-
-
-def _names_of(model: BigLearnGaussianMixture) -> tuple[str, ...] | None:
-    names = getattr(model, "feature_names_in_", None)
-    return None if names is None else tuple(str(name) for name in names)
-
-
-def _fits(mixture: Mixture, precisions: Array) -> bool:
-    """Whether float32 can hold the parameters of a mixture."""
-    limits = np.finfo(np.float32)
-    variances = np.diagonal(mixture.covariances, axis1=1, axis2=2)
-    largest = max(np.abs(a).max() for a in (mixture.means, variances, precisions))
-    return bool(variances.min() > limits.tiny and largest < limits.max)
-
-
-def _narrow(values: Array) -> FloatArray:
-    return values.astype(np.float32)

@@ -140,7 +140,8 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         """
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=np.float64, reset=False)
-        return self.mixture_.conditional(rows, features=range(self.n_features_in_))
+        given = np.arange(self.n_features_in_)
+        return ConditionalMixture(self.mixture_, given, rows, build=Mixture.of)
 
     def _patterns(self, X: ArrayLike) -> Iterator[tuple[IntArray, ConditionalMixture[Mixture]]]:
         """Yield p(y | what is seen of x) for the rows of each pattern of gaps."""

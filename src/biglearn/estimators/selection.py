@@ -14,13 +14,8 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from biglearn._types import Array
 from biglearn.engines.base import Header
-from biglearn.estimators.mixture import (
-    BigLearnGaussianMixture,
-    adopt,
-    check,
-    path_of,
-    problem_of,
-)
+from biglearn.estimators.fitting import adopt, check, path_of, problem_of
+from biglearn.estimators.mixture import BigLearnGaussianMixture
 from biglearn.estimators.rows import open_rows
 from biglearn.model.checks import check_choice, check_number
 from biglearn.model.structures import Structure, structure_of
@@ -140,8 +135,11 @@ def select_mixture(
     (3, 2)
     """
     sizes = _check_sizes(n_components)
-    one = isinstance(covariance_type, str | Structure)
-    kinds = [covariance_type] if one else list(covariance_type)
+    kinds: list[str | Structure]
+    if isinstance(covariance_type, str | Structure):
+        kinds = [covariance_type]
+    else:
+        kinds = list(covariance_type)
     if not kinds:
         raise ValueError("covariance_type must name at least one structure, got none")
     for kind in kinds:

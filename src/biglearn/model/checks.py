@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from biglearn._types import Array
+from biglearn._types import Array, IntArray
 from biglearn.model.fixed import Fixed
 from biglearn.model.linalg import symmetrise
 from biglearn.model.structures import Structure
+
+#: A feature, by column number or by name.
+Feature = int | str
 
 
 def check_fixed(fixed: Any, structure: Structure, shape: tuple[int, int]) -> Fixed | None:
@@ -160,3 +163,26 @@ def check_mixture(weights: Array, means: Array, covariances: Array) -> None:
     skew = np.abs(covariances - np.swapaxes(covariances, 1, 2)) > 1e-8 * scale
     if skew.any():
         raise ValueError(f"covariances[{int(np.argwhere(skew)[0, 0])}] is not symmetric")
+
+
+def feature_columns(
+    features: Sequence[Feature], names: tuple[str, ...] | None, n_features: int
+) -> IntArray:
+    """Translate names and numbers of features into column numbers."""
+    chosen = []
+    for feature in features:
+        if isinstance(feature, str):
+            known = names or ()
+            if feature not in known:
+                given = list(known) or "none, this mixture has no feature names"
+                raise ValueError(f"unknown feature {feature!r}; known names: {given}")
+            chosen.append(known.index(feature))
+        elif not isinstance(feature, int | np.integer) or isinstance(feature, bool):
+            raise ValueError(f"features are named by column numbers or names, got {feature!r}")
+        elif not -n_features <= feature < n_features:
+            raise ValueError(f"feature {feature} is out of range for {n_features} features")
+        else:
+            chosen.append(int(feature) % n_features)
+    if not chosen or len(set(chosen)) != len(chosen):
+        raise ValueError(f"name at least one feature and none twice, got {list(features)}")
+    return np.array(chosen, dtype=np.intp)

@@ -91,6 +91,11 @@ class Components:
         """Number of features D."""
         return int(self.means.shape[1])
 
+    @property
+    def named_shapes(self) -> dict[str, Array]:
+        """What the family adds to each component, by name, shape (K,) each."""
+        return dict(zip(self.family.shape_names, self.shapes.T, strict=True))
+
     @cached_property
     def _factors(self) -> tuple[Array, Array]:
         factors = inverse_cholesky(self.covariances)

@@ -110,7 +110,7 @@ class ConditionalMixture(Generic[M]):
     @property
     def dof(self) -> Array | None:
         """Degrees of freedom of Student-t components, shape (K,); None for other families."""
-        return self.shapes[:, 0] if self._family.shape_names == ("dof",) else None
+        return dict(zip(self._family.shape_names, self.shapes.T, strict=True)).get("dof")
 
     @property
     def mean(self) -> Array:

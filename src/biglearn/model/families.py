@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from biglearn._types import Array
 
@@ -306,3 +307,32 @@ def family_of(family: str | Family) -> Family:
             f"family must be one of {list(FAMILIES)} or a Family object, got {family!r}"
         )
     return FAMILIES[family]
+
+
+def family_and_shapes(
+    n_components: int,
+    dof: ArrayLike | None,
+    family: str | Family | None,
+    shapes: ArrayLike | None,
+) -> tuple[Family, Array]:
+    """Return the family that is meant, and checked shapes of its components, (K, S)."""
+    if dof is not None and shapes is not None:
+        raise ValueError("give dof or shapes, not both: dof are the shapes of Student-t components")
+    default = "gaussian" if dof is None else "student"
+    kind = family_of(default if family is None else family)
+    if dof is not None:
+        shapes = np.array(dof, dtype=np.float64)
+        if shapes.shape != (n_components,) or kind.shape_names != ("dof",):
+            raise ValueError(
+                f"dof must be {n_components} positive finite numbers of family 'student', "
+                f"got {dof!r}"
+            )
+        shapes = shapes[:, None]
+    if shapes is None:
+        return kind, kind.starting_shapes(n_components)
+    values = np.array(shapes, dtype=np.float64)
+    wanted = (n_components, len(kind.shape_names))
+    if values.shape != wanted:
+        raise ValueError(f"shapes must have shape {wanted}, got {values.shape}")
+    kind.check_shapes(values)
+    return kind, values

@@ -9,19 +9,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from biglearn._types import Array, IntArray
-from biglearn.model.checks import check_mixture
+from biglearn.model.checks import Feature, check_mixture, feature_columns
 from biglearn.model.components import Components
 from biglearn.model.conditional import ConditionalMixture
 from biglearn.model.densities import FromLogJoint, Tails, WhitenedDensity, log_normaliser
-from biglearn.model.families import Family, family_of
+from biglearn.model.families import Family, family_and_shapes
 from biglearn.model.gaps import log_joint
 from biglearn.model.imputation import impute
 from biglearn.model.linalg import symmetrise
 
 #: Rows per block of a density; bounds the memory of every method.
 _BLOCK = 2048
-
-Feature = int | str
 
 
 class KLEstimate(NamedTuple):
@@ -89,7 +87,7 @@ class Mixture(Components, FromLogJoint):
     ) -> None:
         pi, mu, sigma = (np.array(a, dtype=np.float64) for a in (weights, means, covariances))
         check_mixture(pi, mu, sigma)
-        kind, theirs = _family_and_shapes(len(pi), dof, family, shapes)
+        kind, theirs = family_and_shapes(len(pi), dof, family, shapes)
         super().__init__(pi / pi.sum(), mu, sigma, theirs, kind)
         names = None if feature_names is None else tuple(feature_names)
         self.__dict__["feature_names"] = names
@@ -130,7 +128,7 @@ class Mixture(Components, FromLogJoint):
     @property
     def dof(self) -> Array | None:
         """Degrees of freedom of Student-t components, shape (K,); None for other families."""
-        return self.shapes[:, 0] if self.family.shape_names == ("dof",) else None
+        return self.named_shapes.get("dof")
 
     def log_joint(self, X: ArrayLike) -> Array:
         """Return log π_k N(x_n; μ_k, Σ_k), or of t in place of N, shape (N, K).
@@ -386,52 +384,4 @@ class Mixture(Components, FromLogJoint):
         return rows
 
     def _columns(self, features: Sequence[Feature]) -> IntArray:
-        """Translate names and numbers into column numbers."""
-        chosen = []
-        for feature in features:
-            if isinstance(feature, str):
-                names = self.feature_names or ()
-                if feature not in names:
-                    known = list(names) or "none, this mixture has no feature names"
-                    raise ValueError(f"unknown feature {feature!r}; known names: {known}")
-                chosen.append(names.index(feature))
-            elif not isinstance(feature, int | np.integer) or isinstance(feature, bool):
-                raise ValueError(f"features are named by column numbers or names, got {feature!r}")
-            elif not -self.n_features <= feature < self.n_features:
-                raise ValueError(
-                    f"feature {feature} is out of range for {self.n_features} features"
-                )
-            else:
-                chosen.append(int(feature) % self.n_features)
-        if not chosen or len(set(chosen)) != len(chosen):
-            raise ValueError(f"name at least one feature and none twice, got {list(features)}")
-        return np.array(chosen, dtype=np.intp)
-
-
-def _family_and_shapes(
-    n_components: int,
-    dof: ArrayLike | None,
-    family: str | Family | None,
-    shapes: ArrayLike | None,
-) -> tuple[Family, Array]:
-    """Return the family that is meant, and checked shapes of its components, (K, S)."""
-    if dof is not None and shapes is not None:
-        raise ValueError("give dof or shapes, not both: dof are the shapes of Student-t components")
-    default = "gaussian" if dof is None else "student"
-    kind = family_of(default if family is None else family)
-    if dof is not None:
-        shapes = np.array(dof, dtype=np.float64)
-        if shapes.shape != (n_components,) or kind.shape_names != ("dof",):
-            raise ValueError(
-                f"dof must be {n_components} positive finite numbers of family 'student', "
-                f"got {dof!r}"
-            )
-        shapes = shapes[:, None]
-    if shapes is None:
-        return kind, kind.starting_shapes(n_components)
-    values = np.array(shapes, dtype=np.float64)
-    wanted = (n_components, len(kind.shape_names))
-    if values.shape != wanted:
-        raise ValueError(f"shapes must have shape {wanted}, got {values.shape}")
-    kind.check_shapes(values)
-    return kind, values
+        return feature_columns(features, self.feature_names, self.n_features)

@@ -7,7 +7,7 @@ machines differ only in how they sum.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from biglearn.model.linalg import symmetrise
 
 #: What a component must hold, in rows, to be estimated at all.
 DEAD_ROWS = 1e-3
+
+
+#: Stands for an array that is left out.
+_LEFT_OUT: Array = np.empty(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +57,13 @@ class Moments:
     total: float
     rows: int
     reference: Array
-    scaled_counts: Array = None  # type: ignore[assignment]  # the counts
-    statistics: Array = None  # type: ignore[assignment]  # none
+    scaled_counts: Array = field(default_factory=lambda: _LEFT_OUT)
+    statistics: Array = field(default_factory=lambda: _LEFT_OUT)
 
     def __post_init__(self) -> None:
-        if self.scaled_counts is None:
+        if self.scaled_counts is _LEFT_OUT:
             object.__setattr__(self, "scaled_counts", self.counts)
-        if self.statistics is None:
+        if self.statistics is _LEFT_OUT:
             object.__setattr__(self, "statistics", np.empty((len(self.counts), 0)))
 
     def __add__(self, other: Moments) -> Moments:

@@ -99,6 +99,7 @@ class Tied(Structure):
         return True
 
     def likeliest(self, samples: Array, shares: Array) -> Array:
+        """Return the average of the sample covariances for every component."""
         total = shares.sum()
         ours = shares / total if total > 0 else np.full(len(shares), 1 / len(shares))
         shared = np.einsum("k,kij->ij", ours, samples)
@@ -134,6 +135,7 @@ class Diagonal(Structure):
         return True
 
     def likeliest(self, samples: Array, shares: Array) -> Array:
+        """Return the diagonals of the sample covariances."""
         variances = self._variances(np.diagonal(samples, axis1=1, axis2=2))
         return np.asarray(variances[:, :, None] * np.eye(samples.shape[-1]))
 

@@ -13,8 +13,7 @@ import numpy as np
 
 from biglearn import kernels
 from biglearn._types import Array
-from biglearn.engines.base import Engine, Source
-from biglearn.engines.rows.summaries import mean_and_deviation
+from biglearn.engines.base import Engine
 from biglearn.engines.rows.units import Units
 from biglearn.model.checks import check_fixed, check_given
 from biglearn.model.components import Components
@@ -27,81 +26,10 @@ from biglearn.model.structures import FULL, Structure
 from biglearn.search.checkpoint import described, fingerprint, journalled
 from biglearn.search.records import Record
 from biglearn.search.run import Method, Run, Settings, Start, carry_out
+from biglearn.search.scaled_rows import ScaledRows
 from biglearn.search.starts.cleared import ClearedStart, NoisyStart
 from biglearn.search.starts.given import GivenComponents, GivenParameters
 from biglearn.search.starts.names import from_user
-
-#: Below this a variance of a column, or its inverse, leaves the range of float64.
-_SMALLEST_VARIANCE = 1e-306
-
-#: Variances below this share of the data's drown in the rounding of the moments.
-_RESOLUTION = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
-
-
-@dataclass(frozen=True, eq=False)
-class ScaledRows:
-    """Rows of a source in units, opened once for all problems over them.
-
-    Parameters
-    ----------
-    source : Source
-    units : Units
-    names : tuple of D str, optional
-        Of the columns.
-    """
-
-    source: Source
-    units: Units
-    names: tuple[str, ...] | None = None
-
-    @cached_property
-    def engine(self) -> Engine:
-        """The engine over the rows, in units."""
-        return self.source.engine(self.units)
-
-    @cached_property
-    def offset(self) -> float:
-        """Mean log-Jacobian of the units, which log-likelihoods in the user's lose."""
-        return self.units.mean_log_volume(self.source)
-
-    def check(self, n_components: int) -> None:
-        """Refuse rows that are too few for a number of components, or an empty column."""
-        extent = self.source.extent
-        n_rows, empty = extent.n_rows, np.isnan(extent.low)
-        if empty.any():
-            column = int(empty.argmax())
-            named = "" if self.names is None else f" ({self.names[column]!r})"
-            raise ValueError(
-                f"column {column}{named} has no value at all: every one of its {n_rows} is "
-                "missing (NaN); leave the column out"
-            )
-        if n_rows < 2:
-            raise ValueError(
-                f"a mixture needs at least 2 rows with a positive weight, got n_samples={n_rows}"
-            )
-        if n_rows < n_components:
-            raise ValueError(
-                f"n_components={n_components} needs at least as many rows with a positive "
-                f"weight, got n_samples={n_rows}; lower n_components"
-            )
-
-    def floor(self, reg_covar: float, *, scaled: bool) -> float:
-        """Return the eigenvalue floor: the user's, or what rounding still resolves.
-
-        `scaled` tells whether columns have unit spread in these units.
-        """
-        unit = 1.0
-        if not scaled:
-            variances = mean_and_deviation(self.source, self.source.extent)[1] ** 2
-            unit = float(variances[variances > 0].min(initial=variances.max() or 1.0))
-        floor = max(reg_covar, _RESOLUTION[self.source.dtype] * unit)
-        lowest = float(self.units.scale.min()) ** 2 * floor
-        if lowest < _SMALLEST_VARIANCE:
-            raise ValueError(
-                f"reg_covar={reg_covar} allows variances of {lowest:.3g} in the units of X, "
-                "whose inverses leave the range of float64; raise reg_covar or rescale X"
-            )
-        return floor
 
 
 @dataclass(frozen=True, eq=False)

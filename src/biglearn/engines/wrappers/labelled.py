@@ -65,8 +65,14 @@ class LabelledEngine(EngineWrapper):
             everyone[k] = values[0]
             return everyone
 
-        names = ("counts", "first", "second", "scaled_counts", "statistics")
-        return replace(moments, **{name: in_place(getattr(moments, name)) for name in names})
+        return replace(
+            moments,
+            counts=in_place(moments.counts),
+            first=in_place(moments.first),
+            second=in_place(moments.second),
+            scaled_counts=in_place(moments.scaled_counts),
+            statistics=in_place(moments.statistics),
+        )
 
     def align(self, components: Components, held: BoolArray | None = None) -> Components:
         """Return the components in the order that suits the labels best.

@@ -137,7 +137,7 @@ def extrapolate(
     norm = np.sqrt(v @ v)
     if not norm > 0:
         return None
-    length = min(np.sqrt(r @ r) / norm, 64.0)
+    length = min(float(np.sqrt(r @ r) / norm), 64.0)
     while length > 1.0:
         shares = (1 - length) ** 2, 2 * length * (1 - length), length**2
 

@@ -1,0 +1,134 @@
+"""The commands that use a model file: `predict`, `score`, `impute`, `sample` and `info`."""
+
+import json
+from typing import cast
+
+import numpy as np
+from numpy.typing import ArrayLike
+from rich.console import Console
+
+from biglearn._types import Array, FloatArray
+from biglearn.cli import options
+from biglearn.cli.inputs import read_data, rows_and_columns, source_of
+from biglearn.cli.messages import say
+from biglearn.cli.outputs import write
+from biglearn.cli.show import as_json, model_report
+from biglearn.io import Model, Table, load_model
+from biglearn.tables.tables import check_output
+
+
+def predict(
+    model: options.ModelFile,
+    data: options.Data,
+    output: options.Table = None,
+    proba: options.Proba = False,
+    columns: options.Columns = None,
+    exclude: options.Exclude = None,
+    key: options.Key = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write each row's component, its responsibility and the row's log-density."""
+    if output is not None:
+        check_output(output, data, model, table=True)
+    mixture = load_model(model).mixture
+    source = source_of(read_data(data, columns, exclude, key, model=mixture))
+
+    def rule(rows: FloatArray) -> Array:
+        shares = mixture.responsibilities(rows)
+        columns = [shares.argmax(axis=1), shares.max(axis=1), mixture.log_density(rows)]
+        return np.column_stack([*columns, shares] if proba else columns)
+
+    label, responsibility, log_density, *shares = source.map(rule).T
+    result: dict[str, ArrayLike] = {
+        "label": label.astype(np.intp),
+        "responsibility": responsibility,
+        "log_density": log_density,
+    }
+    result |= {f"responsibility_{k}": column for k, column in enumerate(shares)}
+    write(output, result, quiet=quiet)
+
+
+def score(
+    model: options.ModelFile,
+    data: options.Data,
+    columns: options.Columns = None,
+    exclude: options.Exclude = None,
+    weights: options.Weights = None,
+    key: options.Key = None,
+    as_object: options.Json = False,
+) -> None:
+    """Print the mean log-likelihood per row of DATA."""
+    mixture = load_model(model).mixture
+    source = source_of(read_data(data, columns, exclude, key, weights=weights, model=mixture))
+
+    def ask(rows: FloatArray, weights: Array | None) -> Array:
+        log_density = mixture.log_density(rows)
+        shares = np.ones(len(rows)) if weights is None else weights
+        return np.array([shares @ log_density, shares.sum()])
+
+    log_likelihood, weight = source.total(ask)
+    mean = float(log_likelihood / weight)
+    if as_object:
+        print(json.dumps({"log_likelihood": mean, "n_rows": source.n_given}))
+    else:
+        print(f"{mean:.10g}")
+
+
+def impute(
+    model: options.ModelFile,
+    data: options.Data,
+    output: options.Table = None,
+    how: options.How = "mean",
+    draws: options.Draws = 1,
+    seed: options.Seed = 0,
+    columns: options.Columns = None,
+    exclude: options.Exclude = None,
+    key: options.Key = None,
+    quiet: options.Quiet = False,
+) -> None:
+    """Fill missing values of DATA from what a model says of each row.
+
+    Several draws are written below each other, with their number in a column "draw".
+    """
+    if output is not None:
+        check_output(output, data, model, table=True)
+    mixture = load_model(model).mixture
+    table = cast("Table", read_data(data, columns, exclude, key, engine="memory", model=mixture))
+    say(rows_and_columns(data, table), quiet=quiet)
+    filled = mixture.impute(table.values, how=how, n=draws, rng=np.random.default_rng(seed))
+    names = table.names or tuple(f"x{j}" for j in range(mixture.n_features))
+    n_rows = len(table.values)
+    result: dict[str, ArrayLike] = {}
+    if draws > 1:
+        result["draw"] = np.repeat(np.arange(draws), n_rows)
+    values = filled.reshape(-1, mixture.n_features)
+    write(output, result | dict(zip(names, values.T, strict=True)), quiet=quiet)
+
+
+def sample(
+    model: options.ModelFile,
+    rows: options.Rows = 100,
+    seed: options.Seed = 0,
+    output: options.Table = None,
+    labels: options.Labels = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Draw new rows from a model."""
+    if output is not None:
+        check_output(output, model, table=True)
+    mixture = load_model(model).mixture
+    X, components = mixture.sample(rows, np.random.default_rng(seed))
+    names = mixture.feature_names or tuple(f"x{j}" for j in range(mixture.n_features))
+    result: dict[str, ArrayLike] = dict(zip(names, X.T, strict=True))
+    if labels:
+        result["label"] = components
+    write(output, result, quiet=quiet)
+
+
+def info(model: options.ModelFile, as_object: options.Json = False) -> None:
+    """Show what is in a model file and how it was made."""
+    loaded: Model = load_model(model)
+    if as_object:
+        print(json.dumps(as_json(loaded), indent=2))
+    else:
+        Console().print(model_report(loaded))
