@@ -16,8 +16,8 @@ from biglearn import BigLearnGaussianMixture, Record
 from biglearn.search.methods import method_of
 from biglearn.search.run import Method, Move, Run
 
+#: Moves that are steps of the published chain.
 CHAIN = {"joint", "marginal", "transformed"}
-"""Moves that are steps of the published chain."""
 
 
 @dataclass

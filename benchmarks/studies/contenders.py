@@ -19,8 +19,8 @@ from benchmarks.studies.problems import Problem
 from benchmarks.studies.simulated import Parameters
 
 WORKER = Path(__file__).parent / "rivals" / "worker.py"
+#: Seconds beyond the budget after which the process is killed: imports, warm-up, one last fit.
 GRACE = 60.0
-"""Seconds beyond the budget after which the process is killed: imports, warm-up, one last fit."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Contender:
     adapter : str
         File in ``rivals/``, or any importable module in its folder.
     options : dict
-        Keyword arguments of the adapter's ``fit``.
+        Keyword arguments of the adapter's `fit`.
     environment : str or None
         Where it runs: None beside the library, ``"R"``, or a name in `environments`.
     anytime : bool
@@ -112,7 +112,7 @@ class Outcome:
     versions: dict[str, str] = field(default_factory=dict)
 
     def at(self, budget: float) -> Found | None:
-        """Return the best model found within ``budget`` seconds, None if there was none.
+        """Return the best model found within `budget` seconds, None if there was none.
 
         A tenth of a second or two per cent late still counts: nobody can stop sharper.
         """

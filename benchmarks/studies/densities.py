@@ -36,9 +36,9 @@ class HasParameters(Protocol):
 
 
 def clip(covariances: Array, floor: float) -> Array:
-    """Raise the eigenvalues of symmetric matrices to ``floor``.
+    """Raise the eigenvalues of symmetric matrices to `floor`.
 
-    Of all matrices with eigenvalues of at least ``floor`` the result maximises the expected
+    Of all matrices with eigenvalues of at least `floor` the result maximises the expected
     log-likelihood, so this is the exact constrained M-step.
 
     Parameters

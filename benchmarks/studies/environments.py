@@ -36,7 +36,7 @@ CHECKS = {
 
 
 def root() -> Path:
-    """Return the folder of the environments: ``BIGLEARN_RIVALS`` or one in the user's cache.
+    """Return the folder of the environments: `BIGLEARN_RIVALS` or one in the user's cache.
 
     Returns
     -------

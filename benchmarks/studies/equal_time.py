@@ -20,11 +20,11 @@ from benchmarks.studies.store import Cell
 from benchmarks.studies.study import Options, Plan, Task
 
 NAME = "equal-time"
+#: Name of the reference: EM started at the mixture that the rows were drawn from.
 TRUTH = "truth"
-"""Name of the reference: EM started at the mixture that the rows were drawn from."""
 
+#: Seconds beyond the budget in which most cells are done: start of the process, and polishes.
 JUDGING = 30.0
-"""Seconds beyond the budget in which most cells are done: start of the process, and polishes."""
 
 ALL_METHODS = (TRUTH, *contenders.CONTENDERS)
 PROFILES = {

@@ -31,8 +31,8 @@ from biglearn.search.methods import EM, Paper
 
 NAME = "fashion"
 FLOOR = 0.05
+#: Test rows of the curves; the figures of the returned model are those of all 10 000.
 LOOK_ROWS = 2000
-"""Test rows of the curves; the figures of the returned model are those of all 10 000."""
 
 METHODS = ("em", "paper", "paper-kmeans", "search", "kmeans")
 TITLES = {
@@ -59,7 +59,7 @@ PROFILES = {
         settings={"steps": 70, "every": 2, "seconds": 60.0, "rows": {"fashion_mnist": 1000}},
     ),
 }
-"""``seconds`` is the most that `em` and `search` may take."""
+"""`seconds` is the most that `em` and `search` may take."""
 
 
 def tasks(options: Options) -> list[Task]:

@@ -13,10 +13,10 @@ import numpy as np
 from benchmarks.studies.densities import LOG_2PI, HasParameters, checked, clip
 from benchmarks.studies.simulated import Array, Parameters
 
+#: Size of one block of quadratic features.
 BLOCK_BYTES = 2**26
-"""Size of one block of quadratic features."""
+#: Blocks are kept between passes up to this size in all, else made anew.
 KEEP_BYTES = 2**29
-"""Blocks are kept between passes up to this size in all, else made anew."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class _Rows:
 
 
 def _step(rows: _Rows, p: Parameters, floor: float) -> tuple[float, Parameters]:
-    """One joint EM step: the log-likelihood of ``p`` and the next parameters."""
+    """One joint EM step: the log-likelihood of `p` and the next parameters."""
     theta = rows.coefficients(p)
     total = 0.0
     sums = np.zeros((theta.shape[1], theta.shape[0]))
@@ -150,7 +150,7 @@ def polish(
 
 
 def _settled(history: list[float], tol: float) -> bool:
-    """Whether the log-likelihood still to be gained is below ``tol``."""
+    """Whether the log-likelihood still to be gained is below `tol`."""
     if len(history) < 3:
         return False
     before, gain = history[-2] - history[-3], history[-1] - history[-2]

@@ -107,7 +107,7 @@ class Spec:
         seed : int
             Of the truth and the rows, or of the split where a real set has no official one.
         data : path, optional
-            Folder of real sets; default the environment variable ``BIGLEARN_DATA``.
+            Folder of real sets; default the environment variable `BIGLEARN_DATA`.
         scaling : {"standard", "minmax", "none"}, default="standard"
             By the training rows; the truth is scaled with them.
         rows : int, optional
@@ -269,8 +269,8 @@ PROBLEMS: dict[str, Spec] = _registry(
 )
 """All problems by name."""
 
+#: Names of the fresh problems.
 FRESH = [spec.name for spec in FRESH_SPECS]
-"""Names of the fresh problems."""
 
 ELSEWHERE = {
     *("connect4", "covtype", "seismic", "svmguide2", "fashion_mnist", "fashion-pca50"),
@@ -278,8 +278,8 @@ ELSEWHERE = {
 }
 """Problems of the other studies."""
 
+#: The listed problems of the equal-time study.
 EQUAL_TIME = [name for name in PROBLEMS if name not in {*FRESH, *ELSEWHERE}]
-"""The listed problems of the equal-time study."""
 
 
 def expand(names: Iterable[str]) -> list[str]:

@@ -1,8 +1,8 @@
 """Real data sets of the studies: from a folder of npz files, scikit-learn or OpenML.
 
-A folder holds ``NAME.npz`` with ``X`` (rows, features), ``y`` (labels from 0, -1 where there are
-none) and, where the set has an official split, ``X_test`` and ``y_test``. It is named by
-``--data`` or the environment variable ``BIGLEARN_DATA``.
+A folder holds `NAME.npz` with `X` (rows, features), `y` (labels from 0, -1 where there are
+none) and, where the set has an official split, `X_test` and `y_test`. It is named by
+``--data`` or the environment variable `BIGLEARN_DATA`.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ SKLEARN = {
 }
 """Loaders of the sets that come with scikit-learn, and the leading features that are kept."""
 
+#: Sets that come with R's mclust.
 R_SETS = ("diabetes", "thyroid")
-"""Sets that come with R's mclust."""
 
+#: File stems tried in turn where they are not simply the name.
 FILES = {"covtype": ("covtype", "covtype_16pct")}
-"""File stems tried in turn where they are not simply the name."""
 
 
 class MissingDataError(LookupError):
@@ -79,7 +79,7 @@ def load(name: str, *, data: str | Path | None = None, download: bool = False) -
     name : str
         For example ``"pendigits"``.
     data : path, optional
-        Folder of npz files; default the environment variable ``BIGLEARN_DATA``.
+        Folder of npz files; default the environment variable `BIGLEARN_DATA`.
     download : bool, default=False
         Whether to fetch from OpenML what the folder lacks.
 

@@ -64,7 +64,7 @@ class Parameters:
         Parameters
         ----------
         shift, scale : (D,) arrays
-            ``scale`` is positive.
+            `scale` is positive.
 
         Returns
         -------
@@ -111,7 +111,7 @@ def grid(side: int, *, variance: float = GRID25_VARIANCE, spacing: float = 2.0) 
 
 
 def _random_covariances(count: int, d: int, rng: np.random.Generator, *, spread: float) -> Array:
-    """Random axes with log-normal eigenvalues around one; ``spread`` is their log-scale."""
+    """Random axes with log-normal eigenvalues around one; `spread` is their log-scale."""
     axes = np.linalg.qr(rng.standard_normal((count, d, d)))[0]
     values = np.exp(spread * rng.standard_normal((count, d)))
     covariances: Array = np.einsum("kij,kj,klj->kil", axes, values, axes)

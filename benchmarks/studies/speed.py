@@ -31,11 +31,11 @@ NAME = "speed"
 FLOOR = 1e-6
 SHORT, LONG = 3, 13
 TIMEOUT = 900.0
+#: Nats per row by which likelihoods may differ after the same steps: floors are not all alike.
 AGREE = 1e-3
-"""Nats per row by which likelihoods may differ after the same steps: floors are not all alike."""
 
+#: Rows on which the likelihoods are compared.
 JUDGED = 20_000
-"""Rows on which the likelihoods are compared."""
 
 STEPPER = Path(__file__).parent / "rivals" / "stepper.py"
 MAIN = (
@@ -60,8 +60,8 @@ TITLES = {
     "torchgmm": "torchgmm",
     "gmmx": "gmmx",
 }
+#: Environments of the programs that do not live beside the library.
 HOMES = dict.fromkeys(("authors", "pomegranate", "tgmm", "torchgmm"), "torch") | {"gmmx": "gmmx"}
-"""Environments of the programs that do not live beside the library."""
 
 PACKAGES = {
     "biglearn": ["biglearn-em", "scipy"],

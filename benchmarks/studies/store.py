@@ -80,7 +80,7 @@ class Store:
         Parameters
         ----------
         cell : dict
-            With ``problem``, ``method``, ``seed``, ``budget`` and what was found.
+            With `problem`, `method`, `seed`, `budget` and what was found.
 
         Returns
         -------

@@ -1,6 +1,6 @@
 """What every study is: a list of tasks, run one after the other or a few at once.
 
-A study module has ``NAME``, ``PROFILES`` (name to `Plan`) and ``tasks(options)``.
+A study module has `NAME`, `PROFILES` (name to `Plan`) and ``tasks(options)``.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Task:
     cost : float, default=0
         Seconds it may take, as far as that is known beforehand.
     steps : int, default=0
-        A cell that notes fewer ``chain_steps`` is made again.
+        A cell that notes fewer `chain_steps` is made again.
     """
 
     problem: str
@@ -190,7 +190,7 @@ def run(
     threads : int, default=1
         Threads of every fit, noted in the cells.
     jobs : int, default=1
-        Tasks at once; each uses ``threads`` threads, so keep the product at the processors.
+        Tasks at once; each uses `threads` threads, so keep the product at the processors.
     limit : float, optional
         Seconds after which no task begins, nor any that may not end before.
     report : callable, optional

@@ -15,8 +15,8 @@ from benchmarks.studies.equal_time import TRUTH, best_known, settled
 from benchmarks.studies.problems import FRESH
 from benchmarks.studies.store import Cell, load
 
+#: Nats per row within which a model counts as the best known.
 CLOSE = 1e-3
-"""Nats per row within which a model counts as the best known."""
 
 
 def value(cell: Cell) -> float:

@@ -27,15 +27,15 @@ from benchmarks.studies.study import Options, Plan, Task
 from biglearn import BigLearnGaussianMixture
 
 NAME = "targets"
+#: The estimator's default, in standardised units.
 FLOOR = 1e-6
-"""The estimator's default, in standardised units."""
 
 CLOSE = 1e-3
+#: How far a total log-likelihood may lie below R's mclust.
 TOTAL = 0.05
-"""How far a total log-likelihood may lie below R's mclust."""
 
+#: Total log-likelihoods of R's mclust VVV.
 PUBLISHED = {"faithful-k2": -1130.2641, "iris-k2": -214.3547, "iris-k3": -180.1858}
-"""Total log-likelihoods of R's mclust VVV."""
 
 COSTS = {
     "cost-k1": (2000, 5, 1),
@@ -43,8 +43,8 @@ COSTS = {
     "cost-n30": (30, 2, 3),
     "cost-n50": (50, 4, 3),
 }
+#: Seconds of the long fits of `search`.
 LONG = 16.0
-"""Seconds of the long fits of `search`."""
 
 
 @dataclass(frozen=True)

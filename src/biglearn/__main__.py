@@ -1,4 +1,4 @@
-"""The program: ``biglearn`` and ``python -m biglearn``."""
+"""The program: `biglearn` and ``python -m biglearn``."""
 
 import sys
 
@@ -9,7 +9,7 @@ def run() -> int:
     Returns
     -------
     int
-        The exit code of :func:`biglearn.cli.app.main`.
+        The exit code of `biglearn.cli.app.main`.
     """
     try:
         from biglearn.cli.app import main

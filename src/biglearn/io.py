@@ -7,7 +7,7 @@ it without this library:
 member         shape          content
 ============== ============== ===================================================
 format         ()             ``"biglearn-mixture"``
-format_version ()             1, or 2 with ``dof``
+format_version ()             1, or 2 with `dof`
 weights        (K,)           π, positive, sum 1
 means          (K, D)         μ, in the units of the data
 covariances    (K, D, D)      Σ, in the units of the data
@@ -53,7 +53,7 @@ class ModelFileError(ValueError):
 
 @dataclass(frozen=True)
 class Model:
-    """A mixture and what is known about how it was made.
+    """A mixture and a record of how it was made.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Model:
 def save_model(
     path: str | os.PathLike[str], mixture: Mixture, *, info: Mapping[str, Any] | None = None
 ) -> None:
-    """Save a mixture so that :func:`load_model` gives back the very same numbers.
+    """Save a mixture so that `load_model` gives back the very same numbers.
 
     The file takes the place of an older one only once it is complete.
 
@@ -94,7 +94,7 @@ def save_model(
     Raises
     ------
     ValueError
-        If ``info`` holds something that JSON cannot, NaN included, or the family of the
+        If `info` holds something that JSON cannot, NaN included, or the family of the
         components is not one of the library's.
     OSError
         If the file cannot be written.
@@ -136,7 +136,7 @@ def save_model(
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:
-    """Load a model that :func:`save_model` wrote, trusting nothing in the file.
+    """Load a model that `save_model` wrote, trusting nothing in the file.
 
     Nothing is unpickled or unpacked, no array may be larger than the file, and the parameters
     have to be those of a Gaussian mixture.
@@ -149,7 +149,7 @@ def load_model(path: str | os.PathLike[str]) -> Model:
     Returns
     -------
     Model
-        The mixture and its ``info``.
+        The mixture and its `info`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Pictures of mixtures and fits, drawn with matplotlib (extra ``plots``)."""
+"""Pictures of mixtures and fits, drawn with matplotlib (extra `plots`)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -65,12 +65,12 @@ def ellipses(
     Returns
     -------
     matplotlib Axes
-        The ellipses are its ``patches``; the heavier the component, the stronger the line.
+        The ellipses are its `patches`; the heavier the component, the stronger the line.
 
     Raises
     ------
     ValueError
-        If ``features`` are not two different features of the mixture.
+        If `features` are not two different features of the mixture.
     ImportError
         If matplotlib is needed and not installed.
 
@@ -147,7 +147,7 @@ def likelihood(histories: Mapping[str, Iterable[Record]], ax: "Axes | None" = No
     Parameters
     ----------
     histories : mapping of str to records
-        ``estimator.history_`` of each fit under the name to show.
+        `estimator.history_` of each fit under the name to show.
     ax : matplotlib Axes, default=None
         Where to draw; None takes pyplot's current axes.
 
@@ -195,7 +195,7 @@ def criterion(
     candidates : iterable of Candidate
         Those of a `Selection`.
     name : {"bic", "icl", "aic", "heldout", "log_likelihood"}, default="bic"
-        What to draw.
+        Criterion to draw.
     best : Candidate, default=None
         The one to mark.
     ax : matplotlib Axes, default=None

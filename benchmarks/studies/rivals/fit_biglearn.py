@@ -61,7 +61,7 @@ def fit(
     restarts: bool = False,
     **parameters: Any,
 ) -> Iterator[Any]:
-    """Fit with ``max_time``, once or again and again with fresh seeds.
+    """Fit with `max_time`, once or again and again with fresh seeds.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ def fit(
     """Restart with fresh seeds at scikit-learn's default tolerance.
 
     The first run is made in growing pieces, so that a short budget has its partial result; every
-    later one is whole. ``reg_covar`` is the floor, which scikit-learn adds instead of clipping.
+    later one is whole. `reg_covar` is the floor, which scikit-learn adds instead of clipping.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def fit(
     floor, seconds, seed, threads
         As for every contender.
     init : str
-        ``init_params``.
+        `init_params`.
 
     Yields
     ------

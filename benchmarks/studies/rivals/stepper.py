@@ -1,7 +1,7 @@
 """Time EM steps of one program in this process; what `worker` is for whole fits.
 
-Usage: ``python stepper.py FOLDER``, where the folder holds ``request.json``, ``rows.npy`` and
-``means.npy``. It leaves ``done.json``. Needs NumPy alone, and what the program needs.
+Usage: ``python stepper.py FOLDER``, where the folder holds `request.json`, `rows.npy` and
+`means.npy`. It leaves `done.json`. Needs NumPy alone, and what the program needs.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
+#: Seconds of the shorter run above which it is the longer one, beside a run of one step.
 SLOW = 2.0
-"""Seconds of the shorter run above which it is the longer one, beside a run of one step."""
 
+#: Seconds for which short runs are repeated, so that one undisturbed is among them.
 ENOUGH = 3.0
-"""Seconds for which short runs are repeated, so that one undisturbed is among them."""
 
 
 def gemm_rate(dtype: Any, *, seconds: float = 0.5, size: int = 1024) -> float:
@@ -99,7 +99,7 @@ def measure(run: Any, short: int, long: int, *, compiles: bool) -> dict[str, Any
 
 
 def main(folder: Path) -> None:
-    """Do what ``request.json`` asks."""
+    """Do what `request.json` asks."""
     # its neighbours, found because it is run as a script
     programs, worker = importlib.import_module("steps"), importlib.import_module("worker")
     request = json.loads((folder / "request.json").read_text())

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 Steps = Callable[[int], tuple[int, Any, Any, Any]]
 Array = NDArray[Any]
 
+#: Programs whose first call of each length is not timed.
 COMPILES = {"gmmx"}
-"""Programs whose first call of each length is not timed."""
 
+#: The authors' arrays of outer products are blocked where they would be larger than this.
 OUTER_BYTES = 2**31
-"""The authors' arrays of outer products are blocked where they would be larger than this."""
 
 
 def _settings(means: Array, steps: int, floor: float) -> dict[str, Any]:

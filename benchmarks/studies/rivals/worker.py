@@ -1,8 +1,8 @@
 """Run one contender on one problem in this process, and keep every model that is the best so far.
 
-Usage: ``python worker.py FOLDER``, where the folder holds ``request.json`` and ``rows.npy``. It
-adds ``model-N.npz`` and a line of ``trail.jsonl`` for every improvement at once, so that a crash
-loses nothing, and ``done.json`` at the end. Needs NumPy alone.
+Usage: ``python worker.py FOLDER``, where the folder holds `request.json` and `rows.npy`. It
+adds ``model-N.npz`` and a line of `trail.jsonl` for every improvement at once, so that a crash
+loses nothing, and `done.json` at the end. Needs NumPy alone.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Trail:
         self.failures = 0
 
     def add(self, model: tuple[Any, ...], seconds: float) -> None:
-        """Look at a model found at ``seconds``; keep it if it is the best so far."""
+        """Look at a model found at `seconds`; keep it if it is the best so far."""
         weights, means, covariances = (np.asarray(part, dtype=np.float64) for part in model[:3])
         if len(model) > 3:
             seconds = float(model[3])
@@ -109,7 +109,7 @@ def drive(
 ) -> tuple[str, float]:
     """Draw models until the time is up; return how it ended and the time used.
 
-    A contender that ``stops_itself`` is trusted to, for the alarm would take its last model away.
+    A contender that `stops_itself` is trusted to, for the alarm would take its last model away.
     Everyone is let finish a model that is late by a tenth of a second or two per cent.
     """
     used = 0.0
@@ -149,7 +149,7 @@ def warm_up(adapter: Any, X: Array, request: dict[str, Any]) -> None:
 
 
 def main(folder: Path) -> None:
-    """Do what ``request.json`` asks."""
+    """Do what `request.json` asks."""
     warnings.simplefilter("ignore")
     request = json.loads((folder / "request.json").read_text())
     X = np.load(folder / "rows.npy", allow_pickle=False)
@@ -192,7 +192,7 @@ def peak_bytes() -> int:
 
 
 def versions(adapter: Any) -> dict[str, str]:
-    """Versions of Python and of what the adapter names in ``PACKAGES``."""
+    """Versions of Python and of what the adapter names in `PACKAGES`."""
     from importlib import metadata
 
     found = {"python": platform.python_version(), "numpy": np.__version__}

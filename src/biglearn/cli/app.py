@@ -29,7 +29,7 @@ app = typer.Typer(
 
 @dataclass
 class _Session:
-    """What outlives a command: how to report its failure."""
+    """State that outlives a command: how to report its failure."""
 
     debug: bool = False
 

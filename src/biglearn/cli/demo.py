@@ -28,14 +28,14 @@ from biglearn.search.records import Record
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+#: For any one fit, so that the demo ends within two minutes on a slow machine too.
 _MOST_SECONDS = 20.0
-"""For any one fit, so that the demo ends within two minutes on a slow machine too."""
 
+#: For the search, which uses all the time it is given, where the others end by themselves.
 _SEARCH_SECONDS = 5.0
-"""For the search, which uses all the time it is given, where the others end by themselves."""
 
+#: Of each of the 25 Gaussians in both directions, as in the authors' notebook.
 _GRID_VARIANCE = 0.1
-"""Of each of the 25 Gaussians in both directions, as in the authors' notebook."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one method reached on one problem; log-likelihoods are means per row."""
+    """Result of one method on one problem; log-likelihoods are means per row."""
 
     problem: str
     method: str
@@ -161,7 +161,7 @@ def contest(
     Parameters
     ----------
     problem : Problem
-        What to fit.
+        Problem to fit.
     seed : int, default=0
         Seed of every fit.
     max_time : float, default=20
@@ -220,7 +220,7 @@ def draw_likelihood(problem: Problem, outcomes: Sequence[Outcome]) -> "Figure":
     fits = [outcome for outcome in outcomes if outcome.history]
     likelihood({outcome.method: outcome.history for outcome in fits}, axes)
     reached = [outcome.train_log_likelihood for outcome in fits]
-    # Starts lie far below; what matters is where the methods end.
+    # Starts lie far below; the ends of the methods matter.
     margin = max(max(reached) - min(reached), 0.02)
     lowest = min(reached) - margin
     axes.set_ylim(lowest, max(reached) + 0.25 * margin)
@@ -244,7 +244,7 @@ def _figure(panels: int, columns: int, *, width: float = 4.4, shared: bool = Fal
 def write_results(
     folder: Path, results: Mapping[str, tuple[Problem, Sequence[Outcome]]], *, seed: int
 ) -> list[Path]:
-    """Write pictures, the model of ``search`` for each problem, and all figures as JSON.
+    """Write pictures, the model of `search` for each problem, and all figures as JSON.
 
     Parameters
     ----------

@@ -72,7 +72,7 @@ def read_data(
 
 
 def rows_of(table: Table | TableRows) -> tuple[Any, Any]:
-    """Return what an estimator takes of a table: its rows, and weights that come apart."""
+    """Return the rows of a table as an estimator takes them, and separate weights."""
     return (table.values, table.weights) if isinstance(table, Table) else (table, None)
 
 
@@ -115,7 +115,7 @@ def paper_options(
 
 
 def rows_and_columns(data: Path, table: Table | TableRows) -> str:
-    """Say what was read, or opened."""
+    """Describe a table that was read or opened, in one line."""
     rows = f"{len(table.values)} rows" if isinstance(table, Table) else "read in blocks"
     named = f": {', '.join(table.names[:12])}" if table.names else ""
     more = ", ..." if table.n_columns > 12 and named else ""

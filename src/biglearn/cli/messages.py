@@ -1,4 +1,4 @@
-"""What the command line says on stderr: one line for each thing, whatever happened."""
+"""Messages on stderr: one line for each event."""
 
 import sys
 import warnings
@@ -20,7 +20,7 @@ def say(message: str, *, quiet: bool = False) -> None:
 
 
 def explain(error: BaseException) -> str:
-    """Say what went wrong, for a user who did not write the code."""
+    """Explain an error to a user who did not write the code."""
     if isinstance(error, TyperException):
         text = error.format_message()
     elif isinstance(error, OSError) and error.strerror:

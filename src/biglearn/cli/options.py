@@ -51,7 +51,9 @@ Structures = Annotated[
         "--covariance-type", help="Structures to try, separated by commas (default full)."
     ),
 ]
-Criterion = Annotated[Literal["bic", "icl", "aic", "heldout"], typer.Option(help="What decides.")]
+Criterion = Annotated[
+    Literal["bic", "icl", "aic", "heldout"], typer.Option(help="Criterion that decides.")
+]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Structures to fit at once.")]
 Chosen = Annotated[Path | None, typer.Option("--output", "-o", help="File for the chosen model.")]
 Output = Annotated[

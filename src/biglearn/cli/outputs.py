@@ -1,4 +1,4 @@
-"""What commands write: models, and tables on stdout or in a file."""
+"""Output of commands: models, and tables on stdout or in a file."""
 
 import sys
 from pathlib import Path

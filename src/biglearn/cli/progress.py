@@ -1,4 +1,4 @@
-"""What a fit shows while it runs: a bar on stderr, for fits long enough to wait for."""
+"""Progress of a fit: a bar on stderr, for fits long enough to wait for."""
 
 import time
 from collections.abc import Callable

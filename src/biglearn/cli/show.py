@@ -1,4 +1,4 @@
-"""What the command line knows about a model, and how it shows it."""
+"""Reports on a model, for people and as JSON."""
 
 import dataclasses
 import math
@@ -34,7 +34,7 @@ _SETTINGS = (
 
 
 def _plain(value: Any) -> Any:
-    """Turn what JSON cannot hold, NaN and infinity, into null."""
+    """Turn NaN and infinity, which JSON cannot hold, into null."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
@@ -46,9 +46,9 @@ def describe(estimator: "BigLearnGaussianMixture", **known: Any) -> dict[str, An
     Parameters
     ----------
     estimator : BigLearnGaussianMixture
-        After ``fit``.
+        After `fit`.
     **known
-        What the estimator does not know: method, seed, name of the data, rows.
+        Further facts: method, seed, name of the data, rows.
     """
     fitted = {
         "log_likelihood": float(estimator.lower_bound_),
@@ -133,7 +133,7 @@ def model_report(model: Model) -> RenderableType:
 
 
 def contest_report(problem: "Problem", outcomes: "Sequence[Outcome]") -> RenderableType:
-    """Lay out what every method reached on one problem of the demo."""
+    """Lay out the results of every method on one problem of the demo."""
     table = Table(title=problem.title, title_justify="left")
     table.add_column("method")
     heads = ("train", "held out", "ARI", "smallest π", "seconds")

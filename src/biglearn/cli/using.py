@@ -86,7 +86,7 @@ def impute(
     key: options.Key = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Fill missing values of DATA from what a model says of each row.
+    """Fill missing values of DATA by the model, given each row's other values.
 
     Several draws are written below each other, with their number in a column "draw".
     """
@@ -126,7 +126,7 @@ def sample(
 
 
 def info(model: options.ModelFile, as_object: options.Json = False) -> None:
-    """Show what is in a model file and how it was made."""
+    """Show the content of a model file and how it was made."""
     loaded: Model = load_model(model)
     if as_object:
         print(json.dumps(as_json(loaded), indent=2))

@@ -70,7 +70,7 @@ class Engine(Protocol):
         ...
 
     def running(self) -> AbstractContextManager[None]:
-        """Hold what passes need (threads, BLAS settings) while a fit runs."""
+        """Hold threads and BLAS settings while a fit runs."""
         ...
 
 
@@ -116,7 +116,7 @@ class EngineBase:
     Parameters
     ----------
     view : View
-        What the engine sees of the rows in units.
+        View through which the engine sees the rows in units.
     """
 
     def __init__(self, view: View) -> None:
@@ -141,7 +141,7 @@ class EngineBase:
 
 
 class Source(Protocol):
-    """The user's rows, checked, wherever they live: what an estimator asks of them.
+    """The user's checked rows, wherever they live, as an estimator reads them.
 
     Blocks are handed out as NumPy arrays in the user's units, in the order of
     the rows; those of weight 0 are left out of everything but `map`.
@@ -159,12 +159,12 @@ class Source(Protocol):
 
     @property
     def supports(self) -> frozenset[str]:
-        """Which of "labels" and "noise" can be fitted where these rows live."""
+        """Subset of "labels" and "noise" that is supported where these rows live."""
         ...
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """float64 or float32: that of the products, and of what `map` should return."""
+        """float64 or float32: type of the products, and of the results of `map`."""
         ...
 
     @property
@@ -203,7 +203,7 @@ class Source(Protocol):
 
 
 class SourceBase:
-    """Base class of sources: what follows from the extent of the rows."""
+    """Base class of sources: properties that follow from the extent of the rows."""
 
     @property
     def extent(self) -> Extent:

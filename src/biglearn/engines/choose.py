@@ -46,7 +46,7 @@ def open_source(X: Any, options: RowOptions) -> Source:
     Raises
     ------
     ValueError
-        If the engine is unknown, or what it says of bad rows.
+        If the engine is unknown, or refuses the rows.
     ImportError
         If the engine needs a package that is not installed; the message names the extra.
 

@@ -99,7 +99,7 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         Threads; by default as many as BLAS uses.
     engine : {"auto", "memory", "chunked", "torch", "dask"} or callable, default="auto"
         Where the rows live while they are fitted.  "auto" goes by the type and
-        size of X, and `verbose` says what it chose; a callable is an engine's
+        size of X, and `verbose` prints the choice; a callable is an engine's
         factory, ``(rows, *, weights, units, n_threads)``.
     checkpoint : path, default=None
         File that keeps the moments of every pass.  A fit that was killed and is
@@ -111,7 +111,7 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
     Attributes
     ----------
     weights_ : array of shape (K,)
-        They sum to 1, or with `noise` to what this leaves.
+        They sum to 1, or to 1 less the weight of the noise.
     means_ : array of shape (K, D)
     covariances_, precisions_, precisions_cholesky_ : array
         Of shape (K, D, D), (D, D), (K, D) or (K,) by covariance type.
@@ -135,7 +135,7 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         components, and after each step.  It never falls but for rounding, and
         ends at `lower_bound_`; where no EM run came to the model, that is all.
     history_ : list of Record
-        What every step of the fit did.
+        Record of every step of the fit.
     n_reseeded_ : int
         Components re-seeded during the fit because they lost their rows.
     n_raised_ : int

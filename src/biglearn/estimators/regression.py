@@ -130,7 +130,7 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (N, D)
-            Without missing values: what is missing decides the covariances, which
+            Without missing values: the pattern of gaps decides the covariances, which
             all rows share here; `predict` and `log_score` take rows with gaps.
 
         Returns
@@ -144,7 +144,7 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         return ConditionalMixture(self.mixture_, given, rows, build=Mixture.of)
 
     def _patterns(self, X: ArrayLike) -> Iterator[tuple[IntArray, ConditionalMixture[Mixture]]]:
-        """Yield p(y | what is seen of x) for the rows of each pattern of gaps."""
+        """Yield p(y | observed part of x) for the rows of each pattern of gaps."""
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=np.float64, reset=False, ensure_all_finite="allow-nan")
         targets = np.arange(self.n_features_in_, self.mixture_.n_features)

@@ -83,7 +83,7 @@ class RowsMixin:
         dtype = source.dtype  # and not the source, for rules travel to where the rows are
 
         def rule(rows: FloatArray) -> FloatArray:
-            with np.errstate(over="ignore"):  # what float32 cannot hold is -inf
+            with np.errstate(over="ignore"):  # values too low for float32 are -inf
                 return mixture.log_density(rows).astype(dtype)
 
         return source.map(rule)
@@ -127,7 +127,7 @@ class RowsMixin:
         array of shape (N, D), or (n, N, D) for draws
         """
         source, _ = self._fitted(X)
-        mixture = self.mixture_  # what is missing of noise, nothing can tell
+        mixture = self.mixture_  # nothing tells the missing values of noise
         state = self.random_state if random_state is None else random_state
         rng = np.random.default_rng(check_random_state(state).randint(2**31, size=4))
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Selection:
-    """What `select_mixture` found.
+    """Result of `select_mixture`.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ def select_mixture(
     The smallest and the largest K, and those up to 5, are fitted by the estimator's
     method.  One path goes up, each K from the last by the cuts that gain most, and
     down again by the merges that cost least, each followed by EM; the best is kept
-    at every K.  So K = 1..30 costs a few times what one fit at K = 30 does, not
+    at every K.  So K = 1..30 costs a few times as much as one fit at K = 30, not
     thirty times.  A fit is passed over where a component has too few rows for its
     covariance (`Candidate.supported`), since the floor alone decides its likelihood;
     on few rows raise `reg_covar`, so that the search does not come to such fits.

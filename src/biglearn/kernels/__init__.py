@@ -1,6 +1,6 @@
 """Compiled loops where Numba is installed; NumPy does the same work without it.
 
-Numba is loaded when a loop is first asked for, and what it compiles is kept on disk, so that
+Numba is loaded when a loop is first needed, and compiled code is kept on disk, so that
 only the first process that ever runs it waits (a few seconds).
 """
 

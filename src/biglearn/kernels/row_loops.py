@@ -331,7 +331,7 @@ def add_sums(shares, rows, left, right, out, products, spare):
             length = min(chunk, whole - start)
             share, stride = _start(shares) + start * item, shares.strides[0]
             row, step = _start(rows) + start * item, rows.strides[0]
-        else:  # what is left fills no register
+        else:  # the rest fills no register
             for n in range(width):
                 inside = whole + n < n_rows
                 for k in range(n_components):
@@ -372,7 +372,7 @@ class Passes(NamedTuple):
 
 @lru_cache(maxsize=2)
 def passes(dtype: np.dtype[Any]) -> Passes:
-    """Compile the loops for float64 or float32, or load what an earlier process compiled."""
+    """Compile the loops for float64 or float32, or load them from an earlier process."""
     number = float64 if dtype == np.float64 else float32
     one, two, indices = number[:], number[:, :], int64[:]
     return Passes(

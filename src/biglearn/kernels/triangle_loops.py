@@ -88,7 +88,7 @@ class Triangles(NamedTuple):
 
 @lru_cache(maxsize=1)
 def triangles() -> Triangles:
-    """Compile the loops, or load what an earlier process compiled."""
+    """Compile the loops, or load them from an earlier process."""
     two, three = float64[:, ::1], float64[:, :, ::1]
     given = types.Array(float64, 3, "C", readonly=True)
     return Triangles(

@@ -223,7 +223,7 @@ def add_totals(_: Any, at: Any, stride: Any, vector: Any, group: Any) -> Any:
 
 
 def _binary(operation: Callable[..., Any]) -> Any:
-    """Make an intrinsic of what a builder does to two vectors of one type."""
+    """Make an intrinsic of a builder of two vectors of one type."""
 
     @intrinsic
     def of(_: Any, one: Any, other: Any) -> Any:

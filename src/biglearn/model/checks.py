@@ -1,4 +1,4 @@
-"""Checks of parameters that the user gives: each says what was wrong and what to do."""
+"""Checks of the user's parameters: messages name the fault, the value and the remedy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Feature = int | str
 
 
 def check_fixed(fixed: Any, structure: Structure, shape: tuple[int, int]) -> Fixed | None:
-    """Check the parameters that are to stay; NaN stands for what is estimated."""
+    """Check given parameters; every entry of a component to estimate is NaN."""
     if fixed is None:
         return None
     known = ("weights", "means", "covariances")

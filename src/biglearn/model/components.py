@@ -1,4 +1,4 @@
-"""The components of a mixture as one body: what engines, moves and starts pass on."""
+"""Components: the body of a mixture that engines, moves and starts pass on."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Components:
     means : array of shape (K, D)
     covariances : array of shape (K, D, D)
     shapes : array of shape (K, S), optional
-        What the family adds, such as degrees of freedom; those that a fit of the family begins
+        Shapes of the family, such as degrees of freedom; those that a fit of the family begins
         with if left out.
     family : Family, optional
         Gaussian if left out.
@@ -93,7 +93,7 @@ class Components:
 
     @property
     def named_shapes(self) -> dict[str, Array]:
-        """What the family adds to each component, by name, shape (K,) each."""
+        """Shapes of the components by name, shape (K,) each."""
         return dict(zip(self.family.shape_names, self.shapes.T, strict=True))
 
     @cached_property

@@ -35,7 +35,7 @@ class ConditionalMixture(Generic[M]):
     names : tuple of D str, optional
         Names of the features of the joint distribution.
     build : callable
-        Makes a mixture of components and names: what the conditional of one row is.
+        From components and names to the mixture of one row.
 
     Attributes
     ----------
@@ -44,9 +44,9 @@ class ConditionalMixture(Generic[M]):
     covariances : array of shape (K, D - d, D - d)
     factors : array of shape (N, K)
         By which the covariances of a row are multiplied: 1 for Gaussians, and
-        (ν + δ) / (ν + d) for Student-t components at distance δ from what is given.
+        (ν + δ) / (ν + d) for Student-t components at distance δ from the given values.
     shapes : array of shape (K, S)
-        What the family adds, given the values: ν + d for Student-t components.
+        Shapes given the values: ν + d for Student-t components.
     feature_names : tuple of str or None
         Of the features that remain.
     """
@@ -167,7 +167,7 @@ class ConditionalMixture(Generic[M]):
 
 
 def _responsibilities(given: Components, distances: Array) -> Array:
-    """Return p(k | what is given), shape (N, K), from squared distances (N, K)."""
+    """Return p(k | given values), shape (N, K), from squared distances (N, K)."""
     constant = log_normaliser(given)[:, None]
     log_joint = constant - 0.5 * distances.T
     tails = Tails.of(given)

@@ -18,7 +18,7 @@ from biglearn.model.structures import FULL, Structure
 
 @dataclass(frozen=True)
 class Repairs:
-    """Count of what had to be mended in parameters.
+    """Count of repairs made to parameters.
 
     Attributes
     ----------
@@ -35,13 +35,13 @@ class Repairs:
         return Repairs(self.raised + other.raised, self.reseeded + other.reseeded)
 
 
-#: Components, and what was repaired in them.
+#: Components, and the repairs made to them.
 Fitted = tuple[Components, Repairs]
 
 
 @dataclass(frozen=True)
 class Constraints:
-    """What parameters have to respect, whatever the method.
+    """Conditions that parameters have to meet, whatever the method.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class Constraints:
         counts : array of shape (K,)
             Weight Σ r of the rows that each component answers for.
         shapes : array of shape (K, S), optional
-            What the family adds; what a fit begins with if left out.
+            Shapes of the family; those that a fit begins with if left out.
         mean_scales : array of shape (K,) or float
             How much a row counts in the covariances; see `Moments.mean_scales`.
         """
@@ -152,10 +152,10 @@ class Constraints:
         return Components(weights, means, fitted, shapes, self.family), Repairs(raised)
 
     def log_prior(self, components: Components) -> Array:
-        """Return what each component adds to the log-likelihood of all rows, shape (K,).
+        """Return each component's term of the log-prior, shape (K,).
 
-        Everything that ranks mixtures adds it: climbs, cuts, merges, trials and legs.  It is
-        zero for maximum likelihood.
+        It is added to the log-likelihood of all rows wherever mixtures are ranked: in climbs,
+        cuts, merges, trials and legs.  It is zero for maximum likelihood.
         """
         return np.zeros(components.n_components)
 

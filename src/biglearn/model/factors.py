@@ -1,7 +1,7 @@
 """Factor analysis: the likeliest ΛΛᵀ + Ψ of sample covariances S.
 
 Given Ψ the likeliest Λ is in closed form: with the q largest eigenvalues θ and their
-vectors U of Ψ^-½ S Ψ^-½ it is Λ = Ψ^½ U (θ - 1)₊^½.  What is left is a smooth function
+vectors U of Ψ^-½ S Ψ^-½ it is Λ = Ψ^½ U (θ - 1)₊^½.  The rest is a smooth function
 of the D noise variances, with the gradient 1 - diag(S - ΛΛᵀ) / Ψ in their logarithms.
 """
 

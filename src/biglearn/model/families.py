@@ -86,7 +86,7 @@ class Family:
         return []
 
     def complete(self, statistics: Array, counts: Array, shapes: Array, size: int) -> Array:
-        """Return the statistics, (K, M), with what all rows seen in d dimensions have in common.
+        """Return the statistics, (K, M), with the part that all rows seen in d dimensions share.
 
         Parameters
         ----------

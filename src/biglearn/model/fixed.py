@@ -12,7 +12,7 @@ from biglearn.model.components import Components
 
 @dataclass(frozen=True, eq=False)
 class Fixed:
-    """Weights, means and covariances that stay; NaN stands for what is estimated.
+    """Weights, means and covariances that stay as given; NaN marks those to estimate.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class Fixed:
         """Put given weights and means in, and return sample covariances about these.
 
         The free weights share what the given ones leave, by their ratios; both are the
-        maximisers of the expected log-likelihood under what is given.  `mean_scales`
+        maximisers of the expected log-likelihood under the given parts.  `mean_scales`
         is how much a row counts in the covariances, see `Moments`.
         """
         free = np.isnan(self.weights)
@@ -97,11 +97,11 @@ class Fixed:
         return np.where(np.isnan(self.weights), weights, self.weights), restored
 
     def part(self, active: IntArray, weight: float) -> Fixed:
-        """Return what is given of some components, whose weights sum to `weight`."""
+        """Return the given parts of some components, whose weights sum to `weight`."""
         return Fixed(self.weights[active] / weight, self.means[active], self.covariances[active])
 
     def joined(self, other: Fixed) -> Fixed:
-        """Return what is given here of the first components, and there of the last."""
+        """Return these given parts of the first components, and the other's of the last."""
         rest = slice(len(self.weights), None)
         return Fixed(
             np.concatenate([self.weights, other.weights[rest]]),
@@ -110,9 +110,9 @@ class Fixed:
         )
 
     def order(self, means: Array) -> IntArray:
-        """Return the order of components, of means (K, D), that brings them near the given ones.
+        """Return the permutation of components that matches each given mean to its nearest one.
 
-        Each given mean gets a different one, by least squared distance in sum; the
+        Each given mean gets a different component, by the least sum of squared distances; the
         others stay in their order.
         """
         held = self.has_mean
@@ -120,12 +120,12 @@ class Fixed:
         return assigned((gaps**2).sum(axis=2), np.flatnonzero(held))
 
     def near(self, centres: Array) -> Array:
-        """Put the given means in place of the nearest centres, (K, D), and in their places."""
+        """Put each given mean, in its place, instead of its nearest centre, shape (K, D)."""
         return np.where(self.has_mean[:, None], self.means, centres[self.order(centres)])
 
 
 def assigned(costs: Array, places: IntArray, movable: BoolArray | None = None) -> IntArray:
-    """Return the order that puts the cheapest components in certain places.
+    """Return the permutation that puts the cheapest components in certain places.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def assigned(costs: Array, places: IntArray, movable: BoolArray | None = None) -
     Returns
     -------
     array of shape (K,)
-        For every place the component that comes there.
+        Component for every place.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Missing values: what rows with gaps say, pattern by pattern, in closed form.
+"""Missing values: conditional distributions, pattern by pattern, in closed form.
 
 A value that is NaN is missing at random.  Seen through a view y = B x, a row whose
 features m are missing tells of y only the directions that none of m touches; the others,
@@ -9,7 +9,7 @@ component with precision Λ = Σ⁻¹ has in the hidden directions
 
 whatever stands in place of the missing values (here zero).  So one Cholesky factor of M
 for every pattern and component is all that gaps cost; T is the conditional covariance, and
-the density of what is seen is that of the completed row, with log |M| in its constant.
+the density of the observed part is that of the completed row, with log |M| in its constant.
 See docs/explanation/missing-values.md.
 """
 
@@ -81,7 +81,7 @@ class Stack:
 
 
 def find_patterns(missing: BoolArray, view: View) -> list[Pattern]:
-    """Group rows by what a view hides of them; each row is in one pattern.
+    """Group rows by the directions that are hidden from a view; each row is in one pattern.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def find_patterns(missing: BoolArray, view: View) -> list[Pattern]:
 
 
 def _directions(patterns: BoolArray, basis: Array) -> list[Array]:
-    """Return bases of what patterns, (P, D), hide: the ranges of B[:, m], P arrays (m, d)."""
+    """Return bases of the directions that patterns, (P, D), hide: P arrays (m, d)."""
     support = basis[:, (basis != 0).any(axis=0)]
     if support.shape[1] == len(basis) and np.array_equal(support.T @ support, np.eye(len(basis))):
         return [basis[:, pattern].T for pattern in patterns]  # a marginal: already orthonormal
@@ -159,13 +159,13 @@ class Completed:
     deviations : array of shape (K, n, d)
         Conditional mean of each row less the component's mean.
     log_joint : array of shape (K, n)
-        log π_k p(what is seen of the row | k).
+        log π_k p(observed part of the row | k).
     roots : array of shape (K, P, m, d)
         J with JᵀJ = T, the conditional covariance of the hidden directions.
     scales : array of shape (K, n)
-        E(u | what is seen, k), by which T is to be divided; 1 for Gaussians.
+        E(u | observed part, k), by which T is to be divided; 1 for Gaussians.
     shapes : array of shape (K, S)
-        What the family adds, given what is seen.
+        Shapes given the observed part.
     family : Family
     """
 
@@ -214,7 +214,7 @@ def complete(components: Components, rows: Array, stack: Stack) -> Completed:
     components : Components
         Over the d dimensions of the view.
     rows : array of shape (N, d)
-        All rows in the view, any finite number in place of what is missing.
+        All rows in the view, with any finite number in place of missing values.
     stack : Stack
 
     Returns
@@ -257,9 +257,9 @@ def completions(
 
 
 def log_joint(components: Components, rows: Array, missing: BoolArray) -> Array:
-    """Return log π_k p(what is there of x_n | k), shape (N, K).
+    """Return log π_k p(observed part of x_n | k), shape (N, K).
 
-    Of rows with any finite number in place of what is missing, both of shape (N, D).
+    Rows hold any finite number in place of missing values; both have shape (N, D).
     """
     out = np.empty((len(rows), len(components.means)))
     stacks = stacked(find_patterns(missing, View.joint(rows.shape[1])))
@@ -270,7 +270,7 @@ def log_joint(components: Components, rows: Array, missing: BoolArray) -> Array:
     return np.where(np.isnan(out), -np.inf, out)
 
 
-#: What to put in the place of hidden values: completed rows, with responsibilities in
+#: Values to put in the place of hidden ones: completed rows, with responsibilities in
 #: place of the log-joint, to values of shape (n, d).
 Rule = Callable[[Components, Completed], Array]
 
@@ -278,7 +278,7 @@ Rule = Callable[[Components, Completed], Array]
 def fill(
     components: Components, rows: Array, stacks: Iterable[Stack], rule: Rule, n: int = 1
 ) -> Array:
-    """Return the rows n times, shape (n, N, d), with what is hidden put in by a rule."""
+    """Return the rows n times, shape (n, N, d), with hidden values filled by a rule."""
     out = np.array(np.broadcast_to(rows, (n, *rows.shape)))
     for done in completions(components, rows, stacks):
         normalise(done.log_joint)
@@ -289,18 +289,18 @@ def fill(
 
 
 def expectation(components: Components, done: Completed) -> Array:
-    """Return E(x | what is seen), exactly."""
+    """Return E(x | observed part), exactly."""
     means = done.log_joint.T @ components.means
     return np.asarray(means + np.einsum("kn,knd->nd", done.log_joint, done.deviations))
 
 
 def likeliest(components: Components, done: Completed) -> Array:
-    """Return E(x | what is seen, k) of the most responsible component k."""
+    """Return E(x | observed part, k) of the most responsible component k."""
     return _under(components, done, done.log_joint.argmax(axis=0))
 
 
 def drawing(rng: np.random.Generator) -> Rule:
-    """Return the rule that draws from p(x | what is seen)."""
+    """Return the rule that draws from p(x | observed part)."""
 
     def draw(components: Components, done: Completed) -> Array:
         cumulative = done.log_joint.cumsum(axis=0)

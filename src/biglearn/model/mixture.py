@@ -51,7 +51,7 @@ class Mixture(Components, FromLogJoint):
     family : {"gaussian", "student"} or Family, optional
         Family of the components; Gaussian if neither it nor `dof` is given.
     shapes : array-like of shape (K, S), optional
-        What the family adds to each component; those that a fit begins with if left out.
+        Shapes of each component; those that a fit begins with if left out.
 
     Raises
     ------
@@ -169,7 +169,7 @@ class Mixture(Components, FromLogJoint):
         n: int = 1,
         rng: np.random.Generator | int | None = None,
     ) -> Array:
-        """Fill the missing values of rows from p(what is missing | what is there).
+        """Fill missing values from their distribution given the observed ones.
 
         Parameters
         ----------
@@ -178,7 +178,7 @@ class Mixture(Components, FromLogJoint):
         how : {"mean", "mode", "sample"}, default="mean"
             "mean" is the conditional expectation, the best guess in squared error;
             "mode" the conditional mean within the component that is most responsible
-            for what is there, which never lies between clusters; "sample" a draw.
+            for the observed values, which never lies between clusters; "sample" a draw.
         n : int, default=1
             Number of draws, for multiple imputation.
         rng : Generator, int or None

@@ -15,7 +15,7 @@ from biglearn._types import Array, BoolArray
 from biglearn.model.components import Components
 from biglearn.model.linalg import symmetrise
 
-#: What a component must hold, in rows, to be estimated at all.
+#: Rows that a component must hold to be estimated at all.
 DEAD_ROWS = 1e-3
 
 
@@ -47,7 +47,7 @@ class Moments:
         Σ r E(u) of a family whose rows differ in scale, where `first` and `second` are sums of
         r E(u) in place of r; the counts if left out, as for Gaussians.
     statistics : array of shape (K, M), optional
-        What the family estimates its shapes from; none if left out.
+        Sums that the family estimates its shapes from; none if left out.
     """
 
     counts: Array
@@ -108,7 +108,7 @@ class Moments:
         return replace(self, first=first, second=second, reference=reference)
 
     def completed(self, components: Components, size: int) -> Moments:
-        """Return the moments with what rows seen in `size` dimensions add to the statistics."""
+        """Complete the statistics of rows that are all seen in `size` dimensions."""
         family = components.family
         if not family.n_statistics:
             return self
@@ -122,7 +122,7 @@ class Moments:
 
     @property
     def row_weight(self) -> float:
-        """What counts as one row: a weight of 1, or the average weight where that is less.
+        """Weight that counts as one row: 1, or the average weight where that is less.
 
         So a row of weight 3 counts as three, and weights that sum to one still
         stand for as many rows as there are.
@@ -147,11 +147,15 @@ class Moments:
             offset = self.first / self.scaled_counts[:, None]
             second = self.second / self.scaled_counts[:, None, None]
             central = symmetrise(second - offset[:, :, None] * offset[:, None, :])
+            if self.scaled_counts is self.counts:
+                return central
             return np.asarray(central * self.mean_scales[:, None, None])
 
     @property
     def mean_scales(self) -> Array:
         """Mean E(u) of each component's rows, Σ r E(u) / Σ r, shape (K,); 1 for Gaussians."""
+        if self.scaled_counts is self.counts:
+            return np.ones(len(self.counts))
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.asarray(self.scaled_counts / self.counts)
 

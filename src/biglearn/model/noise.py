@@ -52,7 +52,7 @@ class Noise:
     def log_density(self, rows: FloatArray) -> Array:
         """Return minus the log-volume of the sides of which rows show a value, shape (N,).
 
-        It is the same for rows outside of the box, so that what is far from every
+        It is the same for rows outside of the box, so that a row far from every
         cluster is noise wherever it lies.
         """
         return np.asarray(-(~np.isnan(rows) @ np.log(self.high - self.low)))
@@ -73,7 +73,7 @@ class Noise:
         return Noise(self.weight, self.low * scale + centre, self.high * scale + centre)
 
     def fixed(self, n_components: int) -> Fixed:
-        """Return what stays as it is in a fit of K + 1 components: the last one's moments."""
+        """Return the fixed parts of a fit of K + 1 components: the moments of the last."""
         size = len(self.low)
         fixed = Fixed(
             np.full(n_components + 1, np.nan),

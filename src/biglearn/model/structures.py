@@ -1,4 +1,4 @@
-"""Covariance structures: what a component's covariance may be, as one M-step each.
+"""Covariance structures: constraints on the form of covariances, with one M-step each.
 
 A structure turns the sample covariances of the components into the likeliest ones
 of its kind, under the eigenvalue floor, and knows scikit-learn's arrays for it.
@@ -19,7 +19,7 @@ from biglearn.model.linalg import floor_eigenvalues
 
 @dataclass(frozen=True)
 class Structure:
-    """Covariances without constraint, and what other structures do otherwise.
+    """Unconstrained covariances; base class of the other structures.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ class Spherical(Diagonal):
 
 
 class Factors(NamedTuple):
-    """What covariances Σ = ΛΛᵀ + Ψ are made of.
+    """Loadings and noise variances of covariances Σ = ΛΛᵀ + Ψ.
 
     Attributes
     ----------
@@ -229,7 +229,7 @@ class Factor(Structure):
         return covariances, n_raised
 
     def factors(self, covariances: Array) -> Factors:
-        """Return what fitted covariances are made of."""
+        """Return loadings and noise variances of fitted covariances."""
         return Factors(*fit_factors(covariances, self.n_factors, 0.0)[:2])
 
     def n_parameters(self, n_components: int, n_features: int) -> int:

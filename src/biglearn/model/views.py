@@ -25,7 +25,7 @@ class View:
     basis : array of shape (d, D)
         B; its rows are orthonormal.
     name : str
-        What the history calls it.
+        Name in the history.
 
     Examples
     --------

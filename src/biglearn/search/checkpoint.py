@@ -3,7 +3,7 @@
 All that a fit learns from the rows is the moments of its passes, and everything
 else follows from them and the seed.  A checkpoint is therefore a journal of them,
 kept by an engine around the engine: the fit is made again from its beginning, the
-journal answers the passes that it knows, and what comes out is the same to the
+journal answers the passes that it knows, and the result is the same to the
 last bit, whatever the method and wherever the rows live.
 
 The file is a header in JSON and one npz archive for each pass, each with its length
@@ -60,7 +60,7 @@ def journalled(
     path : path or None
         None keeps no journal.
     fit : dict
-        What tells this fit from others, in JSON's types and arrays.
+        Description that tells this fit from others, in JSON's types and arrays.
     rng : Generator
         The fit's randomness, before its first draw.
     seeded : bool
@@ -116,7 +116,7 @@ class Journal:
     stream : binary file
         Open to read and append.
     header : dict
-        ``"fit"`` must be what the file says, if it says anything; the rest is taken
+        ``"fit"`` must equal the file's, if it has any; the rest is taken
         from there.
     """
 

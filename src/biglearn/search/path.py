@@ -105,7 +105,7 @@ class Path:
     problem : Problem
         Of any K, without noise.
     method : Method
-        What fits the smallest and the largest K, and small ones.
+        Method that fits the smallest and the largest K, and small ones.
     generator : callable
         Makes the source of randomness of each fit.
     watch : callable, optional

@@ -25,7 +25,7 @@ class Arm:
 
 
 class Portfolio:
-    """Choice of the next leg, by what has paid on these rows so far.
+    """Choice of the next leg, by the gains of each on these rows so far.
 
     Every leg has one turn.  After that fresh starts and legs from the best components
     share the cost evenly, since small gains near a poor optimum say nothing of
@@ -73,7 +73,7 @@ class Portfolio:
         return behind[int(np.argmax(worth))]
 
     def tell(self, leg: Leg, reached: float, best: float, cost: float) -> None:
-        """Learn what a leg reached and cost, and what had been the best before it."""
+        """Record the objective that a leg reached, the best before it, and its cost."""
         self.count += 1
         arm = self.arms[leg.name]
         arm.cost += cost

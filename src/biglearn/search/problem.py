@@ -1,4 +1,4 @@
-"""Problems and fits: what to fit, as values, and what came of it."""
+"""Problems and fits: the input of a fit as values, and its result."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Fit:
         Without the noise component.
     noise : Noise or None
     weights : array of shape (K,)
-        They sum to 1, or with noise to what this leaves.
+        They sum to 1, or to 1 less the weight of the noise.
     lower_bound : float
         Objective per row.
     lower_bounds : tuple of float
@@ -92,7 +92,7 @@ class Fit:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What to fit: rows in units, the number of components, constraints, start and budget.
+    """Input of a fit: rows in units, number of components, constraints, start and budget.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ class Problem:
         return replace(self.settings, n_components=size, n_init=n_init)
 
     def result(self, run: Run, history: list[Record]) -> Fit:
-        """Return a run's result in the user's units, what was given exactly as it was."""
+        """Return a run's result in the user's units, with given parameters exactly as given."""
         units, noise = self.rows.units, None
         components = run.components
         if self.has_noise:
@@ -351,7 +351,7 @@ def solve(
 
 
 def _rows_of(problem: Problem) -> dict[str, Any]:
-    """Return what tells the rows of a problem from others, in JSON's types."""
+    """Describe the rows of a problem, in JSON's types, to tell them from others."""
     rows = problem.rows
     about = {
         "n_rows": rows.source.extent.n_rows,

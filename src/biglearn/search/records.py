@@ -1,4 +1,4 @@
-"""What happened in a fit: the record that leaves the loop, and nothing it needs."""
+"""Records: the history of a fit, which the loop writes and never reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Record:
     step : int
         Number of the step, from 0.
     move : str
-        What was done ("em", "marginal", "restart", ...).
+        Name of the move ("em", "marginal", "restart", ...).
     log_likelihood : float
         Mean log-likelihood per row in the user's units of the mixture that the
         step arrived at; NaN where nobody has evaluated it, as after a start or a
@@ -48,16 +48,16 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class MoveSummary:
-    """What one kind of move did over a fit.
+    """Sums over the steps of one kind of move in a fit.
 
     Attributes
     ----------
     move : str
-        What was done.
+        Name of the move.
     steps, accepted : int
         How often, and after how many of these the search went on from there.
     gain : float
-        What it added to the best log-likelihood so far.
+        Rise of the best log-likelihood so far.
     passes : int
         Passes over the rows that it made.
     seconds : float
@@ -75,7 +75,7 @@ class MoveSummary:
 def summarise(history: Iterable[Record]) -> list[MoveSummary]:
     """Add up a history by kind of move, in order of first appearance.
 
-    The gain of a step is what it added to the best log-likelihood so far.  The
+    The gain of a step is the rise of the best log-likelihood so far.  The
     first value that is known at all is no gain: it was added to nothing.
 
     Parameters

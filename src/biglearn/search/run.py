@@ -1,4 +1,4 @@
-"""The loop: it carries the state, counts what happens and keeps the best components."""
+"""The loop: it carries the state, counts passes and repairs, and keeps the best components."""
 
 from __future__ import annotations
 
@@ -123,8 +123,8 @@ class Run:
 
     Moves read and set `components`; `expect` counts every pass, keeps the best
     components whose joint objective it learns, and ends the run when the budget is
-    spent.  The objective is the mean log-likelihood per row, with what the
-    constraints add to it.
+    spent.  The objective is the mean log-likelihood per row, with the
+    log-prior of the constraints.
 
     Parameters
     ----------
@@ -241,16 +241,16 @@ class Run:
         return moments
 
     def objective_of(self, components: Components, moments: Moments) -> float:
-        """Return the mean log-likelihood per row, with what the constraints add to it."""
+        """Return the mean log-likelihood per row, with the log-prior of the constraints."""
         return moments.mean_log_likelihood + self.prior_of(components, moments.total)
 
     def prior_of(self, components: Components, total: float) -> float:
-        """Return what the constraints add to the objective of rows of this weight."""
+        """Return the log-prior per row, for rows of this weight."""
         prior = float(self.constraints.log_prior(components).sum())
         return prior / total if prior else 0.0
 
     def note(self, fitted: Fitted) -> Components:
-        """Return fitted components, and count what was repaired in them."""
+        """Return fitted components, and count their repairs."""
         components, repairs = fitted
         self.counters.repairs += repairs
         return components
@@ -299,7 +299,7 @@ class Run:
 def carry_out(run: Run, method: Method) -> Generator[Record, None, None]:
     """Make the method's moves until it ends or the budget is spent.
 
-    The result is left in ``run.components`` and ``run.objective``.  An error,
+    The result is left in `run.components` and `run.objective`.  An error,
     Ctrl-C or closing the generator early leaves the best so far there, if any.
     """
     with run.engine.running():

@@ -66,7 +66,7 @@ class ScaledRows:
             )
 
     def floor(self, reg_covar: float, *, scaled: bool) -> float:
-        """Return the eigenvalue floor: the user's, or what rounding still resolves.
+        """Return the eigenvalue floor: the user's, or the least that rounding resolves.
 
         `scaled` tells whether columns have unit spread in these units.
         """

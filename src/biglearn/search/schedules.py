@@ -14,7 +14,7 @@ def constant(value: float) -> Callable[[int], float]:
     Parameters
     ----------
     value : float
-        What to return.
+        Value to return.
 
     Returns
     -------

@@ -20,9 +20,9 @@ class Search:
     The search goes in legs.  A leg begins at a start or at the best mixture
     disturbed by matchings in random views; it climbs by accelerated EM, makes
     split-merge moves while they pay, and ends with a polish.  Kinds of leg that
-    improved the best are drawn more often, by what they gain for their cost.
+    improved the best are drawn more often, by gain per cost.
 
-    With ``max_time`` the legs go on until it is spent.  Without, they end when
+    With `max_time` the legs go on until it is spent.  Without, they end when
     the estimated chance that one more improves the best is below `chance`, or when
     the fit would cost more than `effort` times its first climb.  Two components, or
     fewer than 100 rows, have few optima: there, unless `max_time` is given, a few

@@ -43,7 +43,7 @@ def reading(path: Path) -> Iterator[BinaryIO]:
 
 
 def _draft(path: Path) -> BinaryIO:
-    """Open a new hidden file beside ``path``."""
+    """Open a new hidden file beside `path`."""
     if path.is_dir():
         raise IsADirectoryError(f"cannot write {str(path)!r}: it is a folder")
     try:
@@ -57,7 +57,7 @@ def _draft(path: Path) -> BinaryIO:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write a new file that takes the place of ``path`` only when the block ends without error.
+    """Write a new file that takes the place of `path` only when the block ends without error.
 
     A reader, or a crash half way, therefore meets the old file or the new one, never a part.
     """
@@ -79,10 +79,10 @@ def check_writable(path: Path) -> None:
 
 
 def read_npy(stream: IO[bytes], size: int) -> NDArray[Any]:
-    """Read one array in npy format from a stream that holds ``size`` bytes of it.
+    """Read one array in npy format from a stream that holds `size` bytes of it.
 
     Python objects are refused, since reading them can run code, and the shape that the header
-    claims has to agree with ``size`` before any memory is asked for.
+    claims has to agree with `size` before any memory is asked for.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def read_npy(stream: IO[bytes], size: int) -> NDArray[Any]:
 
 
 def npy_blocks(stream: IO[bytes], size: int, n_rows: int) -> Iterator[NDArray[Any]]:
-    """Read such an array by blocks of at most ``n_rows`` along its first axis.
+    """Read such an array by blocks of at most `n_rows` along its first axis.
 
     Before them comes a stand-in without memory that tells the shape and the type of all.
     """
@@ -194,7 +194,7 @@ class Archive:
 
 
 def write_npz(stream: BinaryIO, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write arrays as an uncompressed npz archive that ``numpy.load`` reads without pickle."""
+    """Write arrays as an uncompressed npz archive that `numpy.load` reads without pickle."""
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             buffer = io.BytesIO()

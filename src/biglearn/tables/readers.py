@@ -1,7 +1,7 @@
 """Read a table of numbers from CSV, Parquet, npy or npz, one reader per format.
 
 Every reader has the same shape: it learns the names and the number of the file's columns, asks
-``pick`` which of them are wanted and in which order, and yields only those, converted, in blocks
+`pick` which of them are wanted and in which order, and yields only those, converted, in blocks
 of at most so many rows.
 """
 
@@ -135,7 +135,7 @@ def read_csv(path: Path, pick: Pick, key: str | None, n_rows: int) -> Iterator[F
 
 
 def read_parquet(path: Path, pick: Pick, key: str | None, n_rows: int) -> Iterator[Floats]:
-    """Read columns of numbers from a Parquet file with pyarrow (extra ``tables``)."""
+    """Read columns of numbers from a Parquet file with pyarrow (extra `tables`)."""
     pyarrow, parquet = import_parquet()
     with reading(path) as raw:
         try:
@@ -202,7 +202,7 @@ def read_array(path: Path, pick: Pick, key: str | None, n_rows: int) -> Iterator
 
 
 def read_archive(path: Path, pick: Pick, key: str | None, n_rows: int) -> Iterator[Floats]:
-    """Read the array called ``key``, or the only one, of an npz archive."""
+    """Read the array called `key`, or the only one, of an npz archive."""
     with reading(path) as stream:
         archive = Archive(stream)
         if key is None and len(archive.names) == 1:

@@ -52,7 +52,7 @@ class Table:
 
 
 def ending(path: str | os.PathLike[str], known: Mapping[str, Any]) -> str:
-    """Return the longest of the ``known`` file endings that ``path`` has.
+    """Return the longest of the `known` file endings that `path` has.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def _by_feature(features: Sequence[str], names: Sequence[str]) -> list[int]:
 
 @dataclass(frozen=True)
 class _Selection:
-    """Which columns are wanted; called by a reader as soon as it knows what there is."""
+    """Choose columns; called by a reader as soon as it has read their names."""
 
     columns: Sequence[str | int] | None
     exclude: Sequence[str | int]
@@ -136,7 +136,7 @@ class TableRows:
     Raises
     ------
     TableError
-        If a file cannot be used, or is not what it was when it was first read.
+        If a file cannot be used, or has changed since it was first read.
     """
 
     def __init__(
@@ -265,9 +265,9 @@ def read_table(
     exclude : sequence of str or int, default=()
         Columns to leave out.
     weights : str or int, default=None
-        Column of row weights, which is then no part of ``values``.
+        Column of row weights, which is then no part of `values`.
     features : sequence of str, default=None
-        Names of a model's features. Where the file has names and ``columns`` is None, these
+        Names of a model's features. Where the file has names and `columns` is None, these
         columns are read in this order and others are left out.
     key : str, default=None
         Which array of an npz file; not needed where there is only one.
@@ -282,11 +282,11 @@ def read_table(
     ------
     TableError
         If the content is no table of numbers, holds infinity or a missing weight, or a
-        column is not there; the message says which line or column, and what to do.
+        column is not there; the message names the line or column, and the remedy.
     OSError
         If the file is missing or unreadable.
     ImportError
-        If the file is Parquet and pyarrow (extra ``tables``) is not installed.
+        If the file is Parquet and pyarrow (extra `tables`) is not installed.
 
     Examples
     --------
@@ -333,9 +333,9 @@ def check_output(path: Path, *inputs: Path, table: bool = False) -> None:
     Raises
     ------
     TableError
-        If ``table`` and the ending is of no known format.
+        If `table` and the ending is of no known format.
     ValueError
-        If ``path`` is one of the ``inputs``.
+        If `path` is one of the `inputs`.
     OSError
         If the file cannot be written.
     """
@@ -370,7 +370,7 @@ def write_table(path: str | os.PathLike[str] | TextIO, columns: Mapping[str, Arr
     OSError
         If the file cannot be written.
     ImportError
-        If Parquet is asked for and pyarrow (extra ``tables``) is not installed.
+        If Parquet is asked for and pyarrow (extra `tables`) is not installed.
 
     Examples
     --------

@@ -22,7 +22,7 @@ class Block(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What all blocks have in common, and whether each row has a weight."""
+    """Columns and type that all blocks share, and whether rows have weights."""
 
     n_features: int
     names: tuple[str, ...] | None
@@ -31,7 +31,7 @@ class Shape(NamedTuple):
 
 
 def as_block(given: Any) -> tuple[Any, Any]:
-    """Split what an iterable gave into rows and weights."""
+    """Split a block of an iterable into rows and weights."""
     if isinstance(given, tuple) and len(given) == 2:
         return given
     return given, None
@@ -115,7 +115,7 @@ def _check_weights(weights: Any, n_rows: int, start: int) -> Array:
 def cut(blocks: Iterable[Block], size: int) -> Iterator[Block]:
     """Cut and join blocks so that all but the last have exactly `size` rows.
 
-    What is summed over them then depends on the rows alone, not on how they came.
+    Sums over them then depend on the rows alone, not on how they arrived.
     """
     held: list[Block] = []
     n_held = 0

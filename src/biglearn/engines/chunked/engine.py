@@ -38,13 +38,13 @@ from biglearn.model.moments import Moments
 from biglearn.model.views import View
 
 #: Copies of a block that a pass holds at a time: worked on, turned for the engine, read
-#: ahead, and what a reader needs to make the next.
+#: ahead, and room for a reader to make the next.
 _COPIES = 4
 
 
 @dataclass(frozen=True)
 class Chunked:
-    """Rows out of memory, in blocks of a stated size; what ``engine="chunked"`` stands for.
+    """Rows out of memory, in blocks of a stated size: ``engine="chunked"``, with options.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ class ChunkedSource(SourceBase):
 
     @cached_property
     def _census(self) -> _Census:
-        """What the first pass finds out."""
+        """Count, extent and weights of the rows, from the first pass."""
         n_given, extent, lightest, heaviest = 0, None, np.inf, 0.0
         for rows, weights in read_ahead(self._checked()):
             n_given += len(rows)
@@ -289,7 +289,7 @@ class ChunkedEngine(EngineBase):
 
 @dataclass(frozen=True, eq=False)
 class _Census:
-    """What the first pass over the rows found out."""
+    """Count, extent and weights of the rows, from the first pass over them."""
 
     n_given: int
     extent: Extent
@@ -298,7 +298,7 @@ class _Census:
 
     @property
     def factor(self) -> float:
-        """What weights are multiplied by, as those of an array."""
+        """Factor that scales the weights, as for an array."""
         return float(np.ldexp(1.0, weight_exponent(self.heaviest)))
 
     @property

@@ -1,4 +1,4 @@
-"""What rows out of memory can be stored in: arrays that are sliced, files, iterables."""
+"""Stores of rows out of memory: arrays that are sliced, files, iterables."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Stored(Protocol):
 
     @property
     def label(self) -> str:
-        """What people call it."""
+        """Name for messages."""
         ...
 
     @property
     def header(self) -> Any:
-        """What tells the columns, see `Source`; None where the first block does."""
+        """The user's object with the columns' names; None where the first block has them."""
         ...
 
     @property
@@ -103,7 +103,7 @@ class Blocks:
         self.label = type(X).__name__
 
     def blocks(self, n_rows: int) -> Iterator[Any]:
-        """Yield what the iterable does, copied: it may use its memory again."""
+        """Yield copies of the iterable's blocks: it may use its memory again."""
         for given in self._X:
             rows, weights = as_block(given)
             yield _copied(rows), None if weights is None else np.array(weights)

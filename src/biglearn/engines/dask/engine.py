@@ -41,7 +41,7 @@ _TOGETHER = 8
 
 @dataclass(frozen=True)
 class Dask:
-    """Rows on a dask cluster; what ``engine="dask"`` stands for, with choices.
+    """Rows on a dask cluster: ``engine="dask"``, with options.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class Cluster:
 
     def compute(self, *tasks: Any) -> tuple[Any, ...]:
         """Return the results of tasks."""
-        with warnings.catch_warnings():  # parameters of many features are what they are
+        with warnings.catch_warnings():  # parameters of many features are large
             warnings.filterwarnings("ignore", message="Sending large graph")
             if self.client is not None:
                 return tuple(self.client.gather(self.client.compute(tasks, retries=_RETRIES)))

@@ -1,4 +1,4 @@
-"""What workers do with a partition of rows: plain functions of plain data."""
+"""Work on a partition of rows: plain functions of plain data for the workers."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def select(part: Partition, chosen: IntArray) -> tuple[FloatArray, Array | None]
 
 
 def answer(rows: Any, *, rule: Callable[[FloatArray], Any], precision: np.dtype[Any]) -> Any:
-    """Return what a rule says of a block."""
+    """Apply a rule to a block."""
     values = np.ascontiguousarray(rows, dtype=precision)
     reject_infinite(values)
     return rule(values)

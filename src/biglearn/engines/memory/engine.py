@@ -83,7 +83,7 @@ class MemoryEngine(EngineBase):
     units : Units, optional
         Coordinates to compute in; the user's own if left out.
     view : View, optional
-        What of them to see; everything if left out.
+        View of them; all features if left out.
     n_threads : int or Threads
         Threads for a pass; a `Threads` is shared with other engines.
     dtype : dtype, optional
@@ -227,7 +227,7 @@ class MemoryEngine(EngineBase):
         if self._kept_in != (form, size):  # blocks of another size are of no use any more
             self._kept, self._kept_in = {}, (form, size)
 
-        rooms: deque[_Workspace] = deque()  # what threads have left, at most one of each
+        rooms: deque[_Workspace] = deque()  # left by threads, at most one of each
 
         def room_left() -> _Workspace:
             try:

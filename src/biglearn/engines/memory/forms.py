@@ -82,7 +82,7 @@ class Form(Protocol):
         ...
 
     def density(self, components: Components) -> Callable[[FloatArray, FloatArray], None]:
-        """Return what writes log π_k N(y_n) of a block into its second argument, (K, b)."""
+        """Return a function that writes log π_k N(y_n) of a block into another array, (K, b)."""
         ...
 
     def normalise(self, log_joint: FloatArray, background: FloatArray | None) -> FloatArray:
@@ -152,7 +152,7 @@ def one_by_one(size: int, n_components: int) -> bool:
 
 
 class _NumPyForm:
-    """What forms without compiled loops share."""
+    """Base class of forms without compiled loops."""
 
     def __init__(self, pairs: Pairs, dtype: np.dtype[Any], width: int) -> None:
         self.pairs, self._dtype, self.width = pairs, dtype, width

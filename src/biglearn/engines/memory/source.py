@@ -39,7 +39,7 @@ class ArraySource(SourceBase):
         See `Factory`.
     label : str
     deliver : callable
-        Turns what `map` returns into the user's kind of array.
+        Turns results of `map` into the user's kind of array.
 
     Examples
     --------
@@ -142,7 +142,7 @@ def open_source(
 
 
 def check_rows(X: Any, options: RowOptions) -> tuple[FloatArray, Header]:
-    """Check rows as scikit-learn does, and name what is wrong with them.
+    """Check rows as scikit-learn does, and name their faults.
 
     Returns the rows and their header.
     """

@@ -1,4 +1,4 @@
-"""Rows with missing values: what each shows of a view, completed by the parameters."""
+"""Rows with missing values, completed under the parameters in any view."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ _FLOOR = 1e-6
 class MissingEngine(EngineBase):
     """One pass over rows in an array, of which NaN is missing at random.
 
-    A pass is a step of EM on what is observed: responsibilities from the density of what
-    each row shows of the view, moments of the rows as each component completes them.
+    A pass is a step of EM on the observed values: responsibilities from the density of the
+    part of the view that each row shows, moments of the rows as each component completes them.
     Rows that show nothing of a view are left out of its passes.  Products are float64.
 
     Parameters
@@ -58,7 +58,7 @@ class MissingEngine(EngineBase):
     units : Units, optional
         Coordinates to compute in; the user's own if left out.
     view : View, optional
-        What of them to see; everything if left out.
+        View of them; all features if left out.
     n_threads : int or Threads
         Threads for a pass.
     dtype : dtype, optional
@@ -202,7 +202,7 @@ class MissingEngine(EngineBase):
     def filled(self, components: Components | None = None) -> MemoryEngine:
         """Return an engine over the same rows, in these units, the gaps filled by draws.
 
-        They are drawn given what the row shows, under components over the view or, where
+        They are drawn given the row's observed values, under components over the view or, where
         none are given, under the one Gaussian that fits the rows: unlike means, draws leave
         the covariances as they are.  The same rows and components are always filled alike.
         """
@@ -229,7 +229,7 @@ class MissingEngine(EngineBase):
 
 
 class _PatternEngine:
-    """The rows of one pattern: an ordinary engine over what they show, and the lift.
+    """The rows of one pattern: an ordinary engine over their observed part, and the lift.
 
     With C an orthonormal basis of the directions that are shown, a row z = C y completes
     to G z + c, where G = (I - TΛ) Cᵀ and c = T Λ μ, with covariance T (see `missing`).

@@ -1,1 +1,1 @@
-"""What is asked of rows, wherever they live."""
+"""Checks, units and sums of rows, wherever they live."""

@@ -1,4 +1,4 @@
-"""Checks of the user's rows, weights and labels: each says what was wrong and what to do."""
+"""Checks of the user's rows, weights and labels: messages name fault, value and remedy."""
 
 from __future__ import annotations
 

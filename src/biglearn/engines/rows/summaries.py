@@ -43,7 +43,7 @@ class Summable(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Extent:
-    """How many rows there are, what they weigh, and the range of each column.
+    """Number and weight of rows, and the range of each column.
 
     Attributes
     ----------

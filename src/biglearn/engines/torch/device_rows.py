@@ -11,7 +11,7 @@ import torch
 from biglearn.engines.rows.units import Units
 from biglearn.engines.torch.tensors import Tensor
 
-#: What a device gives where nothing is said: on the CPU a copy of small rows.
+#: Bytes of the CPU's memory to use by default: enough for a copy of small rows.
 _CPU_BYTES = 1 << 27
 
 #: Shares of the memory there is: for rows that stay, and for the work on one block.
@@ -34,7 +34,7 @@ class Budget:
     ----------
     device : torch.device
     limit : int, optional
-        Bytes; what is free where it is left out.
+        Bytes; all that is free if left out.
     """
 
     def __init__(self, device: torch.device, limit: int | None = None) -> None:

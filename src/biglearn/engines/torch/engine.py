@@ -52,7 +52,7 @@ class TorchEngine(EngineBase):
     units : Units, optional
         Coordinates to compute in; the user's own if left out.
     view : View, optional
-        What of them to see; everything if left out.
+        View of them; all features if left out.
     n_threads : int
         Threads on the CPU.
     device : str or torch.device, optional
@@ -67,7 +67,7 @@ class TorchEngine(EngineBase):
         from the centre is blurred.  The sums always use it; log-densities only where its
         noise stays below 0.05 nats, and never in the quadratic form, which cancels.
     memory_limit : int, optional
-        Bytes of device memory to use; what is free if left out.
+        Bytes of device memory to use; all that is free if left out.
 
     Raises
     ------
@@ -321,7 +321,7 @@ def precision(name: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Torch:
-    """Rows on a torch device; what ``engine="torch"`` stands for, with choices.
+    """Rows on a torch device: ``engine="torch"``, with options.
 
     Parameters
     ----------

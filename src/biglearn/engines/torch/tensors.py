@@ -26,7 +26,7 @@ from biglearn.model.densities import log_normaliser
 
 Tensor: TypeAlias = torch.Tensor
 
-#: What a number of the whitened form costs beside one of the features, measured.
+#: Cost of a number of the whitened form relative to one of the features, measured.
 _WHITENED_COST = {"cpu": 2, "cuda": 1}
 
 #: Rectangles that a triangle is cut into: 8 take 9/16 of the square.

@@ -44,5 +44,5 @@ class EngineWrapper:
         return self._engine.align(components, held)
 
     def running(self) -> AbstractContextManager[None]:
-        """Hold what passes need while a fit runs."""
+        """Hold threads and BLAS settings while a fit runs."""
         return self._engine.running()

@@ -96,7 +96,7 @@ class LabelledEngine(EngineWrapper):
         )
 
     def running(self) -> AbstractContextManager[None]:
-        """Hold what passes need while a fit runs."""
+        """Hold threads and BLAS settings while a fit runs."""
         return self._running()
 
     @contextmanager

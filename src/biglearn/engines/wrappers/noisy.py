@@ -58,5 +58,5 @@ class NoisyEngine(EngineWrapper):
         )
 
     def running(self) -> AbstractContextManager[None]:
-        """Hold what passes need while a fit runs."""
+        """Hold threads and BLAS settings while a fit runs."""
         return self._seen.running()

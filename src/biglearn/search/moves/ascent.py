@@ -1,4 +1,4 @@
-"""Joint EM to convergence: plain EM, the polish, and what every other move ends with."""
+"""Joint EM to convergence: plain EM, the polish, and the end of every other move."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from biglearn.search.run import Run, Trace
 
 
 def remaining_gain(trace: Sequence[float]) -> float:
-    """Aitken's estimate of what a linearly converging sequence will still gain.
+    """Estimate the remaining gain of a linearly converging sequence, after Aitken.
 
     With the last gain g and the ratio c of the last two gains, g c / (1 - c);
     infinite for fewer than three values.
@@ -51,7 +51,7 @@ class Point:
     left: float = float("inf")
 
     def can_reach(self, goal: float, *, hope: float = 2.0) -> bool:
-        """Whether EM may still climb to `goal`, with `hope` times what it has left."""
+        """Whether EM may still climb to `goal`, with `hope` times its remaining gain."""
         return not self.objective + hope * self.left < goal
 
 
@@ -80,7 +80,7 @@ def climb(run: Run, components: Components, *, accelerate: bool = False) -> Iter
 
 
 def _step(run: Run, point: Point, trace: list[float]) -> Point:
-    """Make one M-step from a point, and evaluate what it leads to."""
+    """Make one M-step from a point, and evaluate the result."""
     fitted = m_step(run.constraints, point.components, point.moments)
     return _evaluate(run, run.note(fitted), trace)
 
@@ -168,7 +168,7 @@ class Ascent:
     Parameters
     ----------
     name : str
-        What the history calls the steps.
+        Name of the steps in the history.
     tol, max_iter : optional
         Those of the run's settings if left out.
     accelerate : bool
@@ -213,10 +213,10 @@ class Ascent:
                 elif not point.can_reach(self.goal):
                     break
         finally:
-            run.ascent = Trace()  # what other moves find is not this run's
+            run.ascent = Trace()  # results of other moves are not this run's
 
     def _conclude(self, run: Run, trace: Trace, as_good: bool) -> None:
         """Take note that EM has converged, and whether at the best components."""
         if as_good and not run.best_ascent.objectives:
-            run.best_ascent = trace  # it confirms what another move had found
+            run.best_ascent = trace  # it confirms the result of another move
         run.converged = run.converged or run.best_ascent is trace or as_good

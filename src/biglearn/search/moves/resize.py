@@ -1,4 +1,4 @@
-"""Components from their neighbour of another K: cut what gains most, merge what costs least."""
+"""Components from their neighbour of another K, by the best cuts or the cheapest merges."""
 
 from __future__ import annotations
 

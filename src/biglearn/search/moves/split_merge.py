@@ -20,7 +20,7 @@ class SplitMerge:
     """Make surgeries on the run's components while they pay.
 
     In rounds: every component's best cut and cheapest removal are found, and
-    pairs of them tried in the order of what a bound promises, each by EM in its
+    pairs of them tried in the order of a bound on their gain, each by EM in its
     neighbourhood.  A trial is given up as soon as its curve cannot reach where it
     began.  All that paid is carried out together, and a few steps
     of EM join it to the rest.  A round without success is the last.
@@ -99,7 +99,7 @@ class SplitMerge:
                 return
 
     def _join(self, run: Run, components: Components, before: float) -> Iterator[Record]:
-        """Let EM of all components settle what the surgeries left; undo what did not pay."""
+        """Let EM of all components settle after surgeries; undo these if nothing was gained."""
         old = run.components
         for step, point in enumerate(climb(run, run.aligned(components), accelerate=True)):
             run.components = point.components

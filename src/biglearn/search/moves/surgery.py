@@ -1,7 +1,7 @@
 """Plans of split-merge: which component to give up, and which to cut in two.
 
 A plan is judged by a bound, not a guess: with responsibilities r held fixed,
-Jensen's inequality bounds from below what the log-likelihood changes when one
+Jensen's inequality bounds from below the change of the log-likelihood when one
 component is replaced by two, or a pair by one.  (Ueda, Nakano, Ghahramani and
 Hinton, Neural Computation 12, 2000, rank candidates by heuristics instead.)
 """
@@ -281,7 +281,7 @@ def merge_costs(
 
     cost = ½(π_ij log|Σ_ij| - π_i log|Σ_i| - π_j log|Σ_j|) - π_ij H(π_i/π_ij)
     + Σ_n r_n,ij H(r_ni/r_n,ij), where ij is the pair merged with its moments kept
-    and H the entropy in nats: what Jensen's bound loses at a fixed point of EM.
+    and H the entropy in nats: the loss in Jensen's bound at a fixed point of EM.
     """
     n_components = components.n_components
     left, right = np.triu_indices(n_components, 1)

@@ -1,4 +1,4 @@
-"""Starts from what the user gives: responsibilities, a callable, or parameters."""
+"""Starts that the user gives: responsibilities, a callable, or parameters."""
 
 from __future__ import annotations
 
