@@ -24,6 +24,7 @@ def _without(*legs: str) -> dict[str, Any]:
     return {"legs": [leg for leg in Search().legs if leg not in legs]}
 
 
+#: Constants of the method, by variant; the first of each is the whole method.
 PARTS: dict[str, dict[str, dict[str, Any]]] = {
     "search": {
         "search": {},
@@ -51,7 +52,6 @@ PARTS: dict[str, dict[str, dict[str, Any]]] = {
         "paper, no polish": {"polish": False},
     },
 }
-"""Constants of the method, by variant; the first of each is the whole method."""
 
 VARIANTS: dict[str, Contender] = {
     name: Contender(

@@ -49,8 +49,8 @@ PROFILES = {
     "short": Plan(("glass", "vehicle", "pendigits"), METHODS, (0,), settings={"steps": 400}),
     "full": Plan(SETS, METHODS, tuple(range(5)), settings={"steps": 10_000}),
 }
+#: The paper's figure is the mean of the last 10 evaluations, one every 20 steps.
 EVERY, LAST = 20, 10
-"""The paper's figure is the mean of the last 10 evaluations, one every 20 steps."""
 
 
 def tasks(options: Options) -> list[Task]:

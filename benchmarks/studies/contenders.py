@@ -185,6 +185,7 @@ def _collect(folder: Path, ended: str) -> Outcome:
     )
 
 
+#: The contenders of the equal-time study, by name.
 CONTENDERS: dict[str, Contender] = {
     c.name: c
     for c in [
@@ -223,7 +224,6 @@ CONTENDERS: dict[str, Contender] = {
         Contender("tgmm", "tgmm annealed", "fit_tgmm", environment="torch"),
     ]
 }
-"""The contenders of the equal-time study, by name."""
 
 
 def choose(names: Sequence[str] | None) -> list[Contender]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 ROOT_VARIABLE = "BIGLEARN_RIVALS"
 
+#: What pip installs into each environment, call by call.
 REQUIREMENTS: dict[str, list[list[str]]] = {
     "pygmmis": [["numpy<2", "scipy", "scikit-learn", "setuptools<81", "pygmmis==1.2.3"]],
     # its metadata ask for the retired package "sklearn"
@@ -25,7 +26,6 @@ REQUIREMENTS: dict[str, list[list[str]]] = {
     ],
     "gmmx": [["gmmx==0.7"]],
 }
-"""What pip installs into each environment, call by call."""
 
 CHECKS = {
     "pygmmis": "import pygmmis",

@@ -43,6 +43,7 @@ TITLES = {
     "kmeans": "k-means alone",
 }
 BOTH = ("fashion-pca50", "fashion_mnist")
+#: `seconds` is the most that `em` and `search` may take.
 PROFILES = {
     "tiny": Plan(("digits",), METHODS, (0,), rows=300, settings={"steps": 6, "every": 2}),
     "short": Plan(
@@ -59,7 +60,6 @@ PROFILES = {
         settings={"steps": 70, "every": 2, "seconds": 60.0, "rows": {"fashion_mnist": 1000}},
     ),
 }
-"""`seconds` is the most that `em` and `search` may take."""
 
 
 def tasks(options: Options) -> list[Task]:

@@ -20,11 +20,8 @@ from benchmarks.studies import realdata, simulated
 from benchmarks.studies.simulated import Array, Parameters, Truth
 
 Scaling = Literal["standard", "minmax", "none"]
+#: Least eigenvalue of a covariance in standardised units. Below every eigenvalue of every simulated truth (the thinnest is 0.0016), so it binds only where a component collapses on a few rows, and the value of method studies on letter and pendigits.
 FLOOR = 1e-3
-"""Least eigenvalue of a covariance in standardised units.
-
-Below every eigenvalue of every simulated truth (the thinnest is 0.0016), so it binds only where a
-component collapses on a few rows, and the value of method studies on letter and pendigits."""
 
 
 @dataclass(frozen=True)
@@ -222,6 +219,7 @@ def _overlapping_specs() -> list[Spec]:
     ]
 
 
+#: The same kinds in other sizes, on which nothing was tuned.
 FRESH_SPECS = [
     Spec("fresh-grid64", 64, simulated.grid(8), n_rows=4000),
     Spec("fresh-overlap-d3-k20", 20, simulated.overlapping(3, 20), n_rows=3000),
@@ -234,8 +232,8 @@ FRESH_SPECS = [
     Spec("fresh-hidden-k4-d15", 4, simulated.hidden(2, 15)),
     Spec("fresh-hidden-k16-d6", 16, simulated.hidden(4, 6), n_rows=3000),
 ]
-"""The same kinds in other sizes, on which nothing was tuned."""
 
+#: All problems by name.
 PROBLEMS: dict[str, Spec] = _registry(
     [
         *FRESH_SPECS,
@@ -267,16 +265,15 @@ PROBLEMS: dict[str, Spec] = _registry(
         Spec("fashion-pca50", 10, dataset="fashion_mnist", pca=50),
     ]
 )
-"""All problems by name."""
 
 #: Names of the fresh problems.
 FRESH = [spec.name for spec in FRESH_SPECS]
 
+#: Problems of the other studies.
 ELSEWHERE = {
     *("connect4", "covtype", "seismic", "svmguide2", "fashion_mnist", "fashion-pca50"),
     *("faithful-k2", "iris-k2", "iris-k3", "diabetes-k3", "thyroid-k4", "wdbc10-k2"),
 }
-"""Problems of the other studies."""
 
 #: The listed problems of the equal-time study.
 EQUAL_TIME = [name for name in PROBLEMS if name not in {*FRESH, *ELSEWHERE}]

@@ -19,6 +19,7 @@ from benchmarks.studies.simulated import Array
 
 DATA_VARIABLE = "BIGLEARN_DATA"
 
+#: Names and versions on OpenML; seismic and svmguide2 are only at LIBSVM's page.
 OPENML = {
     "pendigits": ("pendigits", 1),
     "letter": ("letter", 1),
@@ -29,14 +30,13 @@ OPENML = {
     "covtype": ("covertype", 3),
     "fashion_mnist": ("Fashion-MNIST", 1),
 }
-"""Names and versions on OpenML; seismic and svmguide2 are only at LIBSVM's page."""
 
+#: Loaders of the sets that come with scikit-learn, and the leading features that are kept.
 SKLEARN = {
     "digits": ("load_digits", None),
     "iris": ("load_iris", None),
     "wdbc10": ("load_breast_cancer", 10),
 }
-"""Loaders of the sets that come with scikit-learn, and the leading features that are kept."""
 
 #: Sets that come with R's mclust.
 R_SETS = ("diabetes", "thyroid")

@@ -73,11 +73,11 @@ PACKAGES = {
     "gmmx": ["gmmx", "jax"],
 }
 METHODS = tuple(TITLES)
+#: What a program cannot do, by a part of the size's name.
 LIMITS = {
     (FASHION, "authors"): "its arrays would hold 3 TB, made anew in every step of Fashion-MNIST",
     ("float64", "gmmx"): "takes float32 alone",
 }
-"""What a program cannot do, by a part of the size's name."""
 
 
 def _settings(sizes: Iterable[str], dtype: str, threads: int) -> tuple[str, ...]:

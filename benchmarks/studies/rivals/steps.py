@@ -222,6 +222,7 @@ def gmmx(X: Array, means: Array, floor: float, threads: int) -> Steps:
     return run
 
 
+#: Programs by name.
 PROGRAMS: dict[str, Callable[[Array, Array, float, int], Steps]] = {
     "biglearn": biglearn,
     "sklearn": sklearn,
@@ -231,4 +232,3 @@ PROGRAMS: dict[str, Callable[[Array, Array, float, int], Steps]] = {
     "torchgmm": torchgmm,
     "gmmx": gmmx,
 }
-"""Programs by name."""
