@@ -20,7 +20,9 @@ from benchmarks.studies import realdata, simulated
 from benchmarks.studies.simulated import Array, Parameters, Truth
 
 Scaling = Literal["standard", "minmax", "none"]
-#: Least eigenvalue of a covariance in standardised units. Below every eigenvalue of every simulated truth (the thinnest is 0.0016), so it binds only where a component collapses on a few rows, and the value of method studies on letter and pendigits.
+#: Least eigenvalue of a covariance in standardised units. Below every eigenvalue of every
+#: simulated truth (the thinnest is 0.0016), so it binds only where a component collapses on a
+#: few rows, and the value of method studies on letter and pendigits.
 FLOOR = 1e-3
 
 

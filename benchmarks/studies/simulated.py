@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-#: Variance of each of the paper's 25 Gaussians, from the authors' notebook. Plain EM from N(0, I) then ends at a test KL of 0.2 to 0.3, as published.
+#: Variance of each of the paper's 25 Gaussians, from the authors' notebook. Plain EM from
+#: N(0, I) then ends at a test KL of 0.2 to 0.3, as published.
 GRID25_VARIANCE = 0.1
 
 

@@ -5,7 +5,7 @@ from biglearn.engines.base import (
     EngineBase,
     Header,
     RowOptions,
-    Sample,
+    SampleEngine,
     Source,
     SourceBase,
 )
@@ -23,7 +23,7 @@ __all__ = [
     "Header",
     "MemoryEngine",
     "RowOptions",
-    "Sample",
+    "SampleEngine",
     "Source",
     "SourceBase",
     "engine_over",

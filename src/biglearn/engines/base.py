@@ -49,7 +49,7 @@ class Engine(Protocol):
 
     def subsample(
         self, limit: int, rng: np.random.Generator, components: Components | None = None
-    ) -> Sample:
+    ) -> SampleEngine:
         """Return an engine in memory over at most `limit` of the rows, drawn at random.
 
         Their numbers are those of `draw`, so that every engine draws the same rows from the
@@ -74,10 +74,10 @@ class Engine(Protocol):
         ...
 
 
-class Sample(Engine, Protocol):
+class SampleEngine(Engine, Protocol):
     """An engine over complete rows in memory, which starts and surgery may look at."""
 
-    def project(self, view: View) -> Sample:
+    def project(self, view: View) -> SampleEngine:
         """Return an engine over the same rows seen through a view of this one."""
         ...
 
@@ -94,7 +94,7 @@ class Sample(Engine, Protocol):
         """Return the moments under given responsibilities, shape (N, K)."""
         ...
 
-    def select(self, chosen: IntArray, *, background: Array | None = None) -> Sample:
+    def select(self, chosen: IntArray, *, background: Array | None = None) -> SampleEngine:
         """Return an engine over the chosen rows, with a background of their own.
 
         Parameters

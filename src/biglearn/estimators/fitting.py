@@ -19,10 +19,10 @@ from biglearn.engines.rows.units import Units
 from biglearn.estimators.columns import check_columns
 from biglearn.estimators.rows import RowsMixin, open_rows
 from biglearn.model.checks import check_choice, check_number
-from biglearn.model.families import FAMILIES, Family, family_of
+from biglearn.model.constraints import Constraints
+from biglearn.model.families import FAMILIES
 from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise
-from biglearn.model.structures import Structure, structure_of
 from biglearn.search.methods import method_of
 from biglearn.search.path import Path
 from biglearn.search.problem import Fit, Problem
@@ -40,9 +40,7 @@ class FittingMixin(RowsMixin):
     """Parameters of an estimator as a problem, and a fit as its attributes."""
 
     n_components: Any
-    covariance_type: str | Structure
     n_factors: int
-    family: str | Family
     method: str | Method
     tol: float
     reg_covar: float
@@ -61,13 +59,9 @@ class FittingMixin(RowsMixin):
     callback: Callable[[Record], None] | None
     n_features_in_: int
 
-    @property
-    def _structure(self) -> Structure:
-        return structure_of(self.covariance_type, int(self.n_factors))
-
-    @property
-    def _family(self) -> Family:
-        return family_of(self.family)
+    def _limits(self) -> Constraints:
+        """Return the constraints that the parameters ask for, the floor in units."""
+        raise NotImplementedError
 
     @property
     def _automatic(self) -> bool:
@@ -90,14 +84,13 @@ class FittingMixin(RowsMixin):
             name = "noise" if self.fixed is None else "fixed"
             raise ValueError(f'{name} needs a number of components, got n_components="auto"')
         check_number("n_factors", self.n_factors, low=1, integer=True)
-        structure_of(self.covariance_type, int(self.n_factors))
-        family_of(self.family)
         check_choice("scaling", self.scaling, SCALINGS)
         check_number("tol", self.tol, low=0)
         check_number("reg_covar", self.reg_covar, low=0)
         check_number("max_iter", self.max_iter, low=1, integer=True)
         check_number("n_init", self.n_init, low=1, integer=True)
         check_number("verbose_interval", self.verbose_interval, low=1, integer=True)
+        self._limits()  # refuses unknown names
         if self.max_time is not None:
             check_number("max_time", self.max_time, low=0, above=True)
         if self.n_threads is not None:
@@ -140,7 +133,7 @@ class FittingMixin(RowsMixin):
         self._dtype = dtype
         for name, column in zip(mixture.family.shape_names, mixture.shapes.T, strict=True):
             setattr(self, f"{name}_", np.array(column))
-        collapse, precisions = self._structure.collapse, mixture.precisions
+        collapse, precisions = self._limits().structure.collapse, mixture.precisions
         outside = _narrow if dtype == np.float32 and _fits(mixture, precisions) else np.array
         self.weights_ = outside(weights)
         self.means_ = outside(mixture.means)
@@ -199,9 +192,7 @@ def problem_of(
     return Problem(
         ScaledRows(source, units, names_of(model)),
         size,
-        structure=structure_of(model.covariance_type, int(model.n_factors)),
-        family=family_of(model.family),
-        reg_covar=float(model.reg_covar),
+        limits=model._limits(),
         has_unit_spread=model.scaling != "none",
         fixed=model.fixed,
         has_noise=model.noise,

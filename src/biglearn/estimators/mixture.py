@@ -13,9 +13,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from biglearn.estimators.fitting import FittingMixin, names_of, path_of, problem_of
 from biglearn.model.checks import check_structure
-from biglearn.model.families import Family
+from biglearn.model.constraints import Constraints
+from biglearn.model.families import Family, family_of
 from biglearn.model.mixture import Mixture
-from biglearn.model.structures import Factor, Factors, Structure
+from biglearn.model.structures import Factor, Factors, Structure, structure_of
 from biglearn.search.methods import method_of
 from biglearn.search.path import choose_size
 from biglearn.search.problem import n_parameters, solve
@@ -278,15 +279,16 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
             params.setdefault("family", "student")
         model = cls(n_components, covariance_type=covariance_type, **params)
         model._check_parameters()
-        matrices = check_structure("covariances", covariances, model._structure, shape)
+        limits = model._limits()
+        matrices = check_structure("covariances", covariances, limits.structure, shape)
         names = None if feature_names is None else tuple(feature_names)
         mixture = Mixture(
-            weights, centres, matrices, feature_names=names, dof=dof, family=model._family
+            weights, centres, matrices, feature_names=names, dof=dof, family=limits.family
         )
         model.n_features_in_ = n_features
         if names is not None:
             model.feature_names_in_ = np.array(names, dtype=object)
-        model._n_parameters = n_parameters(model._structure, model._family, None, False, shape)
+        model._n_parameters = n_parameters(limits, None, False, shape)
         model._keep_mixture(mixture, mixture.weights, np.dtype(np.float64))
         return model
 
@@ -349,10 +351,14 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         self._warn(fit, method)
         return self
 
+    def _limits(self) -> Constraints:
+        structure = structure_of(self.covariance_type, int(self.n_factors))
+        return Constraints(structure, float(self.reg_covar), family=family_of(self.family))
+
     @property
     def factors_(self) -> Factors:
         """Loadings and noise variances of every component; of covariance type "factor" alone."""
-        structure = self._structure
+        structure = self._limits().structure
         if not isinstance(structure, Factor):
             raise AttributeError(
                 f'factors_ are those of covariance_type="factor", got {self.covariance_type!r}'
@@ -400,8 +406,9 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         [0.0, 9.0]
         """
         stream = getattr(self, "_stream", None)
-        if self.noise or self._family.has_tails:
-            what = "noise" if self.noise else f"family {self._family.name!r}"
+        family = family_of(self.family)
+        if self.noise or family.has_tails:
+            what = "noise" if self.noise else f"family {family.name!r}"
             raise ValueError(f"partial_fit() does not support {what}; leave it out, or use fit()")
         if stream is None:
             return self.fit(X, y, sample_weight)

@@ -154,7 +154,7 @@ class Components:
         }
         return Components(**arrays, family=self.family)
 
-    def normalised(self) -> Components:
+    def reweighted(self) -> Components:
         """Return the components with weights that sum to one."""
         return self.replace(weights=self.weights / self.weights.sum())
 

@@ -42,7 +42,7 @@ class ConditionalMixture(Generic[M]):
     weights : array of shape (N, K)
     means : array of shape (N, K, D - d)
     covariances : array of shape (K, D - d, D - d)
-    factors : array of shape (N, K)
+    stretch : array of shape (N, K)
         By which the covariances of a row are multiplied: 1 for Gaussians, and
         (ν + δ) / (ν + d) for Student-t components at distance δ from the given values.
     shapes : array of shape (K, S)
@@ -90,7 +90,7 @@ class ConditionalMixture(Generic[M]):
         self.means: Array = joint.means[:, rest] + np.einsum("kij,nkj->nki", gain, shift)
         self.covariances: Array = symmetrise(within @ np.swapaxes(within, 1, 2))
         self.shapes: Array = joint.family.given(joint.shapes, size)
-        self.factors: Array = joint.family.stretch(joint.shapes, distances, size)
+        self.stretch: Array = joint.family.stretch(joint.shapes, distances, size)
         self.feature_names = None if names is None else tuple(names[i] for i in rest)
 
     def __len__(self) -> int:
@@ -101,7 +101,7 @@ class ConditionalMixture(Generic[M]):
         components = Components(
             self.weights[row].copy(),
             self.means[row].copy(),
-            self.factors[row, :, None, None] * self.covariances,
+            self.stretch[row, :, None, None] * self.covariances,
             self.shapes.copy(),
             self._family,
         )
@@ -121,7 +121,7 @@ class ConditionalMixture(Generic[M]):
     def covariance(self) -> Array:
         """Conditional covariances, shape (N, D - d, D - d)."""
         centred = self.means - self.mean[:, None, :]
-        shares = self.weights * self.factors * self._family.spread(self.shapes)
+        shares = self.weights * self.stretch * self._family.spread(self.shapes)
         within = np.einsum("nk,kij->nij", shares, self.covariances)
         return np.asarray(within + np.einsum("nk,nki,nkj->nij", self.weights, centred, centred))
 
@@ -145,8 +145,8 @@ class ConditionalMixture(Generic[M]):
         with np.errstate(divide="ignore"):
             top = np.log(self.weights) + self._centred.half_log_det
         size = values.shape[1]
-        top -= 0.5 * size * np.log(2 * np.pi * self.factors)
-        log_joint = top - 0.5 * (whitened**2).sum(axis=2) / self.factors
+        top -= 0.5 * size * np.log(2 * np.pi * self.stretch)
+        log_joint = top - 0.5 * (whitened**2).sum(axis=2) / self.stretch
         if self._family.has_tails:
             Tails(self._family, self.shapes, size).apply(log_joint.T, top.T)
         return np.asarray(normalise(log_joint.T))
@@ -161,7 +161,7 @@ class ConditionalMixture(Generic[M]):
         everyone = np.arange(len(self))
         noise = rng.standard_normal((len(self), self.means.shape[2]))
         scales = self._family.draw_scales(self.shapes[labels], rng)
-        noise *= np.sqrt(self.factors[everyone, labels] / scales)[:, None]
+        noise *= np.sqrt(self.stretch[everyone, labels] / scales)[:, None]
         means = self.means[everyone, labels]
         return np.asarray(means + np.einsum("nij,nj->ni", factors, noise))
 

@@ -256,7 +256,7 @@ def completions(
             yield complete(components, rows, chunk)
 
 
-def log_joint(components: Components, rows: Array, missing: BoolArray) -> Array:
+def observed_log_joint(components: Components, rows: Array, missing: BoolArray) -> Array:
     """Return log π_k p(observed part of x_n | k), shape (N, K).
 
     Rows hold any finite number in place of missing values; both have shape (N, D).

@@ -14,7 +14,7 @@ from biglearn.model.components import Components
 from biglearn.model.conditional import ConditionalMixture
 from biglearn.model.densities import FromLogJoint, Tails, WhitenedDensity, log_normaliser
 from biglearn.model.families import Family, family_and_shapes
-from biglearn.model.gaps import log_joint
+from biglearn.model.gaps import observed_log_joint
 from biglearn.model.imputation import impute
 from biglearn.model.linalg import symmetrise
 
@@ -153,7 +153,7 @@ class Mixture(Components, FromLogJoint):
             if missing.any():
                 gaps = missing.any(axis=1)
                 filled = np.where(missing, 0.0, block)[gaps]
-                values[gaps] = log_joint(shifted, filled, missing[gaps])
+                values[gaps] = observed_log_joint(shifted, filled, missing[gaps])
             out[start : start + _BLOCK] = values
         return out
 

@@ -189,9 +189,9 @@ class Path:
         if kept is not None:
             n_kept, unseen, _ = totals(kept, fit.mixture)
             unseen = float(unseen / n_kept)
-        needed = problem.structure.rows_needed(problem.shape[1])
+        needed = problem.limits.structure.rows_needed(problem.shape[1])
         return Candidate(
-            covariance_type=problem.structure.name,
+            covariance_type=problem.limits.structure.name,
             n_components=size,
             log_likelihood=float(log_likelihood / n_rows),
             n_parameters=fit.n_parameters,

@@ -18,11 +18,9 @@ from biglearn.engines.rows.units import Units
 from biglearn.model.checks import check_fixed, check_given
 from biglearn.model.components import Components
 from biglearn.model.constraints import Constraints
-from biglearn.model.families import GAUSSIAN, Family
 from biglearn.model.fixed import Fixed
 from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise
-from biglearn.model.structures import FULL, Structure
 from biglearn.search.checkpoint import described, fingerprint, journalled
 from biglearn.search.records import Record
 from biglearn.search.run import Method, Run, Settings, Start, carry_out
@@ -98,10 +96,8 @@ class Problem:
     ----------
     rows : ScaledRows
     n_components : int
-    structure : Structure
-    family : Family
-    reg_covar : float
-        Floor under the eigenvalues, in units.
+    limits : Constraints
+        Constraints that the user asks for: structure, family, and floor in units.
     has_unit_spread : bool
         Whether the columns have unit spread in units.
     fixed : Fixed, optional
@@ -121,9 +117,7 @@ class Problem:
 
     rows: ScaledRows
     n_components: int
-    structure: Structure = FULL
-    family: Family = GAUSSIAN
-    reg_covar: float = 1e-6
+    limits: Constraints = Constraints()  # noqa: RUF009  immutable
     has_unit_spread: bool = True
     fixed: Mapping[str, Any] | None = None
     has_noise: bool = False
@@ -147,7 +141,7 @@ class Problem:
     @cached_property
     def given(self) -> Fixed | None:
         """Checked given parameters, in the user's units."""
-        return check_fixed(self.fixed, self.structure, self.shape)
+        return check_fixed(self.fixed, self.limits.structure, self.shape)
 
     @cached_property
     def noise(self) -> Noise | None:
@@ -163,13 +157,13 @@ class Problem:
         if self.noise is not None:
             last = self.noise.fixed(self.n_components)
             fixed = last if fixed is None else fixed.joined(last)
-        floor = self.rows.floor(float(self.reg_covar), scaled=self.has_unit_spread)
-        return Constraints(self.structure, floor, fixed, self.family)
+        floor = self.rows.floor(self.limits.floor, scaled=self.has_unit_spread)
+        return replace(self.limits, floor=floor, fixed=fixed)
 
     @property
     def n_parameters(self) -> int:
         """Free numbers of the mixture, those that are fixed not counted."""
-        return n_parameters(self.structure, self.family, self.given, self.has_noise, self.shape)
+        return n_parameters(self.limits, self.given, self.has_noise, self.shape)
 
     def start(self) -> Start:
         """Return the start that the user asks for."""
@@ -178,7 +172,11 @@ class Problem:
             return GivenComponents(self._inward(*self.last))
         start = from_user(self.init_params, self.rows.source, units, self.n_components)
         weights, means, covariances = check_given(
-            self.weights_init, self.means_init, self.precisions_init, self.structure, self.shape
+            self.weights_init,
+            self.means_init,
+            self.precisions_init,
+            self.limits.structure,
+            self.shape,
         )
         if weights is not None or means is not None or covariances is not None:
             if means is not None:
@@ -188,18 +186,18 @@ class Problem:
             start = GivenParameters(start, weights, means, covariances)
         if self.noise is not None:
             return NoisyStart(start, self.noise)
-        return ClearedStart(start) if self.family.has_tails else start
+        return ClearedStart(start) if self.limits.family.has_tails else start
 
     def _inward(self, mixture: Mixture, noise: Noise | None) -> Components:
         """Convert a fitted mixture, and noise, to K or K + 1 components in units."""
-        components = self.rows.units.inward(mixture)
-        if components.family != self.family:
-            shapes = self.family.starting_shapes(self.n_components)
-            components = components.replace(family=self.family, shapes=shapes)
+        components, family = self.rows.units.inward(mixture), self.limits.family
+        if components.family != family:
+            shapes = family.starting_shapes(self.n_components)
+            components = components.replace(family=family, shapes=shapes)
         if self.noise is None:
             return components
         weight = 1 / (self.n_components + 1) if noise is None else noise.weight
-        last = self.noise.components(self.family, weight)
+        last = self.noise.components(family, weight)
         return components.replace(weights=(1 - weight) * components.weights).joined(last)
 
     def run(
@@ -268,11 +266,7 @@ class Problem:
 
 
 def n_parameters(
-    structure: Structure,
-    family: Family,
-    fixed: Fixed | None,
-    has_noise: bool,
-    shape: tuple[int, int],
+    limits: Constraints, fixed: Fixed | None, has_noise: bool, shape: tuple[int, int]
 ) -> int:
     """Return how many free numbers a mixture of K components over D features holds."""
     n_components, n_features = shape
@@ -285,8 +279,8 @@ def n_parameters(
     return (
         max(free - 1, 0)
         + means * n_features
-        + (structure.n_parameters(covariances, n_features) if covariances else 0)
-        + n_components * len(family.shape_names)
+        + (limits.structure.n_parameters(covariances, n_features) if covariances else 0)
+        + n_components * len(limits.family.shape_names)
     )
 
 

@@ -87,8 +87,8 @@ class Panels:
         """Return Σ_n r_kn times the products, (K, P) in float64, without making Φ."""
         sums = []
         for start, stop in self.bounds:
-            heavy = (shares[:, None] * rows[start:stop]).flatten(0, 1)
-            sums.append(summed_product(heavy, rows[:stop]).view(len(shares), -1))
+            weighted = (shares[:, None] * rows[start:stop]).flatten(0, 1)
+            sums.append(summed_product(weighted, rows[:stop]).view(len(shares), -1))
         return torch.cat(sums, dim=1)
 
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 import numpy as np
 
 from biglearn._types import BoolArray
-from biglearn.engines.base import Engine, Sample
+from biglearn.engines.base import Engine, SampleEngine
 from biglearn.model.components import Components
 
 
@@ -35,7 +35,7 @@ class EngineWrapper:
 
     def subsample(
         self, limit: int, rng: np.random.Generator, components: Components | None = None
-    ) -> Sample:
+    ) -> SampleEngine:
         """Return an engine in memory over at most `limit` of the rows, as the other one does."""
         return self._engine.subsample(limit, rng, components)
 

@@ -39,7 +39,7 @@ class Trial:
 
     def put(self, run: Run, whole: Components) -> Components:
         """Return the whole with these components in place of its own, under the constraints."""
-        changed = whole.put(self.active, self.components).normalised()
+        changed = whole.put(self.active, self.components).reweighted()
         return run.note(run.constraints.impose_on(changed))
 
 

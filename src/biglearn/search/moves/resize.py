@@ -80,5 +80,5 @@ def _replace(
 ) -> Components:
     """Return the components without some of them, and with others at their end."""
     kept = [k for k in range(components.n_components) if k not in lost]
-    whole = components.part(kept).joined(*new).normalised()
+    whole = components.part(kept).joined(*new).reweighted()
     return run.note(run.constraints.impose_on(whole))

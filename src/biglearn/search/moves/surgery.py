@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from biglearn._types import Array, IntArray
-from biglearn.engines.base import Sample
+from biglearn.engines.base import SampleEngine
 from biglearn.model.components import Components, Places
 from biglearn.model.constraints import Constraints, Fitted
 from biglearn.model.densities import log_normaliser, normalise
@@ -75,7 +75,7 @@ class JudgedRows:
 
     Attributes
     ----------
-    sample : Sample
+    sample : SampleEngine
         An engine over the rows.
     values : array of shape (n, D)
     weights : array of shape (n,)
@@ -87,7 +87,7 @@ class JudgedRows:
         Responsibilities.
     """
 
-    sample: Sample
+    sample: SampleEngine
     values: Array
     weights: Array
     total: float
@@ -354,4 +354,4 @@ def operate(constraints: Constraints, components: Components, plan: Plan) -> Fit
             one = merge(components, [removal.lost], [removal.partner])
             changed = changed.put([removal.partner], one)
         changed = changed.put([cut.parent, removal.lost], cut.placed(components))
-    return constraints.impose_on(changed.normalised())
+    return constraints.impose_on(changed.reweighted())

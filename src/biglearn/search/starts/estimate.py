@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from biglearn._types import Array
-from biglearn.engines.base import Sample
+from biglearn.engines.base import SampleEngine
 from biglearn.model.constraints import Constraints, Fitted
 from biglearn.model.moments import Moments
 from biglearn.search.run import Run
 
 
-def sample_of(run: Run) -> Sample:
+def sample_of(run: Run) -> SampleEngine:
     """Draw the rows that a start looks at."""
     tuning = run.tuning
     per_component = tuning.start_rows_per_component * run.settings.n_components
