@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from biglearn._types import Array, BoolArray, FloatArray, IntArray
-from biglearn.engines.rows.summaries import Extent, Summary
+from biglearn.engines.rows.summaries import Extent, Summary, T
 from biglearn.engines.rows.units import Units
 from biglearn.model.components import Components
 from biglearn.model.moments import Moments
@@ -182,7 +182,7 @@ class Source(Protocol):
         """Number, weight and range of the rows with a positive weight."""
         ...
 
-    def total(self, summary: Summary[Any]) -> Any:
+    def total(self, summary: Summary[T]) -> T:
         """Return the sum of ``summary(rows, weights)`` over blocks of the rows."""
         ...
 

@@ -29,6 +29,7 @@ from biglearn.search.problem import Fit, Problem
 from biglearn.search.records import Record
 from biglearn.search.run import Method, Settings
 from biglearn.search.scaled_rows import ScaledRows
+from biglearn.search.starts.names import InitParams
 from biglearn.search.streaming import Stream
 
 SCALINGS = ("standard", "minmax", "none")
@@ -47,7 +48,7 @@ class FittingMixin(RowsMixin):
     max_iter: int
     max_time: float | None
     n_init: int
-    init_params: Any
+    init_params: InitParams
     weights_init: ArrayLike | None
     means_init: ArrayLike | None
     precisions_init: ArrayLike | None

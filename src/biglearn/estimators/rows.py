@@ -19,7 +19,7 @@ from biglearn.model.noise import Noise, NoisyMixture
 
 
 def open_rows(
-    model: Any,
+    model: RowsMixin,
     X: Any,
     sample_weight: ArrayLike | None = None,
     *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -226,12 +226,20 @@ class Mixture(Components, FromLogJoint):
         )
         return Mixture.of(seen, None if names is None else tuple(names[i] for i in chosen))
 
+    @overload
+    def conditional(self, given: Mapping[Feature, float]) -> Mixture: ...
+
+    @overload
+    def conditional(
+        self, given: ArrayLike, *, features: Sequence[Feature] | None = None
+    ) -> ConditionalMixture[Mixture]: ...
+
     def conditional(
         self,
         given: Mapping[Feature, float] | ArrayLike,
         *,
         features: Sequence[Feature] | None = None,
-    ) -> Any:
+    ) -> Mixture | ConditionalMixture[Mixture]:
         """Return p(the other features | the given ones).
 
         Parameters

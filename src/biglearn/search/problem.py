@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from biglearn import kernels
 from biglearn._types import Array
@@ -27,7 +28,7 @@ from biglearn.search.run import Method, Run, Settings, Start, carry_out
 from biglearn.search.scaled_rows import ScaledRows
 from biglearn.search.starts.cleared import ClearedStart, NoisyStart
 from biglearn.search.starts.given import GivenComponents, GivenParameters
-from biglearn.search.starts.names import from_user
+from biglearn.search.starts.names import InitParams, from_user
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,14 +120,14 @@ class Problem:
     n_components: int
     limits: Constraints = Constraints()  # noqa: RUF009  immutable
     has_unit_spread: bool = True
-    fixed: Mapping[str, Any] | None = None
+    fixed: Mapping[str, ArrayLike] | None = None
     has_noise: bool = False
-    labels: Any = None
+    labels: ArrayLike | None = None
     settings: Settings = Settings(1)  # noqa: RUF009  immutable
-    init_params: Any = "k-means++"
-    weights_init: Any = None
-    means_init: Any = None
-    precisions_init: Any = None
+    init_params: InitParams = "k-means++"
+    weights_init: ArrayLike | None = None
+    means_init: ArrayLike | None = None
+    precisions_init: ArrayLike | None = None
     last: tuple[Mixture, Noise | None] | None = None
 
     def with_size(self, n_components: int) -> Problem:

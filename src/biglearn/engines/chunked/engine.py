@@ -31,7 +31,7 @@ from biglearn.engines.memory.threads import Threads, default_threads
 from biglearn.engines.memory.with_gaps import MissingEngine
 from biglearn.engines.rows.checks import check_weights, weight_exponent
 from biglearn.engines.rows.samples import draw
-from biglearn.engines.rows.summaries import PIECE, Extent, Summary, pieces
+from biglearn.engines.rows.summaries import PIECE, Extent, Summary, T, pieces
 from biglearn.engines.rows.units import Units
 from biglearn.model.components import Components
 from biglearn.model.moments import Moments
@@ -168,7 +168,7 @@ class ChunkedSource(SourceBase):
         """Yield the rows with a positive weight in blocks of `block_rows`, read ahead."""
         return read_ahead(cut(self._weighed(), self.block_rows))
 
-    def total(self, summary: Summary[Any]) -> Any:
+    def total(self, summary: Summary[T]) -> T:
         """Return the sum of ``summary(rows, weights)`` over pieces of the rows."""
         return reduce(add, (summary(*piece) for block in self.blocks() for piece in pieces(*block)))
 

@@ -213,9 +213,10 @@ class DaskSource(SourceBase):
         """Number, weight and range of the rows with a positive weight."""
         return reduce(add, self._extents)
 
-    def total(self, summary: Summary[Any]) -> Any:
+    def total(self, summary: Summary[T]) -> T:
         """Return the sum of ``summary(rows, weights)``, added up on the workers."""
-        return self.sum_over(partial(partitions.summarised, summary=summary))
+        result: T = self.sum_over(partial(partitions.summarised, summary=summary))
+        return result
 
     def sum_over(self, rule: Callable[[partitions.Partition], Any]) -> Any:
         """Return the sum of the rule's results over partitions, in the order of a fixed tree."""

@@ -15,7 +15,7 @@ from biglearn.engines.base import Engine, Header, RowOptions, SourceBase
 from biglearn.engines.memory.choose import engine_over
 from biglearn.engines.memory.threads import default_threads
 from biglearn.engines.rows.checks import check_labels, check_weights, reject_infinite, reject_text
-from biglearn.engines.rows.summaries import ArrayRows, Extent, Summary
+from biglearn.engines.rows.summaries import ArrayRows, Extent, Summary, T
 from biglearn.engines.rows.units import Units
 from biglearn.engines.wrappers.labelled import LabelledEngine
 from biglearn.engines.wrappers.noisy import NoisyEngine
@@ -89,7 +89,7 @@ class ArraySource(SourceBase):
         """Number, weight and range of the rows with a positive weight."""
         return self._rows.extent
 
-    def total(self, summary: Summary[Any]) -> Any:
+    def total(self, summary: Summary[T]) -> T:
         """Return the sum of ``summary(rows, weights)`` over blocks of the rows."""
         return self._rows.total(summary)
 

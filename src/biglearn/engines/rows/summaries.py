@@ -36,7 +36,7 @@ class Summable(Protocol):
         """Their number, weight and range."""
         ...
 
-    def total(self, summary: Summary[Any]) -> Any:
+    def total(self, summary: Summary[T]) -> T:
         """Return the sum of `summary` over blocks of the rows with a positive weight."""
         ...
 
@@ -106,7 +106,7 @@ class ArrayRows:
         extent: Extent = self.total(Extent.of)
         return extent
 
-    def total(self, summary: Summary[Any]) -> Any:
+    def total(self, summary: Summary[T]) -> T:
         """Return the sum of `summary` over blocks of the rows."""
         return reduce(add, (summary(*piece) for piece in pieces(self.rows, self.weights)))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from biglearn._types import Array
 from biglearn.engines.rows.units import Units
@@ -14,6 +14,9 @@ from biglearn.model.components import Components
 from biglearn.search.run import Run, Start
 from biglearn.search.starts.centres import CentreStart
 from biglearn.search.starts.estimate import estimate, one_hot, sample_of
+
+#: A user's start: ``(X, n_components, rng)`` to labels or responsibilities.
+Rule = Callable[[Array, int, np.random.Generator], ArrayLike]
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class FromCallable:
         Those of the engine: the callable sees the user's.
     """
 
-    rule: Callable[[Array, int, np.random.Generator], Any]
+    rule: Rule
     units: Units
 
     def __call__(self, run: Run) -> Components:
@@ -91,7 +94,7 @@ class GivenParameters:
         return CentreStart(lambda task: centres)
 
 
-def as_responsibilities(values: Any, n_rows: int, n_components: int) -> Array:
+def as_responsibilities(values: ArrayLike, n_rows: int, n_components: int) -> Array:
     """Check labels (N,) or responsibilities (N, K); return responsibilities."""
     array = np.asarray(values)
     if array.shape == (n_rows,):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from biglearn.engines.base import Source
 from biglearn.engines.rows.units import Units
@@ -12,7 +11,12 @@ from biglearn.model.components import Components
 from biglearn.search.run import Run, Start
 from biglearn.search.starts.centres import CENTRE_STARTS
 from biglearn.search.starts.estimate import estimate, sample_of
-from biglearn.search.starts.given import FromCallable, GivenResponsibilities, as_responsibilities
+from biglearn.search.starts.given import (
+    FromCallable,
+    GivenResponsibilities,
+    Rule,
+    as_responsibilities,
+)
 
 
 def random_responsibilities(run: Run) -> Components:
@@ -35,6 +39,9 @@ def normal(run: Run) -> Components:
     )
 
 
+#: Starts that a user may give: a name, labels, responsibilities, or a callable that returns either.
+InitParams = str | ArrayLike | Rule
+
 #: Every start by name.
 STARTS: dict[str, Start] = {
     **CENTRE_STARTS,
@@ -43,7 +50,7 @@ STARTS: dict[str, Start] = {
 }
 
 
-def from_user(init_params: Any, source: Source, units: Units, n_components: int) -> Start:
+def from_user(init_params: InitParams, source: Source, units: Units, n_components: int) -> Start:
     """Turn the user's `init_params` into a start.
 
     Parameters
