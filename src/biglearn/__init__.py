@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from biglearn.estimators.selection import select_mixture
     from biglearn.model.mixture import Mixture
     from biglearn.model.views import View
-    from biglearn.search.methods import EM, Paper, Search
+    from biglearn.search.em import EM
+    from biglearn.search.paper import Paper
     from biglearn.search.records import Record
+    from biglearn.search.search import Search
 
 __all__ = [
     "EM",
@@ -35,14 +37,14 @@ __all__ = [
 #: Where the public names live.  They are imported when they are first asked for,
 #: since scikit-learn takes seconds to load (PEP 562).
 _HOMES = {
-    "EM": "search.methods",
+    "EM": "search.em",
     "BigLearnAnomalyDetector": "estimators.anomaly",
     "BigLearnGaussianMixture": "estimators.mixture",
     "BigLearnRegressor": "estimators.regression",
     "Mixture": "model.mixture",
-    "Paper": "search.methods",
+    "Paper": "search.paper",
     "Record": "search.records",
-    "Search": "search.methods",
+    "Search": "search.search",
     "View": "model.views",
     "select_mixture": "estimators.selection",
 }
