@@ -42,7 +42,8 @@ def table() -> str:
 
     def row(part: Part, imported: str) -> str:
         names = " ".join(f"`{file.name}`" for file in part.files)
-        return f"| `{part.path}` | {part.docstring} | {names} | {imported} |"
+        told = part.docstring.replace("``", "`")
+        return f"| `{part.path}` | {told} | {names} | {imported} |"
 
     for folder in reversed(folders()):
         seen = [f"`{name}`" for name in reversed(order) if name in graph[folder.module]]
@@ -60,11 +61,12 @@ def fill(page: str, text: str) -> str:
 
 def shown() -> str:
     """Return in words what the picture shows, which its file says of itself."""
-    parts = [
-        f"{part.module} > {' '.join(sorted(drawn_arrows()[part.module]))}" for part in folders()
-    ]
-    files = [file.module for folder in folders() for file in folder.leaves]
-    return "; ".join([*parts, " ".join(files)])
+    said = []
+    for folder in folders():
+        targets = " ".join(sorted(drawn_arrows()[folder.module]))
+        files = " ".join(file.module for file in folder.leaves)
+        said.append(f"{folder.module} > {targets}: {folder.docstring} {files}")
+    return "\n".join(said)
 
 
 # The picture.  Lengths are in points, and y grows upward.
