@@ -2,14 +2,14 @@
 
     python docs/build_reference.py
 
-A test fails where a page is older than what it tells.
+A test fails where a page is older than the docstrings.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -18,7 +18,7 @@ import typer
 
 FOLDER = Path(__file__).parent / "reference"
 
-#: The pages: a title, what to say first, and the names to explain, by module.
+#: The pages: a title, a preface, and the names to explain, by module.
 PAGES: dict[str, tuple[str, str, dict[str, list[str]]]] = {
     "estimator": (
         "The estimator",
@@ -39,27 +39,46 @@ PAGES: dict[str, tuple[str, str, dict[str, list[str]]]] = {
     ),
     "uses": (
         "Regression, anomalies and the number of components",
-        "What conditionals, densities and criteria are used for.",
+        "Uses of conditionals, densities and criteria.",
         {
             "biglearn": ["BigLearnRegressor", "BigLearnAnomalyDetector"],
             "biglearn.estimators.selection": [],
+            "biglearn.search.path": ["Candidate"],
         },
     ),
     "methods": (
         "Methods and schedules",
-        "Rules that name the next move. [Which one to choose](../how-to/choose-a-method.md).",
-        {"biglearn.search.methods": [], "biglearn.search.schedules": []},
+        "Rules that choose the next move. [Choose a method](../how-to/choose-a-method.md).",
+        {"biglearn": ["EM", "Paper", "Search"], "biglearn.search.schedules": []},
     ),
     "moves": (
-        "Moves and views",
-        "What a method is made of; [how they work together](../explanation/search.md).",
-        {"biglearn.search.moves": [],
-         "biglearn.search.moves.matching": ["block_gain", "regression_gain"],
-         "biglearn.model.views": []},
+        "Moves, legs and views",
+        "The parts of a method; [how they work together](../explanation/search.md) and "
+        "[how to add one](../how-to/add-a-move.md).",
+        {"biglearn": ["View"],
+         "biglearn.model.views": ["beta_subset_size", "random_subset"],
+         "biglearn.model.lifts": ["block_gain", "regression_gain"],
+         "biglearn.search.moves": [],
+         "biglearn.search.legs":
+            ["Leg", "RestartLeg", "TournamentLeg", "SubspaceLeg", "DisturbLeg"],
+         "biglearn.search.run": ["Run", "Settings", "Move", "Method"],
+         "biglearn.search.tuning": ["Tuning"]},
+    ),
+    "structures": (
+        "Structures, families and components",
+        "Objects that `covariance_type=` and `family=` take in place of a name, and the components "
+        "that they shape. [Add a structure](../how-to/add-a-covariance-structure.md).",
+        {"biglearn.model.structures":
+            ["Structure", "Tied", "Diagonal", "Spherical", "Factor", "structure_of"],
+         "biglearn.model.families": ["Family", "StudentT", "family_of"],
+         "biglearn.model.components": ["Components"],
+         "biglearn.model.constraints": ["Constraints", "Repairs"],
+         "biglearn.model.moments": ["Moments"]},
     ),
     "engines": (
         "Engines",
-        "Where rows live, and the only code that touches them.",
+        "Where rows live, and the only code that touches them. "
+        "[Add an engine](../how-to/add-an-engine.md).",
         {"biglearn.engines": []},
     ),
     "io": ("Tables and models", "", {"biglearn.io": []}),
@@ -81,30 +100,41 @@ def page(key: str) -> str:
     """Return one page of the reference."""
     title, preface, modules = PAGES[key]
     parts = [f"# {title}", preface]
+    told: list[Any] = []
     for module_name, chosen in modules.items():
         module = import_module(module_name)
         if not chosen:
             parts += [f"## {module_name}", prose(module.__doc__ or "")]
         for name in chosen or names_of(module):
-            parts += entry(getattr(module, name), f"{module_name}.{name}")
+            thing = getattr(module, name)
+            parts += entry(thing, f"{module_name}.{name}", told)
+            told.append(thing)
     return "\n\n".join(part for part in [*parts, _footer()] if part) + "\n"
 
 
-def entry(thing: Any, name: str) -> Iterator[str]:
-    """Explain a function, or a class with its methods."""
+def entry(thing: Any, name: str, told: Sequence[Any] = ()) -> Iterator[str]:
+    """Explain a function, or a class with its methods; `told` is on the page already."""
     yield f"### `{name}`"
     is_error = inspect.isclass(thing) and issubclass(thing, Exception)
     if not is_error and not getattr(thing, "_is_protocol", False):
         yield f"```text\n{call(name.rpartition('.')[2], thing)}\n```"
     yield body(thing.__doc__ or "")
     if inspect.isclass(thing):
-        for member_name, member in members(thing).items():
+        bases = [base for base in thing.__mro__[1:] if base in told]
+        for member_name, member in members(thing, bases).items():
             yield from member_entry(member_name, member)
+        if bases:
+            yield f"All else as in `{bases[0].__name__}`."
 
 
-def members(thing: type) -> dict[str, Any]:
-    """Return what a class has in public, its own first, then what it has from our bases."""
-    ours = [base for base in thing.__mro__ if base.__module__.startswith("biglearn")]
+def members(thing: type, told: Sequence[type] = ()) -> dict[str, Any]:
+    """Return the public members of a class, its own first, then those of our untold bases."""
+    known = {base for one in told for base in one.__mro__}
+    ours = [
+        base
+        for base in thing.__mro__
+        if base.__module__.startswith("biglearn") and base not in known
+    ]
     found: dict[str, Any] = {}
     for base in ours:
         new = {name: member for name, member in vars(base).items() if name not in found}
