@@ -33,6 +33,7 @@ lint: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/build_reference.py
+	$(BIN)/python docs/build_map.py
 	$(BIN)/python docs/build_images.py
 
 bench: $(VENV)/.installed-demo

@@ -117,6 +117,13 @@ class EngineBase:
     ----------
     view : View
         View through which the engine sees the rows in units.
+
+    Examples
+    --------
+    >>> from biglearn import View
+    >>> from biglearn.engines import EngineBase
+    >>> EngineBase(View.marginal([0, 2], n_features=3)).n_features
+    2
     """
 
     def __init__(self, view: View) -> None:

@@ -231,6 +231,7 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         *,
         covariance_type: str | Structure = "full",
         dof: ArrayLike | None = None,
+        shapes: ArrayLike | None = None,
         feature_names: Sequence[str] | None = None,
         **params: Any,
     ) -> Self:
@@ -247,7 +248,10 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
             Of shape (K, D, D), (D, D), (K, D) or (K,) by covariance type.
         covariance_type : {"full", "tied", "diag", "spherical", "factor"}, default="full"
         dof : array-like of shape (K,), default=None
-            Degrees of freedom of Student-t components; Gaussians if left out.
+            Degrees of freedom of Student-t components: short for ``family="student"`` with
+            these shapes.
+        shapes : array-like of shape (K, S), default=None
+            Shapes of the components of another family.
         feature_names : sequence of D str, default=None
             Names that data frames have to have.
         **params
@@ -283,7 +287,13 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         matrices = check_structure("covariances", covariances, limits.structure, shape)
         names = None if feature_names is None else tuple(feature_names)
         mixture = Mixture(
-            weights, centres, matrices, feature_names=names, dof=dof, family=limits.family
+            weights,
+            centres,
+            matrices,
+            feature_names=names,
+            dof=dof,
+            shapes=shapes,
+            family=limits.family,
         )
         model.n_features_in_ = n_features
         if names is not None:

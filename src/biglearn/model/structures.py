@@ -90,8 +90,11 @@ class Structure:
         return n_features + 1
 
 
+@dataclass(frozen=True)
 class Tied(Structure):
     """One covariance for all components: the weighted average."""
+
+    name: str = "tied"
 
     @property
     def is_shared(self) -> bool:
@@ -126,8 +129,11 @@ class Tied(Structure):
         return 1
 
 
+@dataclass(frozen=True)
 class Diagonal(Structure):
     """Features that are independent within a component: the diagonal."""
+
+    name: str = "diag"
 
     @property
     def is_diagonal(self) -> bool:
@@ -163,8 +169,11 @@ class Diagonal(Structure):
         return 2
 
 
+@dataclass(frozen=True)
 class Spherical(Diagonal):
     """One variance for all features of a component: the mean of the diagonal."""
+
+    name: str = "spherical"
 
     def _variances(self, variances: Array) -> Array:
         return np.repeat(variances.mean(axis=1, keepdims=True), variances.shape[1], axis=1)
@@ -248,9 +257,9 @@ FULL = Structure()
 #: The structures by name.
 _STRUCTURES: dict[str, Structure] = {
     "full": FULL,
-    "tied": Tied("tied"),
-    "diag": Diagonal("diag"),
-    "spherical": Spherical("spherical"),
+    "tied": Tied(),
+    "diag": Diagonal(),
+    "spherical": Spherical(),
     "factor": Factor(),
 }
 

@@ -92,7 +92,7 @@ def journalled(
 def described(settings: Settings, constraints: Constraints, method: Method) -> dict[str, Any]:
     """Return the size, budget, constraints and method of a fit, for `journalled`."""
     fit = {**asdict(settings), **asdict(constraints), "method": _constants(method)}
-    fit["family"] = constraints.family.name
+    fit |= {"structure": repr(constraints.structure), "family": repr(constraints.family)}
     del fit["max_time"]  # a fit may be given more time
     return fit
 

@@ -18,7 +18,10 @@ from biglearn.search.run import Move, Run
 
 
 class Leg(Protocol):
-    """A way to begin a leg of the search."""
+    """A way to begin a leg of the search.
+
+    A checkpoint knows it again by its `repr`, such as that of a dataclass.
+    """
 
     @property
     def name(self) -> str:

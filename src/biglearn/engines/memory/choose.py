@@ -35,6 +35,10 @@ def engine_over(
     units, view, n_threads, dtype, background
         As in `MemoryEngine`.
 
+    Returns
+    -------
+    MemoryEngine or MissingEngine
+
     Examples
     --------
     >>> import numpy as np
