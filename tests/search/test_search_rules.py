@@ -177,7 +177,7 @@ def test_legs_of_one_name_are_refused():
 
 @pytest.mark.parametrize("wrong", ["jump", RestartLeg.moves, 3, None])
 def test_what_is_no_leg_is_refused(wrong):
-    with pytest.raises(ValueError, match="legs must be some of .* or Leg objects, got"):
+    with pytest.raises(ValueError, match=r"legs must be some of .* or Leg objects, got"):
         Search(legs=("restart", wrong))
 
 

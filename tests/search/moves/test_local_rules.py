@@ -102,7 +102,7 @@ def log_density(components, X):
 
 
 def test_a_trial_takes_the_neighbours_along(rng):
-    run, rows, trial = trial_of(rng, [(Removal(1, None, 0.0), Cut(2, HALVES, 0.0))])
+    _, _, trial = trial_of(rng, [(Removal(1, None, 0.0), Cut(2, HALVES, 0.0))])
     assert trial.active.tolist() == [0, 1, 2, 3]
     assert trial.components.n_components == 4
 

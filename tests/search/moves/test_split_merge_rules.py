@@ -61,7 +61,7 @@ class Script:
         self.tried[-1].append(key)
         active = self.neighbourhood(rows, plan, run.tuning)
         part = components.part(active)
-        moved = part.replace(means=part.means + [0.0, 1.0])
+        moved = part.replace(means=part.means + np.array([0.0, 1.0]))
         return Trial(active, moved, self.gains.get(key, 0.0))
 
 

@@ -154,6 +154,7 @@ def prior(request):
     return Leaning(**request.param)
 
 
+@pytest.mark.parametrize("prior", [Leaning(slope=3.0), Leaning(width=3.0)])
 @pytest.mark.parametrize("weight", [1.0, 2.5])
 def test_dropping_a_component_loses_its_prior(monkeypatch, X, four, prior, weight):
     monkeypatch.setattr(surgery, "merge_costs", lambda *about: [])
