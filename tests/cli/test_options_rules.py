@@ -43,7 +43,8 @@ def test_an_option_offers_what_its_registry_holds(name):
 def test_every_option_with_choices_is_compared_or_has_a_reason_not_to_be():
     others = {"Engine", "How"}  # some engines need objects; how to impute is one function's choice
     named = {
-        name for name, value in vars(options).items()
+        name
+        for name, value in vars(options).items()
         if get_args(value) and "Literal" in str(get_args(value)[0])
     }
     assert named == {*REGISTRIES, *others}

@@ -105,8 +105,8 @@ class Interrupt:
 def test_a_fit_may_be_given_more_time_and_no_other_tolerance(rng, path):
     X = blobs(rng, 200, 2)
     fit = {"method": "em", "checkpoint": path, "random_state": 0, "max_iter": 500}
+    model = BigLearnGaussianMixture(3, max_time=500.0, callback=Interrupt(3), **fit)
     with pytest.raises(InterruptedError):
-        model = BigLearnGaussianMixture(3, max_time=500.0, callback=Interrupt(3), **fit)
         model.fit(X)
     with pytest.raises(ValueError, match="checkpoint of another fit: tol was"):
         BigLearnGaussianMixture(3, max_time=1000.0, tol=1e-9, **fit).fit(X)
