@@ -10,6 +10,7 @@ from biglearn.search.moves import SplitMerge, split_merge
 from biglearn.search.moves.local import Trial
 from biglearn.search.moves.split_merge import Failures
 from biglearn.search.moves.surgery import Cut, Removal
+from biglearn.search.tuning import Tuning
 from scripted import ScriptedEngine, components_of, run_of
 
 #: Six far clusters: every trial touches its own components and no others.
@@ -45,6 +46,7 @@ class Script:
 
     def planned(self, removals, cuts, chances):
         self.rounds += 1
+        self.chances = chances
         self.tried.append([])
         return iter([plan_of(*one) for one in self.plans])
 
@@ -70,12 +72,13 @@ def scripted(monkeypatch, rng):
     """Return what runs split-merge by a script, given the objectives of all passes after it."""
     sample = MemoryEngine(SIX.means[rng.choice(6, 60)] + rng.normal(size=(60, 2)))
 
-    def operate(plans, gains, values=(-1.0,), *, neighbours=None, before=-5.0, **how):
+    def operate(plans, gains, values=(-1.0,), *, neighbours=None, before=-5.0, chances=3, **how):
         script = Script(plans, gains, neighbours or {})
         monkeypatch.setattr(split_merge, "plans", script.planned)
         monkeypatch.setattr(split_merge, "neighbourhood", script.neighbourhood)
         monkeypatch.setattr(split_merge, "try_plan", script.try_plan)
-        run = run_of(ScriptedEngine([before, *values], sample=sample), 6)
+        engine = ScriptedEngine([before, *values], sample=sample)
+        run = run_of(engine, 6, tuning=Tuning(chances=chances))
         run.begin_leg(SIX)
         run.expect(SIX)
         script.records = list(SplitMerge(**how)(run))
@@ -153,6 +156,11 @@ def test_a_round_ends_after_so_many_failures_that_successes_do_not_count(scripte
     plans = [(0, 1), (2, 3), (1, 0), (4, 5), (5, 4)]
     script, _ = scripted(plans, {(2, 3): 1.0}, values=[-6.0], trials=3)
     assert script.tried == [plans[:4]]
+
+
+def test_plans_have_the_chances_that_the_run_allows(scripted):
+    script, _ = scripted([(0, 1)], {}, chances=7)
+    assert script.chances == 7
 
 
 def test_no_more_than_tol_is_no_success(scripted):
