@@ -5,6 +5,7 @@ import pytest
 
 from biglearn import kernels
 from biglearn.model.mixture import Mixture
+from helpers import CENTRES
 
 
 @pytest.fixture
@@ -28,3 +29,11 @@ def mixture() -> Mixture:
 def without_numba(monkeypatch) -> Callable[[], None]:
     """Return what makes the rest of a test compute without compiled loops."""
     return lambda: monkeypatch.setattr(kernels, "WANTED", False)
+
+
+@pytest.fixture
+def littered(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return three round clusters of 100 rows with 60 rows spread over a wide box, and which."""
+    truth = np.repeat([0, 1, 2, -1], [100, 100, 100, 60])
+    round_ones = np.repeat(CENTRES, 100, axis=0) + rng.normal(size=(300, 2))
+    return np.concatenate([round_ones, rng.uniform(-40, 40, size=(60, 2))]), truth

@@ -33,7 +33,7 @@ def blocks(text: str, *languages: str) -> list[tuple[str, str]]:
 def run_python(code: str, names: dict[str, object], page: Path) -> None:
     """Run a block in the namespace of its page."""
     names.setdefault("__name__", "page")
-    exec(compile(code, str(page), "exec"), names)
+    exec(compile(code, str(page), "exec", dont_inherit=True), names)
 
 
 def run_console(code: str) -> None:

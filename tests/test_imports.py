@@ -47,6 +47,16 @@ def test_modules_come_as_attributes_and_nothing_else_does():
         _ = biglearn.GaussianMixture
 
 
+def test_nothing_else_is_shown():
+    code = (
+        "import biglearn\n"
+        "import biglearn.search.methods, biglearn.estimators.mixture\n"  # submodules are attributes
+        "shown = sorted([*biglearn.__all__, 'engines', 'io', 'plots'])\n"
+        "assert dir(biglearn) == shown, dir(biglearn)"
+    )
+    assert "biglearn" in loaded_by(code)
+
+
 @pytest.mark.parametrize("module", ["typer", "biglearn.estimators.mixture"])
 def test_an_interrupt_while_the_program_loads_is_no_traceback(module, tmp_path):
     (tmp_path / "data.csv").write_text("a\n1\n2\n3\n")

@@ -39,7 +39,8 @@ LONGEST = 10
 MOST_LINES, LONGER = 400, {"estimators/mixture.py": 500}
 
 #: Where other packages may be imported; those under TYPE_CHECKING are free.
-SKLEARN = ("estimators/", "search/starts/")
+#: Estimators, and inside functions starts, the checks of arrays and the demo's digits.
+SKLEARN = ("estimators/", "search/starts/", "engines/memory/source.py", "cli/demo.py")
 MATPLOTLIB = ("plots.py", "report.py", "report/", "cli/demo.py")
 
 #: Names with an underscore that the standard library makes public.
@@ -274,7 +275,7 @@ def at_run_time(file: str) -> Iterator[tuple[str, int, bool]]:
     return visit(tree_of(file), False)
 
 
-def test_scikit_learn_is_imported_by_estimators_and_inside_starts_alone():
+def test_scikit_learn_is_imported_by_estimators_and_else_where_it_is_used():
     fail_with(
         [
             f"{file}:{line} imports scikit-learn"

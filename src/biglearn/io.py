@@ -102,8 +102,7 @@ def save_model(
     Examples
     --------
     >>> import tempfile, pathlib, numpy as np
-    >>> from biglearn.model.families import FAMILIES
-    from biglearn.model.mixture import Mixture
+    >>> from biglearn import Mixture
     >>> mixture = Mixture(np.ones(1), np.zeros((1, 2)), np.eye(2)[None])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder) / "model.npz"

@@ -68,10 +68,10 @@ def test_views_see_projected_rows(rng, kind):
     view, inner = View.transformed([0, 2], 4, rng), View.marginal([1], 2)
     engine = kind(X).project(view)
     assert engine.n_features == 2
-    seen = mixture.project(view)
+    seen = Mixture.of(mixture.project(view))
     check(engine.expect(seen), seen, X @ view.basis.T, rtol=kind.rtol)
     both = inner.basis @ view.basis
-    nested, deeper = engine.project(inner), seen.project(inner)
+    nested, deeper = engine.project(inner), Mixture.of(seen.project(inner))
     check(nested.expect(deeper), deeper, X @ both.T, rtol=kind.rtol)
     assert kind(X).project(View.joint(4)).n_features == 4
 

@@ -225,6 +225,45 @@ def test_warm_start_goes_on_from_the_last_mixture(X):
         assert after[-1] > before[-1]
 
 
+def first_known(model):
+    """Return the first log-likelihood that the history knows."""
+    return next(r.log_likelihood for r in model.history_ if not np.isnan(r.log_likelihood))
+
+
+@pytest.mark.parametrize("kind", ["full", "tied", "diag"])
+@pytest.mark.parametrize(
+    ("parameters", "labelled"),
+    [({"noise": True}, False), ({"noise": True}, True), ({"family": "student"}, True),
+     ({"family": "student", "noise": True}, True)],
+)  # fmt: skip
+def test_warm_starts_take_noise_labels_and_tails_along(rng, kind, parameters, labelled):
+    X, truth = random_mixture(rng, 3, 2, spread=5.0).sample(300, rng)
+    X = np.vstack([X, rng.uniform(-30, 30, size=(30, 2))])
+    labels = None
+    if labelled:
+        labels = np.full(330, -1)
+        labels[:300:4] = truth[:300:4]
+    model = em(covariance_type=kind, warm_start=True, **parameters).fit(X, labels=labels)
+    last = model.lower_bound_
+    model.fit(X, labels=labels)
+    assert first_known(model) >= last - 1e-9
+    assert model.lower_bound_ >= last - 1e-9
+
+
+@pytest.mark.parametrize("method", ["em", "search", Paper(steps=5)])
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"family": "student"}, {"noise": True}, {"init_params": "normal", "reg_covar": 2.0}],
+)
+def test_repairs_in_starts_and_trials_are_counted(rng, method, parameters):
+    X = blobs(rng, 200, 2)
+    model = em(method=method, **{"reg_covar": 0.5, **parameters}).fit(X)
+    assert model.history_[0].move == "start"
+    assert model.history_[0].raised > 0
+    assert sum(r.raised for r in model.history_) == model.n_raised_
+    assert sum(r.reseeded for r in model.history_) == model.n_reseeded_
+
+
 @pytest.mark.filterwarnings("ignore:components .* re-seeded:UserWarning")
 @pytest.mark.parametrize("max_time", [None, 1e-9, 0.02])
 @pytest.mark.parametrize("method", ["em", "search", Paper(steps=9), Paper(steps=9, polish=False)])

@@ -14,11 +14,6 @@ from sklearn.datasets import load_iris
 from sklearn.model_selection import train_test_split
 
 from biglearn import BigLearnGaussianMixture, select_mixture
-from biglearn.engines import MemoryEngine
-from biglearn.model.mixture import Mixture
-from biglearn.search.moves.resize import Neighbour
-from biglearn.search.run import Run, Settings
-from biglearn.search.starts.names import normal
 from helpers import COVARIANCE_TYPES, blobs
 
 
@@ -124,34 +119,6 @@ def test_steps_of_more_than_one_and_a_smallest_k_above_one(three):
     assert found.best.n_components == 3
 
 
-def test_a_neighbour_grows_by_the_best_cut_and_shrinks_by_the_cheapest_merge(rng):
-    centres = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0], [10.0, 10.0]])
-    X = np.repeat(centres, 100, axis=0) + rng.normal(size=(400, 2))
-    four = Mixture(np.full(4, 0.25), centres, np.tile(np.eye(2), (4, 1, 1)))
-    means = np.array([[0, 0], [10, 0], [5, 10]])
-    wide = np.array([np.eye(2), np.eye(2), np.diag([26.0, 1.0])])
-    three = Mixture([0.25, 0.25, 0.5], means, wide)
-
-    def resized(mixture, size):
-        run = Run(MemoryEngine(X), Settings(size), normal, np.random.default_rng(0))
-        return Neighbour(mixture)(run)
-
-    grown = resized(three, 4)
-    order = np.lexsort(np.round(grown.means / 10).T)
-    np.testing.assert_allclose(grown.means[order], centres, atol=0.5)
-    overlapping = Mixture(
-        np.full(5, 0.2),
-        np.vstack([centres, [[0.3, 0.0]]]),
-        np.tile(np.eye(2), (5, 1, 1)),
-    )
-    back = resized(overlapping, 4)
-    order = np.lexsort(np.round(back.means / 10).T)
-    np.testing.assert_allclose(back.means[order], centres, atol=0.2)
-    assert back.weights.max() == pytest.approx(0.4)
-    assert resized(four, 13).n_components == 13
-    assert resized(four, 1).means[0] == pytest.approx(four.mean)
-
-
 def test_auto_takes_over_the_choice(three):
     model = BigLearnGaussianMixture("auto", random_state=0).fit(three)
     chosen = select_mixture(three, range(1, 31), patience=5, random_state=0).best_estimator_
@@ -203,7 +170,6 @@ for (name in names(sets)) {
   write.csv(unclass(bic)[, 1:4], file.path(folder, paste0(name, "-bic.csv")), row.names = FALSE)
 }
 """
-
 
 #: Where one search misses mclust's optimum (thyroid: VVI, K = 2, by 50 in BIC; banknote:
 #: VVV, K = 3, by 2), several scattered starts of plain EM find it.

@@ -8,27 +8,15 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp, softmax
 
-from biglearn import BigLearnGaussianMixture, kernels
+from biglearn import kernels
 from biglearn.engines.memory.forms import form_for
-from biglearn.model.linalg import floor_eigenvalues, inverse_cholesky
 from biglearn.model.mixture import Mixture
-from biglearn.search.methods import Paper
-from helpers import blobs, random_covariances, random_mixture, scipy_log_joint
+from helpers import random_mixture, scipy_log_joint
 
 FLOAT64 = np.dtype(np.float64)
 
 #: Relative error of one sum, and of log-densities at their largest.
 RTOL = {FLOAT64: 1e-12, np.dtype(np.float32): 2e-5}
-
-
-@pytest.fixture(params=["compiled", "numpy"])
-def loops(request, without_numba):
-    """Run a test with compiled loops, and without."""
-    if request.param == "numpy":
-        without_numba()
-    elif kernels.passes(FLOAT64) is None:
-        pytest.skip("Numba is missing: pip install 'biglearn-em[fast]'")
-    return request.param
 
 
 def held(form, X):
@@ -137,37 +125,6 @@ def test_exponentials_are_exact_to_the_rounding_unit(rng, loops):
     np.testing.assert_allclose(ratio, np.exp(differences), rtol=1e-15)
 
 
-@pytest.mark.parametrize("n_features", [1, 2, 7, 64, 97])
-def test_whitening_inverts_covariances(rng, loops, n_features):
-    covariances = random_covariances(rng, 3, n_features)
-    whitening, half_log_det = inverse_cholesky(covariances)
-    np.testing.assert_array_equal(whitening, np.tril(whitening))
-    identity = whitening @ covariances @ np.swapaxes(whitening, 1, 2)
-    np.testing.assert_allclose(identity, np.tile(np.eye(n_features), (3, 1, 1)), atol=1e-11)
-    expected = -0.5 * np.linalg.slogdet(covariances)[1]
-    np.testing.assert_allclose(half_log_det, expected, rtol=1e-12, atol=1e-12)
-
-
-def test_one_indefinite_matrix_is_found_among_sound_ones(loops):
-    stack = np.stack([np.eye(3), np.diag([1.0, -1.0, 1.0]), 2 * np.eye(3)])
-    with pytest.raises(np.linalg.LinAlgError):
-        inverse_cholesky(stack)
-    floored, n_raised = floor_eigenvalues(stack, 0.5)
-    assert n_raised == 1
-    np.testing.assert_array_equal(floored[[0, 2]], stack[[0, 2]])
-    np.testing.assert_allclose(floored[1], np.diag([1.0, 0.5, 1.0]))
-
-
-@pytest.mark.parametrize("method", ["em", Paper(20), "search"])
-def test_fits_agree_with_and_without_numba(rng, without_numba, method):
-    X = blobs(rng, 300)
-    how = {"method": method, "random_state": 0}
-    with_loops = BigLearnGaussianMixture(3, **how).fit(X)
-    without_numba()
-    alone = BigLearnGaussianMixture(3, **how).fit(X)
-    assert with_loops.score(X) == pytest.approx(alone.score(X), abs=1e-6)
-
-
 def test_processors_with_fewer_registers_compute_the_same(tmp_path):
     pytest.importorskip("numba", reason="Numba is missing: pip install 'biglearn-em[fast]'")
     code = (
@@ -187,33 +144,3 @@ def test_processors_with_fewer_registers_compute_the_same(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:]
-
-
-def test_numba_is_loaded_by_the_first_pass_and_not_if_it_is_not_wanted():
-    code = (
-        "import sys, numpy as np\n"
-        "from biglearn import BigLearnGaussianMixture\n"
-        "print('numba' in sys.modules)\n"
-        "BigLearnGaussianMixture(1, random_state=0).fit(np.arange(9.0)[:, None])\n"
-        "print('numba' in sys.modules)\n"
-    )
-    for wanted, expected in (
-        ("1", [False, kernels.passes(FLOAT64) is not None]),
-        ("0", [False] * 2),
-    ):
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            env={"BIGLEARN_NUMBA": wanted},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert done.stdout.split() == [str(value) for value in expected]
-
-
-def test_a_missing_numba_is_no_error(monkeypatch):
-    for module in ("row_loops", "triangle_loops"):
-        monkeypatch.delattr(kernels, module, raising=False)
-        monkeypatch.setitem(sys.modules, f"biglearn.kernels.{module}", None)
-    assert kernels.passes(FLOAT64) is None
-    assert kernels.triangles() is None

@@ -6,11 +6,11 @@ from scipy.optimize import minimize
 
 from biglearn import BigLearnGaussianMixture, Mixture
 from biglearn.engines import MemoryEngine
+from biglearn.model.constraints import Constraints
 from biglearn.model.fixed import Fixed, assigned
+from biglearn.model.m_step import m_step
 from biglearn.model.structures import structure_of
 from biglearn.search.methods import EM, Paper, Search
-from biglearn.search.moves.matching import m_step
-from biglearn.search.run import Run, Settings
 from helpers import blobs, direct_moments, random_covariances, random_mixture
 
 NAN = float("nan")
@@ -30,10 +30,8 @@ def test_the_m_step_is_the_best_that_leaves_the_given_parts(rng, kind):
     if kind != "tied":
         covariances[2] = 1.5 * np.eye(2)
     fixed = Fixed(weights, means, covariances)
-    settings = Settings(3, structure_of(kind), floor=1e-9, fixed=fixed)
-    run = Run(MemoryEngine(X), settings, lambda run: start, rng)
-    moments = run.expect(start)
-    ours = m_step(run, start, moments)
+    constraints = Constraints(structure_of(kind), 1e-9, fixed)
+    ours, _ = m_step(constraints, start, MemoryEngine(X).expect(start))
     assert ours.weights[1] == 0.5
     np.testing.assert_array_equal(ours.means[:2], means[:2])
     if kind != "tied":
@@ -189,3 +187,25 @@ def test_a_checkpoint_knows_what_was_fixed(rng, tmp_path):
     np.testing.assert_allclose(again.weights_, 0.5)
     with pytest.raises(ValueError, match="checkpoint of another fit: fixed"):
         BigLearnGaussianMixture(2, fixed={"weights": [0.4, 0.6]}, **how).fit(X)
+
+
+def test_given_weights_stay_where_labels_reorder_components():
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(size=(90, 1)), rng.normal(size=(10, 1)) + 8])
+    labels = np.full(100, -1)
+    labels[:3] = 0  # of the large cluster, which is given the small weight
+    model = BigLearnGaussianMixture(2, fixed={"weights": [0.1, 0.9]}, random_state=0)
+    np.testing.assert_array_equal(model.fit(X, labels=labels).weights_, [0.1, 0.9])
+
+
+@pytest.mark.parametrize("noise", [False, True])
+def test_given_parts_come_back_to_the_last_bit(rng, noise):
+    X = np.column_stack([blobs(rng, 200, 2, 2), 1e20 * (1 + 0.1 * rng.normal(size=200))])
+    means = np.array([[0.1, 1 / 3, 1.1e20], [NAN, NAN, NAN]])
+    covariances = np.full((2, 3, 3), NAN)
+    covariances[0] = np.diag([0.7, 1.3, 3e38])
+    fixed = {"means": means, "covariances": covariances, "weights": [0.3, NAN]}
+    model = BigLearnGaussianMixture(2, fixed=fixed, noise=noise, random_state=0).fit(X)
+    np.testing.assert_array_equal(model.means_[0], means[0])
+    np.testing.assert_array_equal(model.covariances_[0], covariances[0])
+    assert model.weights_[0] == 0.3

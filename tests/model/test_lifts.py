@@ -1,12 +1,11 @@
-"""Lifts, and EM steps in a view."""
+"""Lifts: from new parameters in a view back to the joint."""
 
 import numpy as np
 import pytest
 
-from biglearn.model.conditional import ConditionalMixture
+from biglearn.model.lifts import LIFTS, lift
 from biglearn.model.mixture import Mixture
 from biglearn.model.views import View
-from biglearn.search.moves.matching import LIFTS, lift
 from helpers import random_covariances, random_mixture
 
 
@@ -44,8 +43,8 @@ def test_the_regression_lift_keeps_the_conditional(rng, mixture):
     _, _, (mu, sigma) = lifted("regression", mixture, view, rng)
     assert np.linalg.eigvalsh(sigma)[:, 0].min() > 0
     values = rng.normal(size=(10, 2))
-    before = ConditionalMixture(mixture, np.array([1, 3]), values)
-    after = ConditionalMixture(Mixture(mixture.weights, mu, sigma), np.array([1, 3]), values)
+    before = mixture.conditional(values, features=[1, 3])
+    after = Mixture(mixture.weights, mu, sigma).conditional(values, features=[1, 3])
     np.testing.assert_allclose(after.means, before.means, atol=1e-10)  # p(rest | view, k)
     np.testing.assert_allclose(after.covariances, before.covariances, atol=1e-10)
 

@@ -82,3 +82,13 @@ def test_map_weights_are_the_dirichlet_posterior_mode():
     counts = np.array([6.0, 3.0, 1.0])
     np.testing.assert_allclose(map_weights(counts, 10.0), [0.6, 0.3, 0.1])
     np.testing.assert_allclose(map_weights(counts, 10.0, 0.2), np.array([0.8, 0.5, 0.3]) / 1.6)
+
+
+def test_scaled_moments_are_those_of_heavier_rows(rng):
+    moments = Moments(
+        rng.random(2), rng.random((2, 3)), rng.random((2, 3, 3)), -1.5, 2.0, 7, np.zeros(3)
+    )
+    twice, both = moments.scaled(2.0), moments + moments
+    np.testing.assert_array_equal(twice.second, both.second)
+    assert (twice.log_likelihood, twice.total) == (both.log_likelihood, both.total)
+    np.testing.assert_allclose(twice.covariances, moments.covariances)

@@ -5,58 +5,11 @@ import pytest
 from scipy.special import logsumexp
 
 from biglearn import BigLearnGaussianMixture, select_mixture
-from biglearn.engines import ArraySource, Header, RowOptions
-from biglearn.engines.rows.units import Units
-from biglearn.model.mixture import Mixture
+from biglearn.model.components import Components
+from biglearn.model.families import GAUSSIAN
 from biglearn.model.noise import Noise
 from biglearn.search.methods import Paper, Search
-from biglearn.search.starts.names import lone_rows
-from helpers import COVARIANCE_TYPES, random_mixture, scipy_log_joint
-
-CENTRES = np.array([[0.0, 0.0], [8.0, 0.0], [0.0, 8.0]])
-
-
-@pytest.fixture
-def littered(rng):
-    """Three round clusters of 100 rows, and 60 rows spread over a wide box."""
-    truth = np.repeat([0, 1, 2, -1], [100, 100, 100, 60])
-    X = np.concatenate([
-        np.repeat(CENTRES, 100, axis=0) + rng.normal(size=(300, 2)),
-        rng.uniform(-40, 40, size=(60, 2)),
-    ])  # fmt: skip
-    return X, truth
-
-
-@pytest.mark.parametrize("gaps", [False, True])
-@pytest.mark.parametrize("weighted", [False, True])
-def test_a_pass_is_the_direct_sum(rng, gaps, weighted):
-    X = random_mixture(rng, 2, 2).sample(150, rng)[0]
-    if gaps:
-        X[rng.random(150) < 0.3, 1] = np.nan
-    w = rng.uniform(0.1, 2, size=150) if weighted else np.ones(150)
-    options = RowOptions(noise=True, sample_weight=w, n_threads=1)
-    source, units = ArraySource(X, Header(2), options), Units(np.array([1.0, 2.0]), np.array([2, 3]))
-    noise = source.noise(units)
-    gaussians = random_mixture(rng, 2, 2)
-    last = noise.component(0)
-    mixture = Mixture(
-        np.append(0.8 * gaussians.weights, 0.2),
-        np.concatenate([gaussians.means, last.means]),
-        np.concatenate([gaussians.covariances, last.covariances]),
-    )
-    moments = source.engine(units).expect(mixture)
-    Y = (X - units.centre) / units.scale
-    seen = ~np.isnan(Y)
-    volume = np.nanmax(Y, axis=0) - np.nanmin(Y, axis=0)
-    ours = gaussians.log_joint(Y) + np.log(0.8)
-    joint = np.column_stack([ours, np.log(0.2) - seen @ np.log(volume)])
-    shares = np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
-    np.testing.assert_allclose(moments.log_likelihood, w @ logsumexp(joint, axis=1), rtol=1e-9)
-    np.testing.assert_allclose(moments.counts, w @ shares, rtol=1e-8)
-    if not gaps:
-        first = (shares * w[:, None]).T @ Y
-        shifted = moments.shift(np.zeros(2))
-        np.testing.assert_allclose(shifted.first[:2], first[:2], rtol=1e-8, atol=1e-9)
+from helpers import CENTRES, COVARIANCE_TYPES, scipy_log_joint
 
 
 @pytest.mark.parametrize("method", ["em", Paper(steps=20), Search(effort=5)])
@@ -94,7 +47,7 @@ def test_what_is_said_of_rows(littered):
     assert model.lower_bound_ == pytest.approx(density.mean(), rel=1e-9)
     assert model.score(X) == pytest.approx(density.mean(), rel=1e-12)
     plain = BigLearnGaussianMixture(3, random_state=0).fit(X)
-    assert model._n_parameters() == plain._n_parameters() + 1
+    assert model._n_parameters == plain._n_parameters + 1
     assert model.bic(X) < plain.bic(X)
     assert model.predict([[1e4, -1e4]]) == -1  # far from the box as well
 
@@ -110,14 +63,6 @@ def test_draws_have_the_share_and_the_box_of_the_noise(littered):
     assert (litter >= model.noise_.low).all()
     assert (litter <= model.noise_.high).all()
     np.testing.assert_allclose(litter.mean(axis=0), (X.min(axis=0) + X.max(axis=0)) / 2, atol=5)
-
-
-def test_lone_rows_are_told_from_dense_ones(littered):
-    X, truth = littered
-    lone = lone_rows(X)
-    assert np.mean((lone > 0.5) == (truth == -1)) > 0.95
-    assert lone_rows(X[:1]).tolist() == [0.0]
-    assert np.isfinite(lone_rows(np.repeat(X[:3], 20, axis=0))).all()  # nothing but duplicates
 
 
 def test_units_change_nothing(littered):
@@ -159,11 +104,9 @@ def test_noise_goes_with_gaps_weights_labels_and_given_parts(rng, littered):
 
 def test_the_box_of_a_component_comes_back():
     noise = Noise(0.3, low=np.array([-1.0, 2.0]), high=np.array([3.0, 7.0]))
-    fixed = noise.component(1)
-    mixture = Mixture.trusted(
-        np.array([0.7, 0.3]), np.nan_to_num(fixed.means), np.nan_to_num(fixed.covariances)
-    )
-    gaussians, back = Noise.split(mixture)
+    fixed = noise.fixed(1)
+    one = Components(np.array([0.7]), np.zeros((1, 2)), np.zeros((1, 2, 2)))
+    gaussians, back = Noise.split(one.joined(noise.components(GAUSSIAN, 0.3)))
     assert gaussians.weights == [1.0]
     assert back.weight == 0.3
     np.testing.assert_allclose([back.low, back.high], [noise.low, noise.high])
@@ -182,11 +125,11 @@ def test_refits_and_limits(littered):
     noisy = BigLearnGaussianMixture(3, noise=True, random_state=0)
     with pytest.raises(ValueError, match="noise need rows in memory"):
         BigLearnGaussianMixture(3, noise=True, engine="chunked").fit(X)
-    with pytest.raises(ValueError, match=r"partial_fit\(\) knows no noise"):
+    with pytest.raises(ValueError, match=r"partial_fit\(\) does not support noise"):
         noisy.partial_fit(X)
     with pytest.raises(ValueError, match="noise needs a number of components"):
         BigLearnGaussianMixture("auto", noise=True).fit(X)
-    with pytest.raises(ValueError, match="a path through K knows no noise"):
+    with pytest.raises(ValueError, match="a path through K does not support noise"):
         select_mixture(X, range(1, 3), noise=True)
 
 

@@ -1,45 +1,21 @@
-"""Methods by name and by object, and what their history adds up to."""
-
-import math
+"""Methods by name and by object."""
 
 import pytest
 
-from biglearn import BigLearnGaussianMixture, Record
-from biglearn.search.methods import EM, METHODS, Paper, resolve
-from biglearn.search.records import summarise
+from biglearn import BigLearnGaussianMixture
+from biglearn.search.methods import EM, METHODS, Paper, method_of
 
 
 def test_a_method_comes_by_name_or_is_one_already():
-    assert {name: type(resolve(name)) for name in METHODS} == METHODS
+    assert {name: type(method_of(name)) for name in METHODS} == METHODS
     method = Paper(steps=3)
-    assert resolve(method) is method
+    assert method_of(method) is method
 
 
 @pytest.mark.parametrize("wrong", ["EM", None, 3, object(), Paper, EM().schedule])
 def test_anything_else_is_refused_with_the_choices(wrong):
     message = r"method must be one of \['em', 'paper', 'search'\] or a method object .*got "
     with pytest.raises(ValueError, match=message):
-        resolve(wrong)
+        method_of(wrong)
     with pytest.raises(ValueError, match=message):
         BigLearnGaussianMixture(2, method=wrong).fit([[0.0], [1.0], [2.0]])
-
-
-def history(*steps):
-    return [
-        Record(i, move, best, best, True, i + 1, 0, 0, 0.1 * (i + 1))
-        for i, (move, best) in enumerate(steps)
-    ]
-
-
-def test_gains_are_given_to_the_moves_that_made_them():
-    steps = [("em", -3.0), ("em", -2.5), ("split-merge", -2.0), ("em", -2.0)]
-    em, surgery = summarise(history(*steps))
-    assert (em.move, em.steps, em.gain, em.passes) == ("em", 3, 0.5, 3)
-    assert (surgery.steps, surgery.gain) == (1, 0.5)
-
-
-@pytest.mark.parametrize("unknown", [-math.inf, math.nan])
-def test_what_is_added_to_nothing_is_no_gain(unknown):
-    start, em = summarise(history(("start", unknown), ("em", -3.0), ("em", -2.0)))
-    assert start.gain == 0
-    assert em.gain == 1.0

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from biglearn.engines import MemoryEngine
 from biglearn.model.mixture import Mixture
-from biglearn.search.methods import Paper, resolve
+from biglearn.search.methods import Paper, method_of
 from biglearn.search.moves import Matching
-from biglearn.search.run import Run, Settings, search
+from biglearn.search.run import carry_out
 from biglearn.search.schedules import pseudo_count
-from helpers import scipy_log_joint
+from helpers import make_run, scipy_log_joint
 
 
 def paper_step(theta, X, B, *, inner_steps, lift, alpha, floor):
@@ -46,8 +45,7 @@ def test_step_by_step(n_features, lift, alpha):
     rng = np.random.default_rng(n_features)
     X = rng.normal(size=(80, n_features)) * np.arange(1, n_features + 1)
     start, floor, steps = start_of(3, n_features, rng), 1e-2, 12
-    settings = Settings(3, floor=floor)
-    run = Run(MemoryEngine(X), settings, lambda run: start, np.random.default_rng(7))
+    run = make_run(X, 3, start=start, seed=7, floor=floor)
     method = Paper(steps=steps, lift=lift, pseudo_count=alpha, polish=False)
 
     views = np.random.default_rng(7)  # the same source draws the same views
@@ -55,7 +53,7 @@ def test_step_by_step(n_features, lift, alpha):
     wanted, seen = (start.weights, start.means, start.covariances), []
     moves = method.schedule(run)
     next(moves)
-    run.mixture = start
+    run.components = start
     for step, move in enumerate(moves):
         assert isinstance(move, Matching)
         list(move(run))
@@ -63,7 +61,7 @@ def test_step_by_step(n_features, lift, alpha):
         seen.append(len(B))
         wanted = paper_step(wanted, X, B, inner_steps=5, lift=lift, alpha=value(step), floor=floor)
         # Rounding grows by each of the 60 EM steps; 1e-7 is still no accident.
-        ours = (run.mixture.weights, run.mixture.means, run.mixture.covariances)
+        ours = (run.components.weights, run.components.means, run.components.covariances)
         for a, b in zip(ours, wanted, strict=True):
             np.testing.assert_allclose(a, b, atol=1e-7)
     assert len(seen) == steps
@@ -74,12 +72,12 @@ def test_step_by_step(n_features, lift, alpha):
 def test_without_the_polish_the_last_point_of_the_chain_is_returned(rng):
     X, start = rng.normal(size=(60, 2)), start_of(3, 2, rng)
     method = Paper(steps=5, polish=False)
-    run = Run(MemoryEngine(X), Settings(3), lambda run: start, np.random.default_rng(1))
-    records = list(search(run, method))
-    last = run.mixture
+    run = make_run(X, 3, start=start, seed=1)
+    records = list(carry_out(run, method))
+    last = Mixture.of(run.components)
     assert records[0].move == "start"
     assert len(records) == 6
-    assert run.log_likelihood == pytest.approx(last.log_density(X).mean(), rel=1e-12)
+    assert run.objective == pytest.approx(last.log_density(X).mean(), rel=1e-12)
 
 
 def test_the_polish_is_never_worse_than_plain_em_from_the_same_start(rng):
@@ -87,9 +85,9 @@ def test_the_polish_is_never_worse_than_plain_em_from_the_same_start(rng):
     start = start_of(3, 2, rng)
     runs = {}
     for name, method in {"em": "em", "paper": Paper(steps=10)}.items():
-        run = Run(MemoryEngine(X), Settings(3), lambda run: start, np.random.default_rng(2))
-        list(search(run, resolve(method)))
-        runs[name] = run.log_likelihood
+        run = make_run(X, 3, start=start, seed=2)
+        list(carry_out(run, method_of(method)))
+        runs[name] = run.objective
     assert runs["paper"] >= runs["em"]
 
 

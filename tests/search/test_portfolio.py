@@ -5,30 +5,32 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from biglearn.search.legs import leg_of
 from biglearn.search.portfolio import Portfolio
 
 KINDS = ["restart", "subspace", "disturb"]
+LEGS = [leg_of(kind) for kind in KINDS]
 
 
 def told(*legs):
     """Return a portfolio that has seen legs (kind, improved, cost)."""
-    portfolio, best = Portfolio(KINDS), -10.0
+    portfolio, best = Portfolio(LEGS), -10.0
     for kind, improved, cost in legs:
-        portfolio.tell(kind, best + 1.0 if improved else best - 1.0, best, cost=cost)
+        portfolio.tell(leg_of(kind), best + 1.0 if improved else best - 1.0, best, cost=cost)
         best += improved
     return portfolio
 
 
 def draws(portfolio, rng, n=2000):
-    return Counter(portfolio.choose(rng) for _ in range(n))
+    return Counter(portfolio.choose(rng).name for _ in range(n))
 
 
 def test_every_kind_has_a_turn_first(rng):
-    portfolio, seen = Portfolio(KINDS), []
+    portfolio, seen = Portfolio(LEGS), []
     for _ in KINDS:
         seen.append(portfolio.choose(rng))
         portfolio.tell(seen[-1], -1.0, -1.0, cost=10.0)
-    assert sorted(seen) == sorted(KINDS)
+    assert seen == LEGS
 
 
 def test_of_the_fresh_starts_the_one_that_paid_is_drawn_more_often(rng):
@@ -44,11 +46,11 @@ def test_of_two_that_paid_alike_the_cheaper_is_drawn(rng):
 
 
 def test_starts_and_disturbances_come_to_share_the_cost(rng):
-    portfolio, spent = Portfolio(KINDS), Counter()
+    portfolio, spent = Portfolio(LEGS), Counter()
     cost = {"restart": 30.0, "subspace": 20.0, "disturb": 5.0}
     for leg in range(300):
-        kind = portfolio.choose(rng)
-        portfolio.tell(kind, -10.0 + leg * (kind == "disturb"), -10.0, cost=cost[kind])
+        kind = portfolio.choose(rng).name
+        portfolio.tell(leg_of(kind), -10.0 + leg * (kind == "disturb"), -10.0, cost=cost[kind])
         spent[kind] += cost[kind]
     assert spent["disturb"] == pytest.approx(spent["restart"] + spent["subspace"], abs=30)
 
@@ -65,8 +67,8 @@ def test_hope_fades_with_every_failure_and_comes_back_with_a_gain():
 @pytest.mark.parametrize("kind", KINDS)
 def test_finding_the_best_again_says_more_than_a_failure_if_the_start_was_fresh(kind):
     again, failed = told(("restart", True, 1.0)), told(("restart", True, 1.0))
-    again.tell(kind, -9.0, -9.0, cost=1.0)
-    failed.tell(kind, -12.0, -9.0, cost=1.0)
+    again.tell(leg_of(kind), -9.0, -9.0, cost=1.0)
+    failed.tell(leg_of(kind), -12.0, -9.0, cost=1.0)
     if kind == "disturb":  # it began at the best
         assert again.chance_of_gain == failed.chance_of_gain
     else:
@@ -76,7 +78,7 @@ def test_finding_the_best_again_says_more_than_a_failure_if_the_start_was_fresh(
 def test_what_differs_by_rounding_is_no_gain():
     portfolio = told(("restart", True, 1.0))
     before = portfolio.chance_of_gain
-    portfolio.tell("restart", -9.0 + 1e-9, -9.0, cost=1.0)
+    portfolio.tell(leg_of("restart"), -9.0 + 1e-9, -9.0, cost=1.0)
     assert portfolio.chance_of_gain < before
 
 

@@ -41,8 +41,3 @@ def test_a_gain_makes_the_search_hope_again(portfolio):
         portfolio.tell(FRESH, reached=-1.0, best=-1.0, cost=10.0)
     portfolio.tell(NEAR, reached=-0.5, best=-1.0, cost=10.0)
     assert portfolio.chance_of_gain == 1 / 2
-
-
-def test_legs_of_one_name_are_refused():
-    with pytest.raises(ValueError, match=r"different names, got \['fresh', 'fresh'\]"):
-        Portfolio([FRESH, ScriptedLeg("fresh", fresh=False)])

@@ -7,7 +7,6 @@ import pytest
 from biglearn import BigLearnGaussianMixture
 from biglearn.engines.rows.units import Units
 from biglearn.model.mixture import Mixture
-from biglearn.model.moments import Moments
 from biglearn.search.streaming import Stream, step_size
 from helpers import COVARIANCE_TYPES, blobs, direct_moments, random_mixture
 
@@ -94,22 +93,12 @@ def test_the_moments_that_a_stream_begins_with_give_back_its_mixture(rng, kind):
     )
 
 
-def test_scaled_moments_are_those_of_heavier_rows(rng):
-    moments = Moments(
-        rng.random(2), rng.random((2, 3)), rng.random((2, 3, 3)), -1.5, 2.0, 7, np.zeros(3)
-    )
-    twice, both = moments.scaled(2.0), moments + moments
-    np.testing.assert_array_equal(twice.second, both.second)
-    assert (twice.log_likelihood, twice.total) == (both.log_likelihood, both.total)
-    np.testing.assert_allclose(twice.covariances, moments.covariances)
-
-
 def test_weights_count_within_a_block(rng):
     X, weights = TRUTH.sample(600, rng)[0], rng.integers(1, 3, size=300)
     ours = streamed([X[:300]]).partial_fit(X[300:], sample_weight=weights)
     theirs = streamed([X[:300]])
     theirs._stream = Stream(
-        theirs._stream.units, theirs._stream.mixture, theirs._stream.moments, seen=weights.sum()
+        theirs._stream.units, theirs._stream.components, theirs._stream.moments, seen=weights.sum()
     )
     theirs.partial_fit(np.repeat(X[300:], weights, axis=0))
     np.testing.assert_allclose(ours.means_, theirs.means_, rtol=1e-9)

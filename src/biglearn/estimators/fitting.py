@@ -25,10 +25,10 @@ from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise
 from biglearn.search.methods import method_of
 from biglearn.search.path import Path
-from biglearn.search.problem import Fit, Problem
+from biglearn.search.problem import Fit, Problem, n_parameters
 from biglearn.search.records import Record
 from biglearn.search.run import Method, Settings
-from biglearn.search.scaled_rows import ScaledRows
+from biglearn.search.scaled_rows import ScaledRows, check_extent
 from biglearn.search.starts.names import InitParams
 from biglearn.search.streaming import Stream
 
@@ -104,6 +104,14 @@ class FittingMixin(RowsMixin):
         if not self.warm_start or mixture is None or mixture.means.shape != shape:
             return None
         return mixture, getattr(self, "noise_", None)
+
+    def _path(self, problem: Problem) -> Path:
+        if self.checkpoint is not None:
+            raise ValueError(
+                f"a path through K keeps no checkpoint, got checkpoint={self.checkpoint!r}; "
+                "leave it out"
+            )
+        return Path(problem, method_of(self.method), self._generator, watch=self._watch)
 
     def _keep(self, fit: Fit) -> None:
         """Take over a fit."""
@@ -189,6 +197,7 @@ def problem_of(
     size = int(model.n_components) if n_components is None else n_components
     check_labels(labels, source.n_given, size)
     if units is None:
+        check_extent(source.extent, size, names_of(model))
         units = Units.measure(source, scaling=model.scaling)
     return Problem(
         ScaledRows(source, units, names_of(model)),
@@ -215,12 +224,7 @@ def problem_of(
 
 def path_of(model: FittingMixin, problem: Problem) -> Path:
     """Return the path through K by an estimator's method, randomness and callback."""
-    if model.checkpoint is not None:
-        raise ValueError(
-            f"a path through K keeps no checkpoint, got checkpoint={model.checkpoint!r}; "
-            "leave it out"
-        )
-    return Path(problem, method_of(model.method), model._generator, watch=model._watch)
+    return model._path(problem)
 
 
 def adopt(model: Fitting, fit: Fit, header: Header) -> Fitting:
@@ -239,6 +243,13 @@ def adopt(model: Fitting, fit: Fit, header: Header) -> Fitting:
     check_columns(new, header, reset=True)
     new._keep(fit)
     return new
+
+
+def adopt_mixture(model: FittingMixin, mixture: Mixture) -> None:
+    """Make an estimator one that has fitted a mixture of float64 rows."""
+    limits, shape = model._limits(), (mixture.n_components, mixture.n_features)
+    model._n_parameters = n_parameters(limits, None, False, shape)
+    model._keep_mixture(mixture, mixture.weights, np.dtype(np.float64))
 
 
 def check(model: FittingMixin) -> None:

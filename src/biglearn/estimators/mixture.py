@@ -11,7 +11,14 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
-from biglearn.estimators.fitting import FittingMixin, names_of, path_of, problem_of
+from biglearn.estimators.fitting import (
+    FittingMixin,
+    adopt_mixture,
+    check,
+    names_of,
+    path_of,
+    problem_of,
+)
 from biglearn.model.checks import check_structure
 from biglearn.model.constraints import Constraints
 from biglearn.model.families import Family, family_of
@@ -19,7 +26,7 @@ from biglearn.model.mixture import Mixture
 from biglearn.model.structures import Factor, Factors, Structure, structure_of
 from biglearn.search.methods import method_of
 from biglearn.search.path import choose_size
-from biglearn.search.problem import n_parameters, solve
+from biglearn.search.problem import solve
 from biglearn.search.records import Record
 from biglearn.search.run import Method
 from biglearn.search.starts.names import normal
@@ -282,7 +289,7 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         if dof is not None:
             params.setdefault("family", "student")
         model = cls(n_components, covariance_type=covariance_type, **params)
-        model._check_parameters()
+        check(model)
         limits = model._limits()
         matrices = check_structure("covariances", covariances, limits.structure, shape)
         names = None if feature_names is None else tuple(feature_names)
@@ -298,8 +305,7 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         model.n_features_in_ = n_features
         if names is not None:
             model.feature_names_in_ = np.array(names, dtype=object)
-        model._n_parameters = n_parameters(limits, None, False, shape)
-        model._keep_mixture(mixture, mixture.weights, np.dtype(np.float64))
+        adopt_mixture(model, mixture)
         return model
 
     def fit(
@@ -347,7 +353,6 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
             self._keep(choose_size(path_of(self, problem)))
             return self
         problem = problem_of(self, X, sample_weight, labels=labels)
-        problem.rows.check(problem.n_components)
         fit = solve(
             problem,
             method,

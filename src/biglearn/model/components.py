@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -80,6 +80,8 @@ class Components:
         self.__dict__.update(state)
         # Arrays come back writeable from a pickle or a deep copy.
         self._assign(**{name: state[name] for name in _FIELDS[:4]})
+        for array in state.get("_factors", ()):
+            array.flags.writeable = False
 
     @property
     def n_components(self) -> int:
@@ -162,7 +164,7 @@ class Components:
         """Return the components with `step`, shape (D,), added to the means."""
         return self.replace(means=self.means + step)
 
-    def project(self, view: View) -> Self | Components:
+    def project(self, view: View) -> Components:
         """Return the components of y = B x: weights, B μ_k and B Σ_k Bᵀ."""
         if view.is_joint:
             return self

@@ -75,6 +75,12 @@ class Constraints:
         return None if self.fixed is None else self.fixed.components
 
     @property
+    def held_in_place(self) -> BoolArray | None:
+        """Components with any given parameter, shape (K,); None where none has."""
+        fixed = self.fixed
+        return None if fixed is None else fixed.components | ~np.isnan(fixed.weights)
+
+    @property
     def held_places(self) -> set[int]:
         """Numbers of the components with a given mean or covariance."""
         return set() if self.held is None else set(np.flatnonzero(self.held).tolist())

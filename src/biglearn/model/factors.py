@@ -39,7 +39,8 @@ def fit_factors(samples: Array, n_factors: int, floor: float) -> tuple[Array, Ar
     Returns
     -------
     loadings : array of shape (K, D, q)
-        Λ; the factor that explains most first, each column with a positive sum.
+        Λ; the factor that explains most first, each column with a positive sum in units of
+        the features' deviations.
     noise : array of shape (K, D)
         The diagonal of Ψ.
     n_raised : int

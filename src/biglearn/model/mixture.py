@@ -17,6 +17,7 @@ from biglearn.model.families import Family, family_and_shapes
 from biglearn.model.gaps import observed_log_joint
 from biglearn.model.imputation import impute
 from biglearn.model.linalg import symmetrise
+from biglearn.model.views import View
 
 #: Rows per block of a density; bounds the memory of every method.
 _BLOCK = 2048
@@ -203,6 +204,10 @@ class Mixture(Components, FromLogJoint):
         """
         rows = self._rows(X).astype(np.float64, copy=False)
         return impute(self, rows, how=how, n=n, rng=rng)
+
+    def project(self, view: View) -> Mixture:
+        """Return the mixture of y = B x: weights, B μ_k and B Σ_k Bᵀ."""
+        return self if view.is_joint else Mixture.of(super().project(view))
 
     def marginal(self, features: Feature | Sequence[Feature]) -> Mixture:
         """Return the mixture of some features, in the order given.

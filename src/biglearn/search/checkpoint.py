@@ -23,6 +23,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields, is_dataclass
+from inspect import isroutine
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -103,9 +104,18 @@ def _constants(method: Method) -> dict[str, str]:
     names: list[str] = [c.name for c in fields(method)] if is_dataclass(method) else []
     for name in names:
         value = getattr(method, name)
-        rule = getattr(value, "__qualname__", "a function") if callable(value) else repr(value)
-        constants[name] = rule
+        constants[name] = _in_words(value)
     return constants
+
+
+def _in_words(value: object) -> str:
+    """Describe a constant as another process would: without addresses in memory."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_in_words, value))})"
+    if type(value).__repr__ is not object.__repr__ and not isroutine(value):
+        return repr(value)
+    name = getattr(value, "__qualname__", type(value).__qualname__)
+    return f"{name} {getattr(value, 'name', '')}".rstrip()
 
 
 class Journal:

@@ -53,9 +53,6 @@ class Portfolio:
     def __init__(self, legs: Sequence[Leg], *, same: float = 1e-5) -> None:
         self.legs = list(legs)
         self.arms = {leg.name: Arm() for leg in legs}
-        if len(self.arms) < len(self.legs):
-            names = [leg.name for leg in legs]
-            raise ValueError(f"legs must have different names, got {names}")
         self.same = same
         self.count = 0
         self.since_gain = 0

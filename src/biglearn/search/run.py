@@ -141,6 +141,10 @@ class Run:
     counters : Counters
     cost : float
         Passes over all rows that one pass of this run counts as.
+    weight : float
+        Weight of this run's components among all of the mixture that they are part of.
+    row_stands_for : float
+        Rows that each row of this run stands for.
     began : float, optional
         When the budget began, by the clock; now if left out.
     """
@@ -155,6 +159,8 @@ class Run:
     clock: Callable[[], float] = time.perf_counter
     counters: Counters = field(default_factory=Counters)
     cost: float = 1.0
+    weight: float = 1.0
+    row_stands_for: float = 1.0
     began: float | None = None
     components: Components = field(init=False)
     objective: float = field(default=-math.inf, init=False)
@@ -179,6 +185,8 @@ class Run:
         *,
         n_components: int | None = None,
         cost: float = 0.0,
+        weight: float = 1.0,
+        row_stands_for: float = 1.0,
     ) -> Run:
         """Return a run inside this one, which shares its clock, budget and counters.
 
@@ -191,6 +199,10 @@ class Run:
             K of the inner run; that of this one if left out.
         cost : float
             Passes over all rows that one pass of the inner run counts as.
+        weight : float
+            Joint weight of the components that take part, which sum to one in the inner run.
+        row_stands_for : float
+            Rows that each row of the engine stands for.
         """
         size = self.settings.n_components if n_components is None else n_components
         settings = Settings(size, self.settings.tol, self.settings.max_iter, self.settings.max_time)
@@ -204,6 +216,8 @@ class Run:
             clock=self.clock,
             counters=self.counters,
             cost=self.cost * cost,
+            weight=self.weight * weight,
+            row_stands_for=self.row_stands_for * row_stands_for,
             began=self._began,
         )
 
@@ -245,9 +259,10 @@ class Run:
         return moments.mean_log_likelihood + self.prior_of(components, moments.total)
 
     def prior_of(self, components: Components, total: float) -> float:
-        """Return the log-prior per row, for rows of this weight."""
-        prior = float(self.constraints.log_prior(components).sum())
-        return prior / total if prior else 0.0
+        """Return the log-prior of components per row, for this run's rows of some total weight."""
+        whole = components if self.weight == 1.0 else components.part(slice(None), self.weight)
+        prior = float(self.constraints.log_prior(whole).sum())
+        return prior / (total * self.row_stands_for) if prior else 0.0
 
     def note(self, fitted: Fitted) -> Components:
         """Return fitted components, and count their repairs."""
@@ -265,17 +280,23 @@ class Run:
         if self.time_left <= 0:
             raise BudgetSpentError
 
-    def begin_leg(self, components: Components) -> None:
-        """Go on from other components; `leg` is the best seen since."""
-        self.components, self.objective = self.aligned(components), -math.inf
+    def begin_leg(self, components: Components, *, fresh: bool = False) -> None:
+        """Go on from other components, `fresh` from a start; `leg` is the best seen since."""
+        self.components, self.objective = self.aligned(components, fresh=fresh), -math.inf
         self.leg, self.leg_objective = None, -math.inf
 
-    def aligned(self, components: Components) -> Components:
-        """Return components in the order that labels of the rows ask for."""
-        ordered = self.engine.align(components, self.constraints.held)
-        if ordered is components or self.constraints.fixed is None:
+    def aligned(self, components: Components, *, fresh: bool = False) -> Components:
+        """Return components in the order that labels of the rows ask for.
+
+        A given weight stays in its place: fresh components may move there, others may not,
+        since their objective could fall.
+        """
+        constraints = self.constraints
+        held = constraints.held if fresh else constraints.held_in_place
+        ordered = self.engine.align(components, held)
+        if ordered is components or constraints.fixed is None:
             return ordered
-        return self.note(self.constraints.impose_on(ordered))  # given weights stay in place
+        return self.note(constraints.impose_on(ordered))
 
     def record(self, move: str, *, objective: float | None = None, accepted: bool = True) -> Record:
         """Report a step."""

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from biglearn.engines.base import Engine, Source
-from biglearn.engines.rows.summaries import mean_and_deviation
+from biglearn.engines.rows.summaries import Extent, mean_and_deviation
 from biglearn.engines.rows.units import Units
 
 #: Below this a variance of a column, or its inverse, leaves the range of float64.
@@ -46,24 +46,7 @@ class ScaledRows:
 
     def check(self, n_components: int) -> None:
         """Refuse rows that are too few for a number of components, or an empty column."""
-        extent = self.source.extent
-        n_rows, empty = extent.n_rows, np.isnan(extent.low)
-        if empty.any():
-            column = int(empty.argmax())
-            named = "" if self.names is None else f" ({self.names[column]!r})"
-            raise ValueError(
-                f"column {column}{named} has no value at all: every one of its {n_rows} is "
-                "missing (NaN); leave the column out"
-            )
-        if n_rows < 2:
-            raise ValueError(
-                f"a mixture needs at least 2 rows with a positive weight, got n_samples={n_rows}"
-            )
-        if n_rows < n_components:
-            raise ValueError(
-                f"n_components={n_components} needs at least as many rows with a positive "
-                f"weight, got n_samples={n_rows}; lower n_components"
-            )
+        check_extent(self.source.extent, n_components, self.names)
 
     def floor(self, reg_covar: float, *, scaled: bool) -> float:
         """Return the eigenvalue floor: the user's, or the least that rounding resolves.
@@ -82,3 +65,24 @@ class ScaledRows:
                 "whose inverses leave the range of float64; raise reg_covar or rescale X"
             )
         return floor
+
+
+def check_extent(extent: Extent, n_components: int, names: tuple[str, ...] | None = None) -> None:
+    """Refuse rows that are too few for a number of components, or an empty column."""
+    n_rows, empty = extent.n_rows, np.isnan(extent.low)
+    if empty.any():
+        column = int(empty.argmax())
+        named = "" if names is None else f" ({names[column]!r})"
+        raise ValueError(
+            f"column {column}{named} has no value at all: every one of its {n_rows} is "
+            "missing (NaN); leave the column out"
+        )
+    if n_rows < 2:
+        raise ValueError(
+            f"a mixture needs at least 2 rows with a positive weight, got n_samples={n_rows}"
+        )
+    if n_rows < n_components:
+        raise ValueError(
+            f"n_components={n_components} needs at least as many rows with a positive "
+            f"weight, got n_samples={n_rows}; lower n_components"
+        )

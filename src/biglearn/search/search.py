@@ -69,6 +69,9 @@ class Search:
         legs = [leg_of(leg) for leg in self.legs]
         if not legs or not legs[0].fresh:
             raise ValueError(f"legs must begin with a fresh start, got {self.legs}")
+        names = [leg.name for leg in legs]
+        if len(set(names)) < len(names):
+            raise ValueError(f"legs must have different names, got {names}")
         if not 0 <= self.chance <= 1:
             raise ValueError(f"chance must be between 0 and 1, got {self.chance}")
         if self.effort < 1 or self.trials < 0:

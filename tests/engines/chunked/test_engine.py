@@ -139,7 +139,9 @@ def test_blocks_may_bring_weights(X, rng):
         np.testing.assert_allclose(scaled.means_, again.means_, rtol=1e-7)
         scaled_pairs = [(rows, size * part) for rows, part in pairs]
         ours = open_source(scaled_pairs, RowOptions(engine=SMALL)).extent.weight
-        theirs = open_source(X, RowOptions(engine="memory", sample_weight=size * weights)).extent.weight
+        theirs = open_source(
+            X, RowOptions(engine="memory", sample_weight=size * weights)
+        ).extent.weight
         assert ours == pytest.approx(theirs, rel=1e-12)
         totals = open_source(scaled_pairs, RowOptions(engine=SMALL)).total(lambda rows, w: w.sum())
         assert totals == pytest.approx(theirs, rel=1e-12)

@@ -3,25 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import integrate
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from biglearn import BigLearnGaussianMixture, Mixture
-from biglearn.cli.app import main
 from biglearn.engines import MemoryEngine, engine_over
 from biglearn.engines.memory.with_gaps import MissingEngine
-from biglearn.engines.rows.units import Units
-from biglearn.io import load_model
-from biglearn.model import gaps as missing
+from biglearn.model.gaps import find_patterns
 from biglearn.model.views import View
-from helpers import COVARIANCE_TYPES, blobs, random_mixture
-
-
-def with_gaps(rng, X, share=0.3):
-    X = X.copy()
-    X[rng.random(X.shape) < share] = np.nan
-    return X
+from helpers import COVARIANCE_TYPES, blobs, random_mixture, with_gaps
 
 
 def views(rng, size=4):
@@ -66,7 +56,7 @@ def step_by_rows(mixture, X, basis, weights):
 @pytest.mark.parametrize("plenty", [2, 10**6])  # all patterns lifted, or none
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_pass_is_the_e_step_on_what_is_observed(rng, monkeypatch, plenty, weighted):
-    monkeypatch.setattr("biglearn.engines.memory.gaps._PLENTY", plenty)
+    monkeypatch.setattr("biglearn.engines.memory.with_gaps._PLENTY", plenty)
     mixture = random_mixture(rng, 3, 4, spread=1.0)
     X = with_gaps(rng, mixture.sample(80, rng)[0], 0.4)
     X[5] = np.nan
@@ -104,7 +94,7 @@ def test_background_threads_and_the_diagonal_are_those_of_other_engines(rng):
     log_joint = mixture.log_joint(X)
     rest = Mixture(mixture.weights[:2] / mixture.weights[:2].sum(), *parts(mixture, 2))
     background = log_joint[:, 2] - np.log(mixture.weights[:2].sum())
-    some = engine.select(np.arange(0, 900, 2), background=background[::2]).expect(rest)
+    some = MissingEngine(X[::2], background=background[::2]).expect(rest)
     half = MissingEngine(X[::2]).expect(mixture)
     np.testing.assert_allclose(some.counts, half.counts[:2])
     np.testing.assert_allclose(some.second, half.second[:2])
@@ -125,97 +115,18 @@ def test_blocks_of_rows_add_up(rng):
 def test_thousands_of_patterns(rng):
     mixture = random_mixture(rng, 2, 14)
     X = with_gaps(rng, mixture.sample(4000, rng)[0], 0.5)
-    assert len(missing.find_patterns(np.isnan(X), View.joint(14))) > 3000
+    assert len(find_patterns(np.isnan(X), View.joint(14))) > 3000
     got = MissingEngine(X).expect(mixture)
     assert got.log_likelihood == pytest.approx(mixture.log_density(X).sum())
     assert got.counts.sum() == pytest.approx(got.total)
 
 
-def test_units_are_those_of_the_values_that_are_there(rng):
-    X, w = with_gaps(rng, rng.normal(3, [1, 5], size=(300, 2))), rng.random(300)
-    for weights in (None, w):
-        units = Units.of(X, weights=weights)
-        for j in range(2):
-            there = ~np.isnan(X[:, j])
-            each = None if weights is None else weights[there]
-            mean = np.average(X[there, j], weights=each)
-            spread = np.sqrt(np.average((X[there, j] - mean) ** 2, weights=each))
-            assert units.centre[j] == pytest.approx(mean)
-            assert units.scale[j] == pytest.approx(spread)
-
-
 def test_filled_rows_have_the_covariance_of_the_data(rng):
     true = Mixture([1.0], [[1.0, -1.0]], [[[1.0, 0.8], [0.8, 1.0]]])
     X = with_gaps(rng, true.sample(20_000, rng)[0], 0.4)
-    filled = MissingEngine(X).filled().rows()
+    filled = MissingEngine(X).subsample(len(X), rng).rows()
     np.testing.assert_allclose(filled[~np.isnan(X)], X[~np.isnan(X)], atol=1e-12)
     np.testing.assert_allclose(np.cov(filled.T), true.covariance, atol=5 * 1.5 / np.sqrt(12_000))
-
-
-def test_densities_of_rows_with_gaps_are_marginal(rng):
-    mixture = random_mixture(rng, 3, 4, 1.0)
-    X = with_gaps(rng, mixture.sample(50, rng)[0], 0.5)
-    X[0] = np.nan
-    offset = 1e6
-    far = Mixture(mixture.weights, mixture.means + offset, mixture.covariances)
-    for i, x in enumerate(X[1:], 1):
-        there = np.flatnonzero(~np.isnan(x))
-        if len(there):
-            expected = mixture.marginal(there.tolist()).log_joint(x[None, there])[0]
-            np.testing.assert_allclose(mixture.log_joint(X)[i], expected)
-    np.testing.assert_allclose(far.log_density(X + offset), mixture.log_density(X), atol=1e-7)
-    assert abs(mixture.log_density(X)[0]) < 1e-14
-    np.testing.assert_allclose(mixture.responsibilities(X)[0], mixture.weights)
-
-
-def test_imputed_means_are_those_of_quadrature(rng):
-    mixture = random_mixture(rng, 2, 3, 1.0)
-    row = np.array([0.3, np.nan, np.nan])
-    axis = np.linspace(-12, 12, 401)
-    u, v = np.meshgrid(axis, axis, indexing="ij")
-    grid = np.column_stack([np.full(u.size, 0.3), u.ravel(), v.ravel()])
-    density = np.exp(mixture.log_density(grid)).reshape(u.shape)
-
-    def integral(values):
-        inner = integrate.simpson(values, x=axis, axis=1)
-        return integrate.simpson(inner, x=axis)
-
-    expected = [integral(density * u), integral(density * v)] / integral(density)
-    got = mixture.impute(row[None])
-    np.testing.assert_allclose(got[0, 1:], expected, rtol=1e-6)
-    assert got[0, 0] == 0.3
-    assert np.log(integral(density)) == pytest.approx(mixture.log_density(row[None])[0])
-
-
-def test_imputed_draws_have_the_conditional_mean_and_covariance(rng):
-    mixture = random_mixture(rng, 3, 3, 1.5)
-    row = np.array([[np.nan, 0.5, np.nan]])
-    n = 40_000
-    draws = mixture.impute(np.tile(row, (n // 5, 1)), how="sample", n=5, rng=0)
-    assert draws.shape == (5, n // 5, 3)
-    draws = draws.reshape(n, 1, 3)
-    assert (draws[:, 0, 1] == 0.5).all()
-    exact = mixture.conditional({1: 0.5})
-    error = np.sqrt(np.diag(exact.covariance) / n)
-    assert (abs(draws[:, 0, [0, 2]].mean(axis=0) - exact.mean) < 4.5 * error).all()
-    spread = np.cov(draws[:, 0, [0, 2]].T)
-    np.testing.assert_allclose(spread, exact.covariance, atol=0.05 * exact.covariance.max())
-    np.testing.assert_allclose(mixture.impute(row)[0, [0, 2]], exact.mean)
-    likely = exact.means[mixture.responsibilities(row)[0].argmax()]
-    np.testing.assert_allclose(mixture.impute(row, how="mode")[0, [0, 2]], likely)
-
-
-@pytest.mark.parametrize(
-    ("wishes", "message"),
-    [
-        ({"how": "median"}, "how must be one of .*got 'median'"),
-        ({"n": 3}, "how='mean' has one answer, got n=3"),
-        ({"how": "sample", "n": 0}, "n must be an integer at least 1, got 0"),
-    ],
-)
-def test_bad_wishes_for_imputation_are_refused(wishes, message):
-    with pytest.raises(ValueError, match=message):
-        Mixture([1.0], [[0.0]], [[[1.0]]]).impute([[np.nan]], **wishes)
 
 
 @pytest.mark.parametrize("kind", COVARIANCE_TYPES)
@@ -252,7 +163,7 @@ def test_engines_and_kinds_of_input_agree(rng):
     np.testing.assert_allclose(chunked.means_, expected, rtol=1e-6)
     frame = pd.DataFrame({"a": X[:, 0], "b": pd.array(X[:, 1]).astype("Float64")})
     np.testing.assert_allclose(model.fit(frame).means_, expected, rtol=1e-10)
-    with pytest.warns(UserWarning, match="MemoryEngine takes no missing values and X has"):
+    with pytest.warns(UserWarning, match="MemoryEngine does not support missing values and X has"):
         model.set_params(engine=MemoryEngine).fit(X)
     np.testing.assert_array_equal(model.means_, expected)
 
@@ -291,21 +202,6 @@ def test_parameters_are_recovered_as_well_as_the_effective_size_allows(rng):
     means_only = np.where(np.isnan(X), np.nanmean(X, axis=0), X)
     naive = BigLearnGaussianMixture(2, method="em", random_state=0).fit(means_only)
     assert model.score(X) > naive.score(X)
-
-
-def test_the_command_line_fits_and_imputes_files_with_empty_cells(tmp_path, rng, capsys):
-    X = with_gaps(rng, blobs(rng, 60, 2, 1), 0.2)
-    data, model, output = (tmp_path / name for name in ("x.csv", "m.npz", "filled.csv"))
-    pd.DataFrame(X, columns=["a", "b"]).to_csv(data, index=False)
-    assert main(["fit", str(data), "-k", "1", "-o", str(model)]) == 0
-    gaps = np.isnan(X)
-    said = f"{gaps.sum()} missing values in {gaps.any(axis=1).sum()} rows"
-    assert said in capsys.readouterr().err
-    assert main(["impute", str(model), str(data), "-o", str(output)]) == 0
-    np.testing.assert_allclose(pd.read_csv(output), load_model(model).mixture.impute(X))
-    several = ["--how", "sample", "--draws", "3", "-o", str(output)]
-    assert main(["impute", str(model), str(data), *several]) == 0
-    assert pd.read_csv(output).shape == (180, 3)
 
 
 @pytest.mark.parametrize(("share", "means", "covariances"), [(0.1, 1.15, 1.2), (0.3, 1.25, 1.4)])

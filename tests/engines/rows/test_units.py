@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from biglearn.engines.rows.units import Units
-from helpers import random_mixture
+from biglearn.model.mixture import Mixture
+from helpers import random_mixture, with_gaps
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e8])
@@ -45,13 +46,13 @@ def test_mixtures_go_there_and_back(rng):
     X = rng.normal(size=(20, 2))
     units = Units(np.array([1e3, -2.0]), np.array([1e-2, 1e4]))
     inward = units.inward(mixture)
-    back = units.outward(inward, ("a", "b"))
+    back = units.outward(inward)
     np.testing.assert_allclose(back.means, mixture.means, atol=1e-9)
     np.testing.assert_allclose(back.covariances, mixture.covariances, rtol=1e-12)
-    assert back.feature_names == ("a", "b")
+    np.testing.assert_array_equal(back.weights, mixture.weights)
     Y = (X - units.centre) / units.scale
     np.testing.assert_allclose(
-        inward.log_density(Y) - units.log_volume, mixture.log_density(X), rtol=1e-8
+        Mixture.of(inward).log_density(Y) - units.log_volume, mixture.log_density(X), rtol=1e-8
     )
 
 
@@ -67,3 +68,16 @@ def test_a_column_that_is_constant_but_for_rounding_stays_so():
     X = 1e20 * (1 + 2.3e-16 * np.arange(3.0))[:, None]
     units = Units.of(X)
     assert np.abs((X - units.centre) / units.scale).max() < 1e-12
+
+
+def test_units_are_those_of_the_values_that_are_there(rng):
+    X, w = with_gaps(rng, rng.normal(3, [1, 5], size=(300, 2))), rng.random(300)
+    for weights in (None, w):
+        units = Units.of(X, weights=weights)
+        for j in range(2):
+            there = ~np.isnan(X[:, j])
+            each = None if weights is None else weights[there]
+            mean = np.average(X[there, j], weights=each)
+            spread = np.sqrt(np.average((X[there, j] - mean) ** 2, weights=each))
+            assert units.centre[j] == pytest.approx(mean)
+            assert units.scale[j] == pytest.approx(spread)

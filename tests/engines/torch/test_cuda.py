@@ -8,22 +8,13 @@ from biglearn.engines import MemoryEngine
 from biglearn.engines.rows.units import Units
 from biglearn.model.mixture import Mixture
 from biglearn.model.views import View
-from helpers import blobs, random_mixture
+from helpers import assert_same_moments, blobs, random_mixture
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'biglearn-em[torch]'")
 if not torch.cuda.is_available():
     pytest.skip("needs a CUDA GPU", allow_module_level=True)
 
 from biglearn.engines.torch.engine import TorchEngine  # noqa: E402
-
-
-def assert_same_moments(ours, theirs, rtol):
-    for name in ("counts", "first", "second"):
-        expected = getattr(theirs, name)
-        np.testing.assert_allclose(
-            getattr(ours, name), expected, rtol=rtol, atol=rtol * np.abs(expected).max()
-        )
-    assert ours.log_likelihood == pytest.approx(theirs.log_likelihood, rel=rtol)
 
 
 @pytest.mark.parametrize(("dtype", "rtol"), [(np.float64, 1e-10), (np.float32, 1e-4)])

@@ -8,28 +8,17 @@ import pytest
 from biglearn import BigLearnGaussianMixture
 from biglearn.engines import MemoryEngine
 from biglearn.engines.rows.units import Units
-from biglearn.model.densities import WhitenedDensity
 from biglearn.model.mixture import Mixture
 from biglearn.model.views import View
-from helpers import blobs, random_mixture
+from helpers import assert_same_moments, blobs, random_mixture
 
 torch = pytest.importorskip("torch", reason="needs torch: pip install 'biglearn-em[torch]'")
 
-from biglearn.engines import device_rows, tensors  # noqa: E402
+from biglearn.engines.torch import device_rows, tensors  # noqa: E402
 from biglearn.engines.torch.engine import Torch, TorchEngine, choose_device  # noqa: E402
 
 #: float64 sums in another order; float32 products of 2048 rows at a time.
 RTOL = {np.float64: 1e-11, np.float32: 1e-5}
-
-
-def assert_same_moments(ours, theirs, rtol=1e-11):
-    for name in ("counts", "first", "second"):
-        expected = getattr(theirs, name)
-        np.testing.assert_allclose(
-            getattr(ours, name), expected, rtol=rtol, atol=rtol * np.abs(expected).max()
-        )
-    assert ours.log_likelihood == pytest.approx(theirs.log_likelihood, rel=rtol)
-    assert (ours.total, ours.rows) == (pytest.approx(theirs.total), theirs.rows)
 
 
 def fails_above(monkeypatch, n_rows):
@@ -44,57 +33,6 @@ def fails_above(monkeypatch, n_rows):
 
     monkeypatch.setattr(tensors, "normalise", fail)
     return seen
-
-
-# Arithmetic of a block
-
-
-@pytest.mark.parametrize("length", [2, 3, 9, 10, 34])
-def test_panels_are_all_products_of_pairs(rng, length):
-    panels, rows = tensors.Panels(length), torch.from_numpy(rng.normal(size=(length, 7)))
-    features = panels.fill(rows, torch.empty(panels.n_products, 7, dtype=torch.float64))
-    matrices = rng.normal(size=(3, length, length))
-    matrices += np.swapaxes(matrices, 1, 2)
-    forms = np.einsum("in,kij,jn->kn", rows, matrices, rows)
-    np.testing.assert_allclose(panels.pack(matrices) @ features.numpy(), forms, atol=1e-12)
-    shares = torch.from_numpy(rng.random((3, 7)))
-    sums = np.einsum("kn,in,jn->kij", shares, rows, rows)
-    np.testing.assert_allclose(panels.unpack((shares @ features.T).numpy()), sums, atol=1e-12)
-    np.testing.assert_allclose(
-        panels.unpack(panels.weighted_sums(shares, rows).numpy()), sums, atol=1e-12
-    )
-
-
-@pytest.mark.parametrize("n_features", [1, 2, 7, 20])
-def test_both_forms_are_the_densities(rng, n_features):
-    mixture = random_mixture(rng, 4, n_features)
-    X = mixture.sample(50, rng)[0]
-    rows = torch.from_numpy(np.vstack([np.ones(50), X.T]))
-    expected = WhitenedDensity(mixture, np.dtype(np.float64)).log_joint(X.T)
-    panels = tensors.Panels(n_features + 1)
-    features = panels.fill(rows, torch.empty(panels.n_products, 50, dtype=torch.float64))
-    quadratic = tensors.QuadraticForm(mixture, panels, rows).log_joint(rows, features)
-    np.testing.assert_allclose(quadratic, expected, rtol=1e-10)
-    whitened = tensors.WhitenedForm(mixture, rows).log_joint(rows, None)
-    np.testing.assert_allclose(whitened, expected, rtol=1e-12)
-
-
-def test_a_row_that_no_component_reaches_is_shared_by_all():
-    log_joint = torch.tensor([[-1.0, -np.inf], [-3.0, -np.inf]], dtype=torch.float64)
-    shares, log_density = tensors.normalise(log_joint)
-    np.testing.assert_allclose(shares[:, 1], 0.5)
-    np.testing.assert_allclose(shares[:, 0], [1 / (1 + np.exp(-2)), 1 / (1 + np.exp(2))])
-    assert log_density[1] == -np.inf
-    assert float(log_density[0]) == pytest.approx(np.log(np.exp(-1) + np.exp(-3)))
-
-
-def test_float32_sums_of_many_rows_lose_no_digits():
-    # 2²⁴ + 1 is no float32, so that a float32 sum would stay there
-    ones = torch.ones(1, 1 << 25)
-    assert float(tensors.summed_product(ones, ones)) == 1 << 25
-
-
-# Moments
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -184,9 +122,6 @@ def test_tf32_is_asked_for_where_it_is_safe_and_never_else(rng, monkeypatch):
     assert asked.count("high") == 1  # the sums alone
 
 
-# Memory
-
-
 def test_a_device_that_runs_out_gets_smaller_blocks_and_says_so(rng, monkeypatch):
     mixture = random_mixture(rng, 4, 6)
     X = mixture.sample(40_000, rng)[0]
@@ -228,17 +163,6 @@ def test_rows_that_seemed_to_fit_are_streamed(rng, monkeypatch):
     assert engine.is_streamed
     assert engine.n_shrunk == 1
     assert_same_moments(engine.expect(mixture), MemoryEngine(X).expect(mixture))
-
-
-def test_blocks_fit_in_the_memory_there_is():
-    budget = device_rows.Budget(torch.device("cpu"), limit=1 << 20)
-    assert budget.holds(700_000)
-    assert not budget.holds(800_000)
-    assert budget.block_rows(100) * 100 <= 0.25 * (1 << 20)
-    assert budget.block_rows(1 << 20) == 256  # the least
-
-
-# From the estimator
 
 
 def test_other_devices_are_refused():

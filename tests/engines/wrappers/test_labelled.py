@@ -1,12 +1,14 @@
 """Rows of known component: each counts by its joint density, for that component alone."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 from scipy.special import logsumexp
 from sklearn.metrics import accuracy_score
 
 from biglearn import BigLearnGaussianMixture
-from biglearn.engines import ArraySource, Header, RowOptions
+from biglearn.engines import ArraySource, Header, RowOptions, open_source
 from biglearn.engines.rows.units import Units
 from biglearn.engines.wrappers.labelled import LabelledEngine
 from biglearn.model.views import View
@@ -49,6 +51,25 @@ def test_a_pass_is_the_direct_sum(rng, view, weighted):
     np.testing.assert_allclose(shifted.second, second, rtol=1e-8, atol=1e-8)
     assert moments.total == pytest.approx(w.sum())
     assert moments.rows == 200
+
+
+@pytest.mark.parametrize("engine", ["memory", "memory, without Numba", "torch"])
+def test_components_are_put_in_the_likeliest_order(rng, engine, without_numba):
+    if engine == "memory, without Numba":
+        engine = "memory"
+        without_numba()
+    if engine == "torch":
+        pytest.importorskip("torch")
+    for _ in range(20):
+        mixture = random_mixture(rng, 3, 3, spread=0.5)  # they differ in their correlations
+        X, truth = mixture.sample(40, rng)
+        options = RowOptions(engine=engine, labels=truth, n_threads=1)
+        rows = open_source(X, options).engine(Units.identity(3))
+        joint = mixture.log_joint(X)
+        orders = [list(order) for order in permutations(range(3))]
+        values = [joint[np.arange(40), np.array(order)[truth]].sum() for order in orders]
+        best = mixture.part(orders[int(np.argmax(values))])
+        np.testing.assert_array_equal(rows.align(mixture).means, best.means)
 
 
 @pytest.mark.parametrize("method", ["em", Paper(steps=20), Search(effort=5)])

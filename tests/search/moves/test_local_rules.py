@@ -17,7 +17,7 @@ def judged(shares):
     """Return judged rows that have nothing but responsibilities."""
     shares = np.array(shares)
     weights = np.full(len(shares), 1 / len(shares))
-    return JudgedRows(None, None, weights, float(len(shares)), None, shares)
+    return JudgedRows(None, None, weights, float(len(shares)), 1.0, None, shares)
 
 
 def a_plan(lost, partner, parent):

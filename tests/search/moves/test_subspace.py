@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 from scipy.stats import kurtosis
 
-from biglearn.engines import MemoryEngine
 from biglearn.model.linalg import random_rotation
 from biglearn.model.mixture import Mixture
 from biglearn.search.moves import Ascent, SubspaceStart
 from biglearn.search.moves.ascent import climb
 from biglearn.search.moves.subspace import flatness, humped_directions
-from biglearn.search.run import Run, Settings
+from helpers import make_run
 
 
 def test_flatness_is_minus_the_excess_kurtosis(rng):
@@ -67,15 +66,15 @@ def nine_in_two_of_ten(rng):
 def test_nine_clusters_in_two_of_ten_features_are_found(rng):
     truth = nine_in_two_of_ten(rng)
     X = truth.sample(1800, rng)[0]
-    run = Run(MemoryEngine(X), Settings(9), lambda run: None, np.random.default_rng(1))
+    run = make_run(X, 9, seed=1)
     *_, best = islice(climb(run, truth), 30)
     reached = []
     for seed in range(3):
-        run = Run(MemoryEngine(X), Settings(9), lambda run: None, np.random.default_rng(seed))
+        run = make_run(X, 9, seed=seed)
         (record,) = SubspaceStart(2)(run)
         assert np.isnan(record.log_likelihood)
         list(Ascent()(run))
-        reached.append(run.log_likelihood)
-    assert max(reached) > best.log_likelihood - 1e-3
-    centres = run.mixture.means[:, :2]
+        reached.append(run.objective)
+    assert max(reached) > best.objective - 1e-3
+    centres = run.components.means[:, :2]
     assert np.ptp(centres, axis=0).min() > 1.5  # every one of them spans the grid

@@ -91,9 +91,7 @@ class LabelledEngine(EngineWrapper):
         """Return minus the log-likelihood of the rows labelled k under every component, (K,)."""
         present = components.replace(weights=np.maximum(components.weights, _LEAST_WEIGHT))
         engine, each = self._known[k], range(components.n_components)
-        return np.array(
-            [-engine.expect(present.part([j]), diagonal=True).log_likelihood for j in each]
-        )
+        return np.array([-engine.expect(present.part([j])).log_likelihood for j in each])
 
     def running(self) -> AbstractContextManager[None]:
         """Hold threads and BLAS settings while a fit runs."""

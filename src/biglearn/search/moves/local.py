@@ -74,12 +74,15 @@ def try_plan(
         run.constraints.part(active, weight),
         n_components=len(active),
         cost=len(members) * len(active) / rows.shares.size,
+        weight=weight,
+        row_stands_for=rows.stands_for,
     )
     whole = run.note(operate(run.constraints, components, plan))
     part = whole.part(active, 1 / whole.weights[active].sum())
     ours = rows.weights[members]
     before = float(ours @ rows.log_density[members] / ours.sum()) - np.log(weight)
-    before += inner.prior_of(components.part(active), float(ours.sum()) * rows.total)
+    total = float(ours.sum()) * rows.total / rows.stands_for
+    before += inner.prior_of(components.part(active, 1 / weight), total)
     best = _settle(inner, part, before, tol=tol / ours.sum(), patience=patience)
     gain = float((inner.best_objective - before) * ours.sum())
     return Trial(active, best.part(slice(None), weight), gain)

@@ -19,7 +19,7 @@ class Restart:
 
     def __call__(self, run: Run) -> Iterator[Record]:
         """Set the components; nothing is known of them yet."""
-        run.begin_leg(run.start(run))
+        run.begin_leg(run.start(run), fresh=True)
         yield run.record("start", objective=float("nan"))
 
 
@@ -53,7 +53,7 @@ class Tournament:
             entrants = [ward, *entrants]
         ends: list[Point] = []
         for start in islice(cycle(entrants), self.runs):
-            run.begin_leg(start(run))
+            run.begin_leg(start(run), fresh=True)
             *_, end = islice(climb(run, run.components, accelerate=True), self.steps)
             ends.append(end)
             yield run.record("short run", objective=end.objective)

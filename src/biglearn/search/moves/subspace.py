@@ -104,5 +104,6 @@ class SubspaceStart:
         if run.constraints.fixed is not None:
             order = run.constraints.fixed.order(moments.means)
             moments = sample.moments_of(shares[:, order])
-        run.begin_leg(run.note(estimate(run.constraints, moments, moments.means)))
+        first = run.note(estimate(run.constraints, moments, moments.means))
+        run.begin_leg(first, fresh=True)
         yield run.record("subspace", objective=float("nan"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -81,7 +81,9 @@ class JudgedRows:
     weights : array of shape (n,)
         Summing to one.
     total : float
-        The sum of the rows' own weights.
+        Weight of all rows, for which the sample stands.
+    stands_for : float
+        Rows that each row of the sample stands for.
     log_density : array of shape (n,)
     shares : array of shape (n, K)
         Responsibilities.
@@ -91,6 +93,7 @@ class JudgedRows:
     values: Array
     weights: Array
     total: float
+    stands_for: float
     log_density: Array
     shares: Array
 
@@ -101,10 +104,11 @@ class JudgedRows:
         sample = run.engine.subsample(limit, run.rng, components)
         values = sample.rows()
         weights = np.ones(len(values)) if sample.weights is None else sample.weights
-        total = float(weights.sum())
+        total, stands_for = float(weights.sum()), run.engine.n_rows / sample.n_rows
         shares = Mixture.of(components).log_joint(values)
         log_density = normalise(shares.T).astype(np.float64)
-        return cls(sample, values, weights / total, total, log_density, shares)
+        ours = weights / total
+        return cls(sample, values, ours, total * stands_for, stands_for, log_density, shares)
 
     @cached_property
     def overlaps(self) -> Array:
@@ -169,9 +173,9 @@ def find_cuts(run: Run, components: Components, rows: JudgedRows, parents: IntAr
     for k in np.flatnonzero(enough):
         pair = slice(2 * k, 2 * k + 2)
         halves, gains = max(tried, key=lambda found: found[1][k])
-        two = halves.part(pair)
-        prior = float(run.constraints.log_prior(two).sum() - whole[k])
-        cuts.append(Cut(int(parents[k]), two, float(gains[k]) + prior / rows.total))
+        cut = Cut(int(parents[k]), halves.part(pair), float(gains[k]))
+        prior = float(run.constraints.log_prior(cut.placed(components)).sum() - whole[k])
+        cuts.append(replace(cut, gain=cut.gain + prior / rows.total))
     return cuts
 
 
