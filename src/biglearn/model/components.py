@@ -60,13 +60,11 @@ class Components:
     ) -> None:
         if shapes is None:
             shapes = family.starting_shapes(len(weights))
-        self._assign(weights=weights, means=means, covariances=covariances, shapes=shapes)
-        self.__dict__["family"] = family
-
-    def _assign(self, **arrays: Array) -> None:
-        for array in arrays.values():
-            array.flags.writeable = False
-        self.__dict__.update(arrays)
+        for array in (weights, means, covariances, shapes):
+            array.setflags(write=False)
+        self.__dict__.update(
+            weights=weights, means=means, covariances=covariances, shapes=shapes, family=family
+        )
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(
@@ -79,9 +77,8 @@ class Components:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         # Arrays come back writeable from a pickle or a deep copy.
-        self._assign(**{name: state[name] for name in _FIELDS[:4]})
-        for array in state.get("_factors", ()):
-            array.flags.writeable = False
+        for array in (*(state[name] for name in _FIELDS[:4]), *state.get("_factors", ())):
+            array.setflags(write=False)
 
     @property
     def n_components(self) -> int:

@@ -148,7 +148,7 @@ class ConditionalMixture(Generic[M]):
         top -= 0.5 * size * np.log(2 * np.pi * self.stretch)
         log_joint = top - 0.5 * (whitened**2).sum(axis=2) / self.stretch
         if self._family.has_tails:
-            Tails(self._family, self.shapes, size).apply(log_joint.T, top.T)
+            Tails(self._family, self.shapes, size, top.T).apply(log_joint.T)
         return np.asarray(normalise(log_joint.T))
 
     def sample(self, rng: np.random.Generator | int | None = None) -> Array:
@@ -172,6 +172,6 @@ def _responsibilities(given: Components, distances: Array) -> Array:
     log_joint = constant - 0.5 * distances.T
     tails = Tails.of(given)
     if tails is not None:
-        tails.apply(log_joint, constant)
+        tails.apply(log_joint)
     normalise(log_joint)
     return np.asarray(log_joint.T)

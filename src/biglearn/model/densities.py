@@ -209,13 +209,20 @@ class Tails:
     shapes : array of shape (K, S)
     size : int
         d, the dimensions that are seen.
+    constant : array of shape (K, n) or (K, 1)
+        log π_k N of a row at distance 0.
     dtype : dtype
     """
 
     def __init__(
-        self, family: Family, shapes: Array, size: int, dtype: np.dtype[Any] | type = np.float64
+        self,
+        family: Family,
+        shapes: Array,
+        size: int,
+        constant: Array,
+        dtype: np.dtype[Any] | type = np.float64,
     ) -> None:
-        self._family = family
+        self._family, self._constant = family, constant
         numbers = family.numbers(shapes, size).astype(dtype)
         self._numbers = [column[:, None] for column in numbers.T]
 
@@ -224,18 +231,12 @@ class Tails:
         """Return the tails of components, or None where these are Gaussian."""
         if not components.family.has_tails:
             return None
-        return cls(components.family, components.shapes, components.n_features, dtype)
+        constant, size = log_normaliser(components)[:, None], components.n_features
+        return cls(components.family, components.shapes, size, constant, dtype)
 
-    def apply(self, log_joint: FloatArray, constant: Array) -> FloatArray:
-        """Turn log π_k N(y), shape (K, n), into the family's in place; return E(u), (K, n).
-
-        Parameters
-        ----------
-        log_joint : array of shape (K, n)
-        constant : array of shape (K, n) or (K, 1)
-            log π_k N of a row at distance 0.
-        """
-        dtype = log_joint.dtype
+    def apply(self, log_joint: FloatArray) -> FloatArray:
+        """Turn log π_k N(y), shape (K, n), into the family's in place; return E(u), (K, n)."""
+        constant, dtype = self._constant, log_joint.dtype
         with np.errstate(invalid="ignore"):
             distances = 2 * (constant.astype(dtype) - log_joint)
         # an empty component has log-weight -inf, and so no distance

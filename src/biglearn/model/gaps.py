@@ -242,7 +242,7 @@ def complete(components: Components, rows: Array, stack: Stack) -> Completed:
     seen, family = size - n_hidden, components.family
     scales: Array = np.broadcast_to(1.0, log_joint.shape)
     if family.has_tails:
-        scales = np.asarray(Tails(family, components.shapes, seen).apply(log_joint, top))
+        scales = np.asarray(Tails(family, components.shapes, seen, top).apply(log_joint))
     shapes = family.given(components.shapes, seen)
     return Completed(stack.rows.ravel(), deviations, log_joint, roots, scales, shapes, family)
 

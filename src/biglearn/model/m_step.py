@@ -48,15 +48,18 @@ def m_step(
     covariances = np.where(alive[:, None, None], moments.covariances, seen.covariances)
     if view is not None:
         means, covariances = lift(components, view, means, covariances, gain(components, view))
-    family = components.family
-    shapes = family.update(moments.counts, moments.scaled_counts, moments.statistics)
+    shapes, mean_scales = components.shapes, np.ones(len(alive))
+    if components.family.has_tails:
+        sums = moments.counts, moments.scaled_counts, moments.statistics
+        shapes = np.where(alive[:, None], components.family.update(*sums), shapes)
+        mean_scales = np.where(alive, moments.mean_scales, 1.0)
     return constraints.fit(
         map_weights(moments.counts, moments.total, pseudo_count),
         means,
         covariances,
         moments.counts,
-        shapes=np.where(alive[:, None], shapes, components.shapes),
-        mean_scales=np.where(alive, moments.mean_scales, 1.0),
+        shapes=shapes,
+        mean_scales=mean_scales,
     )
 
 

@@ -12,7 +12,7 @@ from biglearn._types import Array, IntArray
 from biglearn.model.checks import Feature, check_mixture, feature_columns
 from biglearn.model.components import Components
 from biglearn.model.conditional import ConditionalMixture
-from biglearn.model.densities import FromLogJoint, Tails, WhitenedDensity, log_normaliser
+from biglearn.model.densities import FromLogJoint, Tails, WhitenedDensity
 from biglearn.model.families import Family, family_and_shapes
 from biglearn.model.gaps import observed_log_joint
 from biglearn.model.imputation import impute
@@ -140,7 +140,6 @@ class Mixture(Components, FromLogJoint):
         centre = self.mean  # differences first, so that an offset costs no digits
         shifted = self.shifted(-centre)
         density, tails = WhitenedDensity(shifted, np.dtype(np.float64)), Tails.of(shifted)
-        constant = log_normaliser(shifted)[:, None]
         out = np.empty((len(rows), self.n_components))
         for start in range(0, len(rows), _BLOCK):
             block = np.asarray(rows[start : start + _BLOCK], dtype=np.float64) - centre
@@ -148,7 +147,7 @@ class Mixture(Components, FromLogJoint):
             with np.errstate(over="ignore", invalid="ignore"):
                 values = density.log_joint(np.ascontiguousarray(block.T)).T
                 if tails is not None:
-                    tails.apply(values.T, constant)
+                    tails.apply(values.T)
             values[np.isnan(values) & np.isfinite(block).all(axis=1, keepdims=True)] = -np.inf
             missing = np.isnan(block)
             if missing.any():

@@ -16,7 +16,7 @@ from biglearn.engines.memory.threads import Threads
 from biglearn.engines.rows.samples import draw
 from biglearn.engines.rows.units import Units
 from biglearn.model.components import Components
-from biglearn.model.densities import Tails, log_normaliser, scale_sums
+from biglearn.model.densities import Tails, scale_sums
 from biglearn.model.families import GAUSSIAN, Family
 from biglearn.model.moments import Moments
 from biglearn.model.views import View
@@ -147,13 +147,13 @@ class MemoryEngine(EngineBase):
         """Make one E-step: return the moments under the components' responsibilities."""
         form = form_for(self.n_features, self._dtype, diagonal=diagonal)
         write_log_joint = form.density(components)
-        tails, constant = Tails.of(components, self._dtype), log_normaliser(components)[:, None]
+        tails = Tails.of(components, self._dtype)
 
         def respond(
             rows: slice, block: FloatArray, shares: FloatArray
         ) -> tuple[FloatArray, FloatArray | None]:
             write_log_joint(block, shares)
-            scales = None if tails is None else tails.apply(shares, constant)
+            scales = None if tails is None else tails.apply(shares)
             background = None if self._background is None else self._background[rows]
             return form.normalise(shares, background), scales
 
