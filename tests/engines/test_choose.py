@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from biglearn import BigLearnGaussianMixture
-from biglearn.engines import MemoryEngine, choose
+from biglearn.engines import MemoryEngine, RowOptions, choose, open_source
 from biglearn.engines.choose import MODULES
+from biglearn.engines.rows.units import Units
 from helpers import blobs
 
 
@@ -86,3 +87,16 @@ def test_importing_biglearn_loads_no_engine_that_needs_an_extra():
         [sys.executable, "-c", code, *watched], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+class Thin:
+    """An engine from before engines aligned labels."""
+
+    n_rows, n_features = 3, 1
+    project = expect = subsample = running = None
+
+
+def test_an_engine_that_lacks_a_part_is_told_which():
+    source = open_source([[0.0], [1.0], [2.0]], RowOptions(engine=lambda rows, **_: Thin()))
+    with pytest.raises(TypeError, match=r"has no align; subclass biglearn\.engines\.EngineBase"):
+        source.engine(Units.identity(1))

@@ -57,3 +57,20 @@ def test_given_parameters_keep_the_names_of_the_features():
 def test_parameters_of_no_mixture_are_refused(weights, means, covariances, message):
     with pytest.raises(ValueError, match=message):
         BigLearnGaussianMixture.from_parameters(weights, means, covariances)
+
+
+def test_given_parts_are_not_counted_by_bic_either(rng):
+    X = rng.normal(size=(50, 2))
+    parameters = [0.5, 0.5], [[0.0, 0.0], [1.0, 1.0]], np.tile(np.eye(2), (2, 1, 1))
+    free, given = (
+        BigLearnGaussianMixture.from_parameters(*parameters, fixed=fixed)
+        for fixed in (None, {"means": parameters[1]})
+    )
+    assert free.bic(X) - given.bic(X) == pytest.approx(4 * np.log(50))
+
+
+def test_shapes_of_an_earlier_family_go(rng):
+    X = rng.normal(size=(60, 2))
+    model = BigLearnGaussianMixture(1, family="student", random_state=0, method="em").fit(X)
+    assert model.dof_.shape == (1,)
+    assert not hasattr(model.set_params(family="gaussian").fit(X), "dof_")

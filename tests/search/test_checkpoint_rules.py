@@ -9,8 +9,10 @@ import pytest
 
 from biglearn import BigLearnGaussianMixture
 from biglearn.model.constraints import Constraints
+from biglearn.model.structures import Structure
 from biglearn.search import checkpoint
 from biglearn.search.checkpoint import Journal, described
+from biglearn.search.legs import DisturbLeg
 from biglearn.search.methods import EM, Paper, Search
 from biglearn.search.run import BudgetSpentError, Settings
 from helpers import blobs
@@ -90,6 +92,26 @@ def test_leg_objects_are_told_as_another_process_would():
         assert "0x" not in str(one)
 
 
+def test_structures_that_differ_in_a_number_of_their_own_are_told_apart():
+    class Mine(Structure):
+        def __init__(self, number):
+            super().__init__("mine")
+            object.__setattr__(self, "number", number)
+
+    one, other = (described(Settings(3), Constraints(Mine(n)), Search()) for n in (1, 2))
+    assert one != other
+
+
+def test_functions_are_told_by_their_names():
+    def gain(components, view):
+        return None
+
+    legs = ("restart", DisturbLeg("mine", gain))
+    words = str(described(Settings(3), Constraints(), Search(legs=legs)))
+    assert "gain" in words
+    assert "0x" not in words
+
+
 class Interrupt:
     """Interrupts a fit at a record."""
 
@@ -166,7 +188,9 @@ def test_the_time_budget_counts_what_was_spent_before(path, clock):
     def resumed(stream, max_time):
         journal = Journal(stream, {"fit": {}})
         engine = journal.wrapped(ScriptedEngine())
-        return run_of(engine, 2, clock=journal.clock, max_time=max_time)
+        run = run_of(engine, 2, clock=journal.clock, max_time=max_time)
+        run.begin_leg(POINTS[0])
+        return run
 
     with opened(path) as stream:
         make_passes(resumed(stream, 35.0), clock, POINTS[:3], seconds=10.0)

@@ -15,7 +15,7 @@ def test_a_leg_comes_by_name_or_is_one_already():
     assert [leg_of(name).name for name in LEGS] == list(LEGS)
     leg = DisturbLeg("mine", lift="block")
     assert leg_of(leg) is leg
-    for wrong in ("magic", 3, object()):
+    for wrong in ("magic", 3, object(), DisturbLeg):
         with pytest.raises(ValueError, match=r"legs must be some of \['restart'.*or Leg objects"):
             leg_of(wrong)
     with pytest.raises(ValueError, match="legs must begin with a fresh start"):

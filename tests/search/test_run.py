@@ -45,6 +45,7 @@ def test_the_time_of_a_run_is_that_of_its_inner_runs(rng):
     now = [0.0]
     run = make_run(blobs(rng, 50, 2), 1, max_time=10.0)
     run.clock, run._began = lambda: now[0], 0.0
+    run.begin_leg(random_mixture(rng, 1, 2))
     inner = run.part(run.engine, Constraints())
     now[0] = 9.0
     assert inner.time_left == 1.0

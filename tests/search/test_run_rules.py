@@ -101,6 +101,7 @@ def test_a_part_leaves_the_points_of_the_whole_alone():
 def test_the_time_budget_of_the_whole_ends_a_part():
     clock = Clock(100.0)
     outer = run_of(ScriptedEngine(), 2, max_time=10.0, clock=clock)
+    outer.begin_leg(A)
     clock.now = 106.0
     inner = outer.part(ScriptedEngine(), outer.constraints)
     assert inner.seconds == outer.seconds == 6.0
@@ -111,6 +112,17 @@ def test_the_time_budget_of_the_whole_ends_a_part():
         inner.expect(A)
     with pytest.raises(BudgetSpentError):
         inner.spend(0.1)
+
+
+def test_no_budget_ends_a_run_before_its_first_start():
+    clock = Clock(100.0)
+    outer = run_of(ScriptedEngine(), 2, max_time=1.0, clock=clock)
+    clock.now = 200.0
+    outer.part(ScriptedEngine(), outer.constraints).expect(A)  # a start that climbs
+    outer.begin_leg(A)
+    with pytest.raises(BudgetSpentError):
+        outer.expect(A)
+    assert outer.best is A
 
 
 def test_repairs_made_in_a_part_are_counted_and_reported_by_the_whole():
@@ -184,4 +196,4 @@ def test_rows_of_no_weight_have_the_prior_of_none():
 
 
 def test_counters_begin_with_nothing():
-    assert Counters() == Counters(0.0, 0, Repairs())
+    assert Counters() == Counters(0.0, 0, False, Repairs())

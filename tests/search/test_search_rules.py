@@ -9,8 +9,10 @@ from biglearn import BigLearnGaussianMixture
 from biglearn.search.legs import LEGS, RestartLeg, SubspaceLeg
 from biglearn.search.moves import Ascent, SplitMerge
 from biglearn.search.moves.subspace import SubspaceStart
+from biglearn.search.portfolio import Portfolio
 from biglearn.search.search import Search
 from biglearn.search.tuning import Tuning
+from helpers import blobs
 from scripted import Begin, ScriptedEngine, ScriptedLeg, played, run_of
 
 ONE = (ScriptedLeg(),)
@@ -182,3 +184,26 @@ def test_what_is_no_leg_is_refused(wrong):
 
 def test_every_named_leg_knows_its_name():
     assert {name: leg.name for name, leg in LEGS.items()} == {name: name for name in LEGS}
+
+
+def test_a_budget_that_ends_within_a_start_leaves_a_model(rng):
+    X = blobs(rng, 300, 4)
+    search = Search(legs=("subspace", "restart"))
+    model = BigLearnGaussianMixture(3, method=search, max_time=1e-6, random_state=0).fit(X)
+    assert np.isfinite(model.lower_bound_)
+
+
+def test_sizes_change_the_named_leg_and_no_object():
+    mine = SubspaceLeg((4,), name="mine")
+    search = Search(legs=("subspace", mine), sizes=(1,))
+    found = []
+
+    class Peeked(Portfolio):
+        def __init__(self, legs, **more):
+            found.extend(legs)
+            super().__init__(legs, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("biglearn.search.search.Portfolio", Peeked)
+        next(search.schedule(run_of(ScriptedEngine(), 3)))
+    assert found == [SubspaceLeg((1,)), mine]

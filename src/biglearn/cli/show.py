@@ -114,7 +114,7 @@ def _components(model: Model) -> Table:
 
 
 def _history(moves: list[Any]) -> Table:
-    table = Table(title="What the fit did", title_justify="left", box=None)
+    table = Table(title="Steps of the fit", title_justify="left", box=None)
     for column in ("move", "steps", "accepted", "gain", "passes", "seconds"):
         table.add_column(column, justify="left" if column == "move" else "right")
     for move in moves:

@@ -225,7 +225,7 @@ class SourceBase:
     def noise(self, units: Units) -> Noise:
         """Return the uniform component over the box that holds the rows, in units."""
         sides = (self.extent.low, self.extent.high)
-        return Noise.around(*((side - units.centre) / units.scale for side in sides))
+        return Noise.over_box(*((side - units.centre) / units.scale for side in sides))
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ def open_source(X: Any, options: RowOptions) -> Source:
     opener = engine if hasattr(engine, "open_source") else _module(choose(X, engine))
     source: Source = opener.open_source(X, options)
     for name, wanted in (("labels", options.labels is not None), ("noise", options.noise)):
-        if wanted and name not in source.supports:
+        if wanted and name not in getattr(source, "supports", ()):
             raise ValueError(
                 f"{name} need rows in memory, and these are opened by {source.label}; give an "
                 f"array, or leave {name} out"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,19 +14,16 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from biglearn._types import Array, FloatArray
-from biglearn.engines.base import Header
 from biglearn.engines.rows.checks import check_labels
 from biglearn.engines.rows.units import Units
-from biglearn.estimators.columns import check_columns
 from biglearn.estimators.rows import RowsMixin, open_rows
-from biglearn.model.checks import check_choice, check_number
+from biglearn.model.checks import check_choice, check_fixed, check_number
 from biglearn.model.constraints import Constraints
-from biglearn.model.families import FAMILIES
 from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise
 from biglearn.search.methods import method_of
 from biglearn.search.path import Path
-from biglearn.search.problem import Fit, Problem, n_parameters
+from biglearn.search.problem import Fit, Problem, n_parameters, tuning_of
 from biglearn.search.records import Record
 from biglearn.search.run import Method, Settings
 from biglearn.search.scaled_rows import ScaledRows, check_extent
@@ -40,7 +38,7 @@ Fitting = TypeVar("Fitting", bound="FittingMixin")
 class FittingMixin(RowsMixin):
     """Parameters of an estimator as a problem, and a fit as its attributes."""
 
-    n_components: Any
+    n_components: int | str
     n_factors: int
     method: str | Method
     tol: float
@@ -111,7 +109,10 @@ class FittingMixin(RowsMixin):
                 f"a path through K keeps no checkpoint, got checkpoint={self.checkpoint!r}; "
                 "leave it out"
             )
-        return Path(problem, method_of(self.method), self._generator, watch=self._watch)
+        method, rng = method_of(self.method), self._generator()
+        tuning = tuning_of(method)
+        # every fit of the path begins with the same randomness
+        return Path(problem, method, lambda: deepcopy(rng), watch=self._watch, tuning=tuning)
 
     def _keep(self, fit: Fit) -> None:
         """Take over a fit."""
@@ -135,9 +136,9 @@ class FittingMixin(RowsMixin):
 
     def _keep_mixture(self, mixture: Mixture, weights: Array, dtype: np.dtype[Any]) -> None:
         """Store a mixture in the user's units, and scikit-learn's attributes of it."""
-        for family in FAMILIES.values():
-            for name in family.shape_names:
-                self.__dict__.pop(f"{name}_", None)
+        last: Mixture | None = getattr(self, "mixture_", None)
+        for name in () if last is None else last.named_shapes:
+            self.__dict__.pop(f"{name}_", None)
         self.mixture_ = mixture
         self._dtype = dtype
         for name, column in zip(mixture.family.shape_names, mixture.shapes.T, strict=True):
@@ -227,20 +228,21 @@ def path_of(model: FittingMixin, problem: Problem) -> Path:
     return model._path(problem)
 
 
-def adopt(model: Fitting, fit: Fit, header: Header) -> Fitting:
+def adopt(model: Fitting, fit: Fit) -> Fitting:
     """Return a new estimator with the parameters of another one, fitted as given.
 
     Parameters
     ----------
     model : BigLearnGaussianMixture
+        It knows the columns of the rows that were fitted.
     fit : Fit
         Its K takes the place of the model's.
-    header : Header
-        Of the rows that were fitted.
     """
     new: Fitting = clone(model)
     new.n_components = fit.mixture.n_components
-    check_columns(new, header, reset=True)
+    for name in ("n_features_in_", "feature_names_in_"):
+        if hasattr(model, name):
+            setattr(new, name, getattr(model, name))
     new._keep(fit)
     return new
 
@@ -248,7 +250,8 @@ def adopt(model: Fitting, fit: Fit, header: Header) -> Fitting:
 def adopt_mixture(model: FittingMixin, mixture: Mixture) -> None:
     """Make an estimator one that has fitted a mixture of float64 rows."""
     limits, shape = model._limits(), (mixture.n_components, mixture.n_features)
-    model._n_parameters = n_parameters(limits, None, False, shape)
+    fixed = check_fixed(model.fixed, limits.structure, shape)
+    model._n_parameters = n_parameters(limits, fixed, False, shape)
     model._keep_mixture(mixture, mixture.weights, np.dtype(np.float64))
 
 

@@ -29,7 +29,7 @@ from biglearn.search.path import choose_size
 from biglearn.search.problem import solve
 from biglearn.search.records import Record
 from biglearn.search.run import Method
-from biglearn.search.starts.names import normal
+from biglearn.search.starts.names import InitParams, normal
 
 
 class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
@@ -105,7 +105,7 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         or the user's own.
     n_threads : int, default=None
         Threads; by default as many as BLAS uses.
-    engine : {"auto", "memory", "chunked", "torch", "dask"} or callable, default="auto"
+    engine : {"auto", "memory", "chunked", "torch", "dask"}, callable or object, default="auto"
         Where the rows live while they are fitted.  "auto" goes by the type and
         size of X, and `verbose` prints the choice; a callable is an engine's
         factory, ``(rows, *, weights, units, n_threads)``.
@@ -147,7 +147,7 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
     n_reseeded_ : int
         Components re-seeded during the fit because they lost their rows.
     n_raised_ : int
-        Eigenvalues raised to the floor during the fit.
+        Eigenvalues raised to the floor during the fit, in starts and rejected trials too.
     n_samples_seen_ : int
         Rows with a positive weight, over all blocks of a stream.
     n_features_in_ : int
@@ -176,7 +176,7 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_components: Any = 1,
+        n_components: int | str = 1,
         *,
         covariance_type: str | Structure = "full",
         n_factors: int = 1,
@@ -187,7 +187,7 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         max_iter: int = 1000,
         max_time: float | None = None,
         n_init: int = 1,
-        init_params: Any = "k-means++",
+        init_params: InitParams = "k-means++",
         weights_init: ArrayLike | None = None,
         means_init: ArrayLike | None = None,
         precisions_init: ArrayLike | None = None,

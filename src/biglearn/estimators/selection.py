@@ -13,7 +13,6 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.parallel import Parallel, delayed
 
 from biglearn._types import Array
-from biglearn.engines.base import Header
 from biglearn.estimators.fitting import adopt, check, path_of, problem_of
 from biglearn.estimators.mixture import BigLearnGaussianMixture
 from biglearn.estimators.rows import open_rows
@@ -163,12 +162,12 @@ def select_mixture(
         )
         for kind in kinds
     )
-    found = [judged for _, _, trail in trails for judged in trail]
+    found = [judged for _, trail in trails for judged in trail]
     chosen = preferred(found, criterion)
-    model, header, _ = next(trail for trail in trails if chosen in trail[2])
+    model, _ = next(trail for trail in trails if chosen in trail[1])
     best, fit = chosen
     again = criterion == "heldout"  # on the rows that were held out too
-    estimator = _again(model, fit, X, sample_weight) if again else adopt(model, fit, header)
+    estimator = _again(model, fit, X, sample_weight) if again else adopt(model, fit)
     return Selection(criterion, tuple(one for one, _ in found), best, estimator)
 
 
@@ -207,13 +206,13 @@ def _trail(
     rows: tuple[Any, Any],
     kept: tuple[Any, Any] | None,
     **how: Any,
-) -> tuple[BigLearnGaussianMixture, Header, list[Judged]]:
+) -> tuple[BigLearnGaussianMixture, list[Judged]]:
     """Follow the path of one structure: the task of a worker of joblib."""
     check(model)
     problem = problem_of(model, *rows)
     held = None if kept is None else open_rows(model, *kept)
     trail = path_of(model, problem).follow(kept=held, **how)
-    return model, problem.rows.source.header, trail
+    return model, trail
 
 
 def _again(
@@ -224,4 +223,4 @@ def _again(
     problem = problem_of(model, X, sample_weight, n_components=size)
     path = path_of(model, problem)
     path.fit(size, Climb(), GivenComponents(problem.rows.units.inward(fit.mixture)))
-    return adopt(model, path.fits[size], problem.rows.source.header)
+    return adopt(model, path.fits[size])

@@ -169,7 +169,3 @@ class Constraints:
         """Return the constraints of some components, whose weights sum to `weight`."""
         fixed = None if self.fixed is None else self.fixed.part(chosen, weight)
         return replace(self, fixed=fixed)
-
-    def without_fixed(self) -> Constraints:
-        """Return the constraints of components of which nothing is given."""
-        return replace(self, fixed=None)

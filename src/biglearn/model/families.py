@@ -5,7 +5,7 @@ with mean 1 that the family names; a Gaussian has u = 1.  A family turns squared
 into log-densities and into E(u), by which a row counts in means and covariances, and
 estimates the *shapes* of its components: S numbers beside weight, mean and covariance.
 
-Nothing else in the library asks which family it has.
+Engines, moves and starts never ask which family they have.
 """
 
 from __future__ import annotations
@@ -40,6 +40,11 @@ class Family:
     """
 
     name: str = "gaussian"
+
+    @property
+    def title(self) -> str:
+        """Name for people to read."""
+        return self.name
 
     @property
     def shape_names(self) -> tuple[str, ...]:
@@ -175,6 +180,11 @@ class StudentT(Family):
     start: float = 5.0
     least: float = 1.0
     most: float = 200.0
+
+    @property
+    def title(self) -> str:
+        """Student-t."""
+        return "Student-t"
 
     @property
     def shape_names(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from biglearn._types import Array, IntArray
 from biglearn.model.checks import Feature, check_mixture, feature_columns
-from biglearn.model.components import Components
+from biglearn.model.components import Components, Places
 from biglearn.model.conditional import ConditionalMixture
 from biglearn.model.densities import FromLogJoint, Tails, WhitenedDensity
 from biglearn.model.families import Family, family_and_shapes
@@ -117,13 +117,11 @@ class Mixture(Components, FromLogJoint):
         feature_names : tuple of D str, default=None
         """
         mixture = cls.__new__(cls)
-        mixture.__dict__.update(vars(components))
-        mixture.__dict__["feature_names"] = feature_names
+        mixture.__dict__.update(vars(components), feature_names=feature_names)
         return mixture
 
     def __repr__(self) -> str:
-        tails = ", Student-t" if self.family.name == "student" else f", {self.family.name}"
-        tails = tails if self.family.has_tails else ""
+        tails = f", {self.family.title}" if self.family.has_tails else ""
         return f"Mixture(K={self.n_components}, D={self.n_features}{tails})"
 
     @property
@@ -201,8 +199,11 @@ class Mixture(Components, FromLogJoint):
         array([[2., 2.],
                [3., 4.]])
         """
-        rows = self._rows(X).astype(np.float64, copy=False)
-        return impute(self, rows, how=how, n=n, rng=rng)
+        return impute(self, self._rows(X).astype(np.float64, copy=False), how=how, n=n, rng=rng)
+
+    def part(self, chosen: Places, scale: float = 1.0) -> Mixture:
+        """Return some components in the given order; weights are not renormalised."""
+        return Mixture.of(super().part(chosen, scale), self.feature_names)
 
     def project(self, view: View) -> Mixture:
         """Return the mixture of y = B x: weights, B μ_k and B Σ_k Bᵀ."""

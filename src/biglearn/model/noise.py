@@ -41,7 +41,7 @@ class Noise:
     high: Array
 
     @classmethod
-    def around(cls, low: Array, high: Array) -> Noise:
+    def over_box(cls, low: Array, high: Array) -> Noise:
         """Return the noise over a box in the units of an engine, of no weight yet.
 
         A constant column gets a short side, so that there is a volume.

@@ -2,7 +2,7 @@
 
 A structure turns the sample covariances of the components into the likeliest ones
 of its kind, under the eigenvalue floor, and knows scikit-learn's arrays for it.
-Nothing else in the library asks which structure it has.
+Engines, moves and starts never ask which structure they have.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Structure:
         samples : array of shape (K, D, D)
             Σ r (y - μ)(y - μ)ᵀ / Σ r of each component.
         shares : array of shape (K,)
-            The components' shares of the rows.
+            Weights by which a shared covariance averages; they need not sum to one.
         floor : float
             Smallest eigenvalue.
 

@@ -22,7 +22,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields
 from inspect import isroutine
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -92,30 +92,24 @@ def journalled(
 
 def described(settings: Settings, constraints: Constraints, method: Method) -> dict[str, Any]:
     """Return the size, budget, constraints and method of a fit, for `journalled`."""
-    fit = {**asdict(settings), **asdict(constraints), "method": _constants(method)}
-    fit |= {"structure": repr(constraints.structure), "family": repr(constraints.family)}
+    fit = asdict(settings) | {f.name: getattr(constraints, f.name) for f in fields(constraints)}
     del fit["max_time"]  # a fit may be given more time
-    return fit
+    return {name: _in_words(value) for name, value in {**fit, "method": method}.items()}
 
 
-def _constants(method: Method) -> dict[str, str]:
-    """Name a method and its constants, in a way that another process gives as well."""
-    constants = {"name": type(method).__qualname__}
-    names: list[str] = [c.name for c in fields(method)] if is_dataclass(method) else []
-    for name in names:
-        value = getattr(method, name)
-        constants[name] = _in_words(value)
-    return constants
-
-
-def _in_words(value: object) -> str:
-    """Describe a constant as another process would: without addresses in memory."""
-    if isinstance(value, tuple):
-        return f"({', '.join(map(_in_words, value))})"
-    if type(value).__repr__ is not object.__repr__ and not isroutine(value):
-        return repr(value)
+def _in_words(value: object) -> object:
+    """Describe a constant as another process would, in JSON's types: without addresses."""
+    if isinstance(value, list | tuple):
+        return [_in_words(one) for one in value]
+    if isinstance(value, np.ndarray):
+        return fingerprint(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
     name = getattr(value, "__qualname__", type(value).__qualname__)
-    return f"{name} {getattr(value, 'name', '')}".rstrip()
+    if isroutine(value):
+        return name
+    constants = {key: _in_words(one) for key, one in getattr(value, "__dict__", {}).items()}
+    return {"name": name, **constants}
 
 
 class Journal:

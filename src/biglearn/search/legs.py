@@ -65,7 +65,8 @@ class TournamentLeg:
 
     def moves(self, run: Run) -> Iterator[Move]:
         """Yield a tournament, a small one where there are few optima."""
-        yield Tournament(runs=2, steps=4) if has_few_optima(run) else Tournament()
+        few = Tournament(run.tuning.few_runs, run.tuning.few_steps)
+        yield few if has_few_optima(run) else Tournament()
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,10 @@ LEGS: dict[str, Leg] = {
 }
 
 
+#: Parts of a leg.
+_PARTS = ("name", "fresh", "moves")
+
+
 def leg_of(leg: str | Leg) -> Leg:
     """Return the leg of a name, or the leg itself.
 
@@ -149,6 +154,8 @@ def leg_of(leg: str | Leg) -> Leg:
     if isinstance(leg, str):
         if leg in LEGS:
             return LEGS[leg]
-    elif all(hasattr(leg, name) for name in ("name", "fresh", "moves")):
+    elif not isinstance(leg, type) and all(
+        hasattr(leg, part) for part in ("name", "fresh", "moves")
+    ):
         return leg
     raise ValueError(f"legs must be some of {list(LEGS)} or Leg objects, got {leg!r}")

@@ -15,9 +15,6 @@ from biglearn.search.moves.restart import Jump, Restart
 from biglearn.search.run import Move, Run
 from biglearn.search.schedules import Scheduled, pseudo_count
 
-#: Share of the time that the published chain may use; the polish has the rest.
-_CHAIN_SHARE = 0.85
-
 
 @dataclass(frozen=True)
 class Paper:
@@ -111,7 +108,7 @@ class Paper:
         alpha = pseudo_count(self.pseudo_count, run.settings.n_components)
         limit = run.settings.max_time
         for step in range(self.steps):
-            if self.polish and limit is not None and run.seconds > _CHAIN_SHARE * limit:
+            if self.polish and limit is not None and run.seconds > run.tuning.chain_share * limit:
                 return
             yield Matching(
                 self.draw_view(run.engine.n_features, run.rng),

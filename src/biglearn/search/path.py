@@ -171,7 +171,8 @@ class Path:
     def fit(self, size: int, method: Method, start: Start | None = None) -> None:
         """Fit one K, from the problem's own start if none is given; keep the better."""
         problem = self.problem.with_size(size)
-        fit = solve(problem, method, self._generator(), start=start, watch=self._watch)
+        rng = self._generator()
+        fit = solve(problem, method, rng, start=start, watch=self._watch, tuning=self.tuning)
         self.passes[size] = self.passes.get(size, 0) + fit.passes
         if size not in self.fits or fit.lower_bound > self.fits[size].lower_bound:
             self.fits[size] = fit

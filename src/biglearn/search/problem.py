@@ -29,6 +29,7 @@ from biglearn.search.scaled_rows import ScaledRows
 from biglearn.search.starts.cleared import ClearedStart, NoisyStart
 from biglearn.search.starts.given import GivenComponents, GivenParameters
 from biglearn.search.starts.names import InitParams, from_user
+from biglearn.search.tuning import Tuning
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,6 +209,7 @@ class Problem:
         *,
         engine: Engine | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        tuning: Tuning = Tuning(),  # noqa: B008  immutable
     ) -> Run:
         """Return a run of the problem, before its first pass."""
         constraints, start = self.constraints, start or self.start()
@@ -218,6 +220,7 @@ class Problem:
             start,
             rng,
             constraints,
+            tuning=tuning,
             offset=self.rows.offset,
             clock=clock,
         )
@@ -295,6 +298,7 @@ def solve(
     checkpoint: str | os.PathLike[str] | None = None,
     seeded: bool = True,
     keep: Callable[[Fit], None] | None = None,
+    tuning: Tuning | None = None,
 ) -> Fit:
     """Fit a problem by a method.
 
@@ -313,6 +317,8 @@ def solve(
         Whether the generator was asked for, and has to be that of the checkpoint.
     keep : callable, optional
         Given the best fit so far where the user interrupts.
+    tuning : Tuning, optional
+        That of the method if left out.
 
     Raises
     ------
@@ -324,12 +330,13 @@ def solve(
         about = described(problem.settings, problem.constraints, method)
         about["n_components"] = problem.n_components + problem.has_noise
         about["rows"] = _rows_of(problem)
+    tuning = tuning_of(method) if tuning is None else tuning
     with journalled(checkpoint, about, rng, seeded=seeded) as journal:
         if journal is None:
-            run = problem.run(rng, start)
+            run = problem.run(rng, start, tuning=tuning)
         else:
             engine = journal.wrapped(problem.rows.engine)
-            run = problem.run(rng, start, engine=engine, clock=journal.clock)
+            run = problem.run(rng, start, engine=engine, clock=journal.clock, tuning=tuning)
         history: list[Record] = []
         records = carry_out(run, method)
         try:
@@ -343,6 +350,12 @@ def solve(
                 keep(problem.result(run, history))
             raise
         return problem.result(run, history)
+
+
+def tuning_of(method: Method) -> Tuning:
+    """Return the constants that a method brings, or the default ones."""
+    tuning = getattr(method, "tuning", None)
+    return tuning if isinstance(tuning, Tuning) else Tuning()
 
 
 def _rows_of(problem: Problem) -> dict[str, Any]:

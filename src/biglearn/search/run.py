@@ -109,11 +109,14 @@ class Counters:
         Passes over all rows; work on some of the rows or components counts as a share.
     steps : int
         Records made.
+    begun : bool
+        Whether the outermost run has components; until then no budget ends it.
     repairs : Repairs
     """
 
     passes: float = 0.0
     steps: int = 0
+    begun: bool = False
     repairs: Repairs = Repairs()  # noqa: RUF009  immutable
 
 
@@ -276,14 +279,15 @@ class Run:
         self.check_budget()
 
     def check_budget(self) -> None:
-        """End the run where its time is up."""
-        if self.time_left <= 0:
+        """End the run where its time is up, but for a first start."""
+        if self.counters.begun and self.time_left <= 0:
             raise BudgetSpentError
 
     def begin_leg(self, components: Components, *, fresh: bool = False) -> None:
         """Go on from other components, `fresh` from a start; `leg` is the best seen since."""
         self.components, self.objective = self.aligned(components, fresh=fresh), -math.inf
         self.leg, self.leg_objective = None, -math.inf
+        self.counters.begun = True
 
     def aligned(self, components: Components, *, fresh: bool = False) -> Components:
         """Return components in the order that labels of the rows ask for.

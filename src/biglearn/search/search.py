@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from biglearn.search.legs import Leg, SubspaceLeg, has_few_optima, leg_of
+from biglearn.search.legs import LEGS, Leg, SubspaceLeg, has_few_optima, leg_of
 from biglearn.search.moves.ascent import Ascent
 from biglearn.search.moves.split_merge import SplitMerge
 from biglearn.search.portfolio import Portfolio
@@ -68,7 +68,10 @@ class Search:
     def __post_init__(self) -> None:
         legs = [leg_of(leg) for leg in self.legs]
         if not legs or not legs[0].fresh:
-            raise ValueError(f"legs must begin with a fresh start, got {self.legs}")
+            raise ValueError(
+                f"legs must begin with a fresh start, one of "
+                f"{[leg.name for leg in LEGS.values() if leg.fresh]}, got {self.legs}"
+            )
         names = [leg.name for leg in legs]
         if len(set(names)) < len(names):
             raise ValueError(f"legs must have different names, got {names}")
@@ -90,10 +93,10 @@ class Search:
     def schedule(self, run: Run) -> Iterator[Move]:
         """Yield the moves of one leg after the other."""
         run.tuning = self.tuning
-        legs = [leg_of(leg) for leg in self.legs]
-        sized = [SubspaceLeg(self.sizes) if leg == SubspaceLeg() else leg for leg in legs]
+        named = {"subspace": SubspaceLeg(self.sizes)}
+        legs = [leg_of(named.get(leg, leg) if isinstance(leg, str) else leg) for leg in self.legs]
         for _ in range(run.settings.n_init):
-            yield from self._legs(run, Portfolio(sized, same=self.tuning.same))
+            yield from self._legs(run, Portfolio(legs, same=self.tuning.same))
 
     def _legs(self, run: Run, portfolio: Portfolio) -> Iterator[Move]:
         small, tuning = has_few_optima(run), run.tuning

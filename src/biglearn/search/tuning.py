@@ -22,6 +22,8 @@ class Tuning:
         The effort for two components, and for few rows.
     few_rows : int
         Rows below which a few climbs are all.
+    few_runs, few_steps : int
+        Short runs of a tournament there, and their EM steps.
     start_rows, start_rows_per_component : int
         Rows that a start looks at, at most, and rows for each component.
     merged_rows : int
@@ -53,12 +55,18 @@ class Tuning:
         ``n_components="auto"`` tries no larger K.
     patience : int
         ``n_components="auto"`` ends after so many K that did not improve the criterion.
+    chain_share : float
+        Share of the time that the published chain may use; the polish has the rest.
+    least_noise, most_noise : float
+        Bounds on the share of noise that a fit begins with.
     """
 
     same: float = 1e-5
     rough: float = 1e-3
     small_effort: float = 3.0
     few_rows: int = 100
+    few_runs: int = 2
+    few_steps: int = 4
     start_rows: int = 20_000
     start_rows_per_component: int = 200
     merged_rows: int = 1000
@@ -77,3 +85,6 @@ class Tuning:
     searched_size: int = 5
     largest_size: int = 30
     patience: int = 5
+    chain_share: float = 0.85
+    least_noise: float = 0.01
+    most_noise: float = 0.5

@@ -155,6 +155,7 @@ def test_a_trial_ends_with_the_time_of_the_fit(rng):
     clock = Clock()
     X = COMPONENTS.means[rng.choice(4, 200)] + rng.normal(size=(200, 2))
     run = run_of(MemoryEngine(X), 4, clock=clock, max_time=1.0)
+    run.begin_leg(COMPONENTS)
     rows = JudgedRows.of(run, COMPONENTS)
     clock.now = 1.0
     with pytest.raises(BudgetSpentError):

@@ -5,7 +5,7 @@ import numpy as np
 from biglearn.engines import RowOptions, open_source
 from biglearn.engines.rows.units import Units
 from biglearn.search.starts.estimate import one_hot
-from biglearn.search.starts.given import GivenResponsibilities
+from biglearn.search.starts.given import GivenParameters, GivenResponsibilities
 from biglearn.search.starts.names import from_user
 from helpers import direct_moments, make_run
 
@@ -41,3 +41,12 @@ def test_a_callable_is_given_rows_components_and_randomness(rng):
         return rng.integers(n_components, size=len(rows))
 
     assert users_start(start, X, 3)(make_run(X, 3, floor=1e-3)).n_components == 3
+
+
+def test_parameters_that_are_all_given_need_no_other_start(rng):
+    def unwanted(run):
+        raise AssertionError("the other start was run")
+
+    given = np.array([0.4, 0.6]), rng.normal(size=(2, 2)), np.tile(np.eye(2), (2, 1, 1))
+    first = GivenParameters(unwanted, *given)(make_run(rng.normal(size=(9, 2)), 2))
+    np.testing.assert_array_equal(first.means, given[1])

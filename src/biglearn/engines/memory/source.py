@@ -22,6 +22,9 @@ from biglearn.engines.wrappers.noisy import NoisyEngine
 from biglearn.model.noise import Noise
 from biglearn.tables.tables import read_table
 
+#: Members of the protocol of engines.
+_MEMBERS = ("n_rows", "n_features", "project", "expect", "subsample", "align", "running")
+
 #: Makes an engine: ``(rows, *, weights, units, n_threads)``, as `MemoryEngine`.
 Factory = Callable[..., Engine]
 
@@ -119,7 +122,7 @@ class ArraySource(SourceBase):
                 factory, given, weights=weights, units=units, n_threads=self._threads
             )
             if noise is None:
-                return open_one()
+                return _whole(open_one(), self.label)
             return NoisyEngine(open_one(), open_one(background=noise.log_density(given)))
 
         labels = self._labels
@@ -131,6 +134,16 @@ class ArraySource(SourceBase):
             engine_of(labels < 0) if (labels < 0).any() else None,
             {k: engine_of(labels == k, noise=None) for k in known},
         )
+
+
+def _whole(engine: Engine, label: str) -> Engine:
+    """Refuse an engine of the user's that lacks a part of the protocol."""
+    missing = [name for name in _MEMBERS if not hasattr(engine, name)]
+    if missing:
+        raise TypeError(
+            f"engine {label!r} has no {', '.join(missing)}; subclass biglearn.engines.EngineBase"
+        )
+    return engine
 
 
 def open_source(

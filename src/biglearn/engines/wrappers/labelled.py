@@ -80,6 +80,8 @@ class LabelledEngine(EngineWrapper):
         The likeliest assignment, of components that are not held in their places.  It leaves
         the density of rows without a label as it is, so the likelihood never falls.
         """
+        if held is not None and held.all():
+            return components
         places = np.array(sorted(self._known))
         costs = np.stack([self._costs(components, int(k)) for k in places])
         order = assigned(costs, places, None if held is None else ~held)

@@ -161,7 +161,7 @@ def extrapolate(
 
 @dataclass(frozen=True)
 class Ascent:
-    """Joint EM from the run's mixture until it converges.
+    """Joint EM from the run's components until it converges.
 
     A component that loses its rows is re-seeded, at most K times.
 

@@ -47,9 +47,8 @@ class Tournament:
         """Set the components to the best of the runs."""
         kmeans, ward = (CENTRE_STARTS[name] for name in ("kmeans", "ward"))
         entrants: list[Start] = [run.start, run.start, kmeans]
-        if (
-            run.engine.n_rows <= run.tuning.merged_rows
-        ):  # it sees all rows, and costs next to nothing
+        # Ward's method sees all rows then, and costs next to nothing
+        if run.engine.n_rows <= run.tuning.merged_rows:
             entrants = [ward, *entrants]
         ends: list[Point] = []
         for start in islice(cycle(entrants), self.runs):

@@ -1,1 +1,1 @@
-"""Starts: first mixtures."""
+"""Starts: the first components of a fit."""

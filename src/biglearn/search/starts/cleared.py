@@ -14,9 +14,6 @@ from biglearn.search.run import Run, Start
 from biglearn.search.starts.given import GivenResponsibilities
 from biglearn.search.tuning import Tuning
 
-#: Largest share of noise that a fit begins with, and smallest.
-_NOISE = (0.01, 0.5)
-
 
 def lone_rows(rows: Array, tuning: Tuning = Tuning()) -> Array:  # noqa: B008  immutable
     """Return how likely each row is no part of any cluster, shape (N,).
@@ -95,6 +92,7 @@ class NoisyStart:
         constraints = run.constraints.part(np.arange(n_components))
         inner = run.part(run.engine, constraints, n_components=n_components)
         first, share = ClearedStart(self.base).with_share(inner)
-        last = self.noise.components(first.family, float(np.clip(share, *_NOISE)))
+        share = float(np.clip(share, run.tuning.least_noise, run.tuning.most_noise))
+        last = self.noise.components(first.family, share)
         rest = first.replace(weights=(1 - last.weights[0]) * first.weights)
         return run.note(run.constraints.impose_on(rest.joined(last)))

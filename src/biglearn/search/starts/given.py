@@ -16,7 +16,7 @@ from biglearn.search.starts.centres import CentreStart
 from biglearn.search.starts.estimate import estimate, one_hot, sample_of
 
 #: A user's start: ``(X, n_components, rng)`` to labels or responsibilities.
-Rule = Callable[[Array, int, np.random.Generator], ArrayLike]
+StartRule = Callable[[Array, int, np.random.Generator], ArrayLike]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class FromCallable:
         Those of the engine: the callable sees the user's.
     """
 
-    rule: Rule
+    rule: StartRule
     units: Units
 
     def __call__(self, run: Run) -> Components:
@@ -80,6 +80,8 @@ class GivenParameters:
 
     def __call__(self, run: Run) -> Components:
         """Return the base start with the given parts in place of its own."""
+        if self.weights is not None and self.means is not None and self.covariances is not None:
+            return run.note(run.constraints.impose(self.weights, self.means, self.covariances))
         first = self._base()(run)
         weights = first.weights if self.weights is None else self.weights
         means = first.means if self.means is None else self.means

@@ -14,7 +14,7 @@ from biglearn.search.starts.estimate import estimate, sample_of
 from biglearn.search.starts.given import (
     FromCallable,
     GivenResponsibilities,
-    Rule,
+    StartRule,
     as_responsibilities,
 )
 
@@ -40,7 +40,7 @@ def normal(run: Run) -> Components:
 
 
 #: Starts that a user may give: a name, labels, responsibilities, or a callable that returns either.
-InitParams = str | ArrayLike | Rule
+InitParams = str | ArrayLike | StartRule
 
 #: Every start by name.
 STARTS: dict[str, Start] = {
