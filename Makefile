@@ -21,7 +21,7 @@ demo: $(VENV)/.installed-demo
 	$(BIN)/biglearn demo --output-dir demo-output
 
 test: $(VENV)/.installed-dev
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist worksteal
 
 torch: $(VENV)/.installed-dev
 	$(PIP) install --editable '.[torch]'
