@@ -13,6 +13,8 @@ from biglearn._types import Array, BoolArray, IntArray
 from biglearn.model.components import Components
 from biglearn.model.families import GAUSSIAN, Family
 from biglearn.model.fixed import Fixed
+from biglearn.model.prior import PseudoRows
+from biglearn.model.ratio import bound_ratio
 from biglearn.model.structures import FULL, Structure
 
 
@@ -47,12 +49,16 @@ class Constraints:
     ----------
     structure : Structure
         Of the covariances.
-    floor : float
-        Smallest eigenvalue of a covariance, in the engine's units.
+    floor : float or array of shape (D,)
+        F of Σ ⪰ diag(F) for every covariance, in the engine's units.
     fixed : Fixed, optional
         Parameters that stay as they are, in the engine's units.
     family : Family
         Of the components.
+    prior : PseudoRows
+        On the covariances.
+    max_ratio : float, optional
+        Largest eigenvalue of any covariance over the smallest of any, in the engine's units.
 
     Examples
     --------
@@ -65,9 +71,11 @@ class Constraints:
     """
 
     structure: Structure = FULL
-    floor: float = 1e-6
+    floor: float | Array = 1e-6
     fixed: Fixed | None = None
     family: Family = GAUSSIAN
+    prior: PseudoRows = PseudoRows()  # noqa: RUF009  immutable
+    max_ratio: float | None = None
 
     @property
     def held(self) -> BoolArray | None:
@@ -94,6 +102,7 @@ class Constraints:
         *,
         shapes: Array | None = None,
         mean_scales: Array | float = 1.0,
+        blended: bool = False,
     ) -> Fitted:
         """Return the likeliest components under the constraints, given sums over rows.
 
@@ -109,8 +118,10 @@ class Constraints:
             Shapes of the family; those that a fit begins with if left out.
         mean_scales : array of shape (K,) or float
             How much a row counts in the covariances; see `Moments.mean_scales`.
+        blended : bool, default=False
+            Whether the samples hold the pseudo-rows of the prior already.
         """
-        return self._shaped(weights, means, samples, counts, shapes, mean_scales)
+        return self._shaped(weights, means, samples, counts, shapes, mean_scales, blend=not blended)
 
     def impose(
         self,
@@ -131,7 +142,7 @@ class Constraints:
             By which a tied covariance averages; the weights if left out.
         """
         shares = weights if shares is None else shares
-        return self._shaped(weights, means, covariances, shares, shapes, 1.0)
+        return self._shaped(weights, means, covariances, shares, shapes, 1.0, blend=False)
 
     def impose_on(self, components: Components) -> Fitted:
         """Return the nearest components that respect the constraints."""
@@ -147,12 +158,22 @@ class Constraints:
         shares: Array,
         shapes: Array | None,
         mean_scales: Array | float,
+        *,
+        blend: bool,
     ) -> Fitted:
         fixed = self.fixed
         if fixed is not None:
             weights, means, covariances = fixed.before(weights, means, covariances, mean_scales)
+        if blend:
+            covariances = self.prior.blended(covariances, shares)
+            shares = shares + self.prior.rows * self.prior.thinning
+        if fixed is not None:
             shares = fixed.shares(shares)
         fitted, raised = self.structure.fit(covariances, shares, self.floor)
+        if self.max_ratio is not None:
+            free = shares if fixed is None else np.where(fixed.has_covariance, 0.0, shares)
+            fitted, moved = bound_ratio(fitted, free, self.max_ratio)
+            raised += moved
         if fixed is not None:
             fitted = fixed.after(fitted)
         return Components(weights, means, fitted, shapes, self.family), Repairs(raised)
@@ -163,9 +184,46 @@ class Constraints:
         It is added to the log-likelihood of all rows wherever mixtures are ranked: in climbs,
         cuts, merges, trials and legs.  It is zero for maximum likelihood.
         """
-        return np.zeros(components.n_components)
+        prior, fixed = self.prior.log_density(components), self.fixed
+        # surgery asks of some components, or merged ones, and never touches given ones
+        if fixed is not None and len(prior) == len(fixed.has_covariance):
+            prior = np.where(fixed.has_covariance, 0.0, prior)
+        return prior
 
     def part(self, chosen: IntArray, weight: float = 1.0) -> Constraints:
         """Return the constraints of some components, whose weights sum to `weight`."""
         fixed = None if self.fixed is None else self.fixed.part(chosen, weight)
         return replace(self, fixed=fixed)
+
+    def following(self, components: Components) -> Constraints:
+        """Return the constraints with the target of the prior that components ask for.
+
+        Components with a given covariance, such as noise, have no part in it.
+        """
+        if self.fixed is not None and not self.fixed.has_covariance.all():
+            components = components.part(~self.fixed.has_covariance)
+        return replace(self, prior=self.prior.following(components))
+
+    def thinned(self, share: float) -> Constraints:
+        """Return the constraints for M-steps on a share of the rows, by which the prior thins."""
+        prior = self.prior
+        return replace(self, prior=replace(prior, thinning=share)) if prior.rows else self
+
+
+def n_parameters(
+    limits: Constraints, fixed: Fixed | None, has_noise: bool, shape: tuple[int, int]
+) -> int:
+    """Return how many free numbers a mixture of K components over D features holds."""
+    n_components, n_features = shape
+    weights = means = covariances = n_components
+    if fixed is not None:
+        weights = int(np.isnan(fixed.weights).sum())
+        means = int((~fixed.has_mean).sum())
+        covariances = int((~fixed.has_covariance).sum())
+    free = weights + has_noise
+    return (
+        max(free - 1, 0)
+        + means * n_features
+        + (limits.structure.n_parameters(covariances, n_features) if covariances else 0)
+        + n_components * len(limits.family.shape_names)
+    )

@@ -24,7 +24,7 @@ _LARGE = 200
 _RESOLUTION = 1e-12
 
 
-def fit_factors(samples: Array, n_factors: int, floor: float) -> tuple[Array, Array, int]:
+def fit_factors(samples: Array, n_factors: int, floor: float | Array) -> tuple[Array, Array, int]:
     """Return loadings, noise variances, and how many of these the floor raised.
 
     Parameters
@@ -33,7 +33,7 @@ def fit_factors(samples: Array, n_factors: int, floor: float) -> tuple[Array, Ar
         Sample covariances S.
     n_factors : int
         q; more than D count as D.
-    floor : float
+    floor : float or array of shape (D,)
         Smallest noise variance.
 
     Returns
@@ -61,13 +61,13 @@ def fit_factors(samples: Array, n_factors: int, floor: float) -> tuple[Array, Ar
     (array([[1. , 2. , 0.5, 1. ]]), array([0.5, 1. , 0.2, 2. ]))
     """
     q = min(n_factors, samples.shape[-1])
-    least = max(floor, float(np.finfo(float).tiny))
+    least = np.maximum(floor, np.finfo(float).tiny)
     found = [_fit_one(sample, q, least) for sample in samples]
     loadings, noise, raised = zip(*found, strict=True)
     return np.stack(loadings), np.stack(noise), sum(raised)
 
 
-def _fit_one(sample: Array, q: int, floor: float) -> tuple[Array, Array, int]:
+def _fit_one(sample: Array, q: int, floor: Array) -> tuple[Array, Array, int]:
     """Fit one covariance, in units of its deviations."""
     from scipy.optimize import minimize  # loading scipy takes long
 

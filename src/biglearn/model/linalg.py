@@ -24,6 +24,22 @@ def symmetrise(matrices: Array) -> Array:
     return 0.5 * (matrices + np.swapaxes(matrices, -1, -2))
 
 
+def floor_covariances(covariances: Array, floor: float | Array) -> tuple[Array, int]:
+    """Raise covariances to Σ ⪰ diag(F), where F is `floor` for every feature or one for each.
+
+    With features divided by √F_j the floor is the identity, and eigenvalues below 1 are raised
+    to it: the maximiser of the expected log-likelihood among such covariances.
+
+    Returns the covariances, shape (K, D, D), and how many eigenvalues rose.
+    """
+    if np.ndim(floor) == 0:
+        return floor_eigenvalues(covariances, float(floor))
+    roots = np.sqrt(np.asarray(floor, dtype=np.float64))
+    outer = roots[:, None] * roots
+    scaled, n_raised = floor_eigenvalues(covariances / outer, 1.0)
+    return (scaled * outer, n_raised) if n_raised else (covariances, 0)
+
+
 def floor_eigenvalues(covariances: Array, floor: float) -> tuple[Array, int]:
     """Raise every eigenvalue below `floor` to it; keep the eigenvectors.
 

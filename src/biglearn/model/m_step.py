@@ -47,6 +47,7 @@ def m_step(
     means = np.where(alive[:, None], moments.means, seen.means)
     covariances = np.where(alive[:, None, None], moments.covariances, seen.covariances)
     if view is not None:
+        covariances = constraints.prior.blended(covariances, moments.counts, view)
         means, covariances = lift(components, view, means, covariances, gain(components, view))
     shapes, mean_scales = components.shapes, np.ones(len(alive))
     if components.family.has_tails:
@@ -60,6 +61,7 @@ def m_step(
         moments.counts,
         shapes=shapes,
         mean_scales=mean_scales,
+        blended=view is not None,
     )
 
 

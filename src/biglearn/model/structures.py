@@ -14,7 +14,7 @@ import numpy as np
 
 from biglearn._types import Array
 from biglearn.model.factors import fit_factors
-from biglearn.model.linalg import floor_eigenvalues
+from biglearn.model.linalg import floor_covariances
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Structure:
         """Whether all components have one covariance."""
         return False
 
-    def fit(self, samples: Array, shares: Array, floor: float) -> tuple[Array, int]:
+    def fit(self, samples: Array, shares: Array, floor: float | Array) -> tuple[Array, int]:
         """Return the covariances that maximise the expected log-likelihood.
 
         Parameters
@@ -48,8 +48,8 @@ class Structure:
             Σ r (y - μ)(y - μ)ᵀ / Σ r of each component.
         shares : array of shape (K,)
             Weights by which a shared covariance averages; they need not sum to one.
-        floor : float
-            Smallest eigenvalue.
+        floor : float or array of shape (D,)
+            F of Σ ⪰ diag(F).
 
         Returns
         -------
@@ -57,7 +57,7 @@ class Structure:
         n_raised : int
             Eigenvalues that the floor raised.
         """
-        return floor_eigenvalues(self.likeliest(samples, shares), floor)
+        return floor_covariances(self.likeliest(samples, shares), floor)
 
     def likeliest(self, samples: Array, shares: Array) -> Array:
         """Return the likeliest covariances of this structure, (K, D, D), without a floor.
@@ -175,6 +175,10 @@ class Spherical(Diagonal):
 
     name: str = "spherical"
 
+    def fit(self, samples: Array, shares: Array, floor: float | Array) -> tuple[Array, int]:
+        """Return the likeliest variances, none below the largest floor of a feature."""
+        return super().fit(samples, shares, float(np.max(floor)))
+
     def _variances(self, variances: Array) -> Array:
         return np.repeat(variances.mean(axis=1, keepdims=True), variances.shape[1], axis=1)
 
@@ -229,7 +233,7 @@ class Factor(Structure):
     name: str = "factor"
     n_factors: int = 1
 
-    def fit(self, samples: Array, shares: Array, floor: float) -> tuple[Array, int]:
+    def fit(self, samples: Array, shares: Array, floor: float | Array) -> tuple[Array, int]:
         """Return the likeliest ΛΛᵀ + Ψ with no variance in Ψ below the floor."""
         loadings, noise, n_raised = fit_factors(samples, self.n_factors, floor)
         covariances = loadings @ np.swapaxes(loadings, 1, 2)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from biglearn.search.moves.ascent import Ascent
+from biglearn.search.moves.refine import Refine
 from biglearn.search.moves.restart import Restart
 from biglearn.search.run import Move, Run
 
@@ -24,3 +25,5 @@ class EM:
         for _ in range(run.settings.n_init):
             yield Restart()
             yield Ascent("em")
+            if run.constraints.prior.follows is not None:
+                yield Refine(accelerate=False)

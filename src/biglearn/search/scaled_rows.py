@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from biglearn._types import Array
 from biglearn.engines.base import Engine, Source
+from biglearn.engines.rows.resolution import measure_resolution
 from biglearn.engines.rows.summaries import Extent, mean_and_deviation
 from biglearn.engines.rows.units import Units
 
@@ -16,6 +19,10 @@ _SMALLEST_VARIANCE = 1e-306
 
 #: Variances below this share of the data's drown in the rounding of the moments.
 _RESOLUTION = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
+
+
+#: Largest floor that the resolution of a column may set, as a share of its variance.
+_LARGEST_CELL = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +50,30 @@ class ScaledRows:
     def offset(self) -> float:
         """Mean log-Jacobian of the units, which log-likelihoods in the user's lose."""
         return self.units.mean_log_volume(self.source)
+
+    @cached_property
+    def resolution(self) -> Array:
+        """Unit to which each column is rounded, in the user's units, shape (D,)."""
+        return measure_resolution(self.source)
+
+    def floors(self, floor: float, resolution: str | ArrayLike) -> Array:
+        """Return the floor F of every column in units, shape (D,).
+
+        A value rounded to a unit h stands for a cell of that width, and no component can be
+        narrower than the cell, whose variance is h²/12.
+        """
+        if isinstance(resolution, str):
+            unit = self.resolution
+        else:
+            unit = np.asarray(resolution, dtype=np.float64)
+            if unit.shape != self.units.scale.shape or not (unit >= 0).all():
+                raise ValueError(
+                    f"resolution must be {len(self.units.scale)} numbers at least 0, one for each "
+                    f"column, got {resolution!r}"
+                )
+        cells = (unit / self.units.scale) ** 2 / 12
+        # of a column of two values or so the cell is all there is
+        return np.maximum(floor, np.minimum(cells, _LARGEST_CELL))
 
     def check(self, n_components: int) -> None:
         """Refuse rows that are too few for a number of components, or an empty column."""

@@ -1,0 +1,168 @@
+"""Priors on covariances: pseudo-rows of a common covariance for every component.
+
+With c pseudo-rows of covariance T the objective of a fit gains, for every component,
+
+    -c KL(N(0, T) ‖ N(0, Σ_k)) = -(c/2) [tr(T Σ_k⁻¹) - log|T Σ_k⁻¹| - D] ≤ 0,
+
+and the M-step becomes Σ_k = (S_k + c T) / (n_k + c), S_k the scatter of the component's rows:
+a conjugate prior (Fraley and Raftery, J. Classification 24, 2007, use one like it).  It is the
+same in every view, since B Σ_k Bᵀ = (B S_k Bᵀ + c B T Bᵀ) / (n_k + c).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from biglearn._types import Array
+from biglearn.model.components import Components
+from biglearn.model.linalg import symmetrise
+from biglearn.model.views import View
+
+#: Share of the total covariance, of the size of one of K parts, in a pooled target: it keeps
+#: the target from degenerating with the components.
+_TOTAL_SHARE = 0.05
+
+TARGETS = ("pooled", "total")
+
+
+@dataclass(frozen=True, eq=False)
+class CovariancePrior:
+    """Pseudo-rows of a common covariance for every component.
+
+    Parameters
+    ----------
+    target : {"pooled", "total"} or array-like of shape (D, D), default="pooled"
+        Covariance of the pseudo-rows: the average covariance within components, which follows
+        the fit; the covariance of all rows times K^(-2/D); or a given one in the user's units.
+    rows : float or "auto", default="auto"
+        Pseudo-rows c of every component; "auto" chooses them by leave-one-out likelihood.
+
+    Raises
+    ------
+    ValueError
+        If the target is unknown or no covariance, or the rows are negative.
+
+    Examples
+    --------
+    >>> from biglearn import CovariancePrior
+    >>> CovariancePrior(rows=2.0).rows
+    2.0
+    """
+
+    target: str | ArrayLike = "pooled"
+    rows: float | str = "auto"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.target, str):
+            if self.target not in TARGETS:
+                raise ValueError(
+                    f"target must be one of {list(TARGETS)} or a covariance, got {self.target!r}"
+                )
+        else:
+            matrix = np.asarray(self.target, dtype=np.float64)
+            if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+                raise ValueError(f"target must have shape (D, D), got {matrix.shape}")
+            if not np.isfinite(matrix).all() or np.linalg.eigvalsh(matrix)[0] <= 0:
+                raise ValueError("target must be symmetric and positive definite")
+        if self.rows != "auto" and not (
+            isinstance(self.rows, int | float) and np.isfinite(self.rows) and self.rows >= 0
+        ):
+            raise ValueError(f'rows must be "auto" or a number at least 0, got {self.rows!r}')
+
+
+def prior_of(value: Any) -> CovariancePrior | None:
+    """Return the prior that a parameter asks for: "auto", None, a number, or a prior.
+
+    Raises
+    ------
+    ValueError
+        If it is none of them.
+
+    Examples
+    --------
+    >>> from biglearn.model.prior import prior_of
+    >>> prior_of(3).rows, prior_of("auto").rows, prior_of(None)
+    (3.0, 'auto', None)
+    """
+    if value is None or isinstance(value, CovariancePrior):
+        return value
+    if isinstance(value, str) and value == "auto":
+        return CovariancePrior()
+    if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+        return CovariancePrior(rows=float(value)) if value else None
+    raise ValueError(
+        f'prior must be "auto", None, a number of pseudo-rows or a CovariancePrior, got {value!r}'
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class PseudoRows:
+    """A prior in units: c pseudo-rows of covariance T; none of them by default.
+
+    Parameters
+    ----------
+    rows : float
+        c, in the weight of rows.
+    target : array of shape (D, D), optional
+        T.
+    follows : {"pooled", "total"} or None
+        How the target follows the components; None leaves it as given.
+    thinning : float
+        Share of the rows that M-steps see.
+    """
+
+    rows: float = 0.0
+    target: Array | None = None
+    follows: str | None = None
+    thinning: float = 1.0
+
+    @property
+    def is_active(self) -> bool:
+        """Whether there are any."""
+        return self.rows > 0 and self.target is not None
+
+    def following(self, components: Components) -> PseudoRows:
+        """Return the prior with the target that these components ask for."""
+        if self.follows is None or not self.rows:
+            return self
+        return replace(self, target=target_of(components, self.follows))
+
+    def blended(self, samples: Array, counts: Array, view: View | None = None) -> Array:
+        """Return (n_k C_k + c T) / (n_k + c) in a view, shape (K, d, d).
+
+        Parameters
+        ----------
+        samples : array of shape (K, d, d)
+            Sample covariances C_k.
+        counts : array of shape (K,)
+        view : View, optional
+        """
+        if not self.is_active or self.target is None:
+            return samples
+        target = self.target if view is None else view.basis @ self.target @ view.basis.T
+        share = (counts / (counts + self.rows * self.thinning))[:, None, None]
+        return np.asarray(share * samples + (1 - share) * target)
+
+    def log_density(self, components: Components) -> Array:
+        """Return -c KL(N(0, T) ‖ N(0, Σ_k)) of each component, shape (K,)."""
+        if not self.is_active or self.target is None:
+            return np.zeros(components.n_components)
+        whitened = components.whitening @ np.linalg.cholesky(self.target)
+        traces = (whitened**2).sum(axis=(1, 2))
+        log_det = np.linalg.slogdet(self.target)[1] + 2 * components.half_log_det
+        return np.asarray(-0.5 * self.rows * (traces - log_det - components.n_features))
+
+
+def target_of(components: Components, kind: str) -> Array:
+    """Return the target T of a prior that follows components, shape (D, D)."""
+    weights = components.weights / components.weights.sum()
+    pooled = np.einsum("k,kij->ij", weights, components.covariances)
+    centred = components.means - weights @ components.means
+    total = pooled + (weights[:, None] * centred).T @ centred
+    part = total * components.n_components ** (-2.0 / components.n_features)
+    share = _TOTAL_SHARE if kind == "pooled" else 1.0
+    return symmetrise((1 - share) * pooled + share * part)

@@ -1,0 +1,87 @@
+"""A bound on the ratio of eigenvalues over all components, by exact truncation.
+
+Under the constraint that no two eigenvalues of any covariances are more than a factor c apart
+the likeliest eigenvalues are clip(λ, m, c m), where m minimises
+
+    Σ_k n_k Σ_d [log λ'_kd + λ_kd / λ'_kd],   λ' = clip(λ, m, c m),
+
+a function that has a closed minimum between any two of its 2 K D breakpoints (Fritz,
+García-Escudero and Mayo-Iscar, Comput. Stat. Data Anal. 61, 2013).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from biglearn._types import Array
+from biglearn.model.linalg import symmetrise
+
+_TINY = float(np.finfo(float).tiny)
+
+
+def truncation(values: Array, counts: Array, ratio: float) -> float:
+    """Return m, the least eigenvalue of the likeliest covariances under a ratio.
+
+    Parameters
+    ----------
+    values : array of shape (K, D)
+        Eigenvalues of the unconstrained covariances.
+    counts : array of shape (K,)
+        Weight n_k of the components' rows.
+    ratio : float
+        c, at least 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from biglearn.model.ratio import truncation
+    >>> truncation(np.array([[1.0, 100.0]]), np.ones(1), 1.0)
+    50.5
+    """
+    flat = np.maximum(values, _TINY).ravel()
+    weights = np.repeat(counts, values.shape[1])
+    order = np.argsort(flat)
+    flat, weights = flat[order], weights[order]
+    total, sums = _cumulated(weights), _cumulated(weights * flat)
+    edges = np.unique(np.concatenate([flat, flat / ratio]))
+    between = np.concatenate([[edges[0] / 2], (edges[1:] + edges[:-1]) / 2, [edges[-1] * 2]])
+    below = np.searchsorted(flat, between)
+    above = np.searchsorted(flat, between * ratio, side="right")
+    moved = total[below] + total[-1] - total[above]
+    mass = sums[below] + (sums[-1] - sums[above]) / ratio
+    with np.errstate(divide="ignore", invalid="ignore"):
+        best = np.where(moved > 0, mass / moved, between)
+    low = np.concatenate([[_TINY], edges])
+    high = np.concatenate([edges, [np.inf]])
+    candidates = np.clip(best, low, high)
+    losses = [float(weights @ _loss(flat, m, ratio)) for m in candidates]
+    return float(candidates[int(np.argmin(losses))])
+
+
+def _loss(values: Array, least: float, ratio: float) -> Array:
+    clipped = np.clip(values, least, ratio * least)
+    return np.asarray(np.log(clipped) + values / clipped)
+
+
+def _cumulated(values: Array) -> Array:
+    return np.concatenate([[0.0], np.cumsum(values)])
+
+
+def bound_ratio(covariances: Array, counts: Array, ratio: float) -> tuple[Array, int]:
+    """Return the likeliest covariances whose eigenvalues are within a ratio, and how many moved.
+
+    Parameters
+    ----------
+    covariances : array of shape (K, D, D)
+    counts : array of shape (K,)
+        Weight of the components' rows; those of weight 0 take no part in the bound.
+    ratio : float
+        Largest eigenvalue of any component over the smallest of any, at least 1.
+    """
+    values, vectors = np.linalg.eigh(covariances)
+    if values.min() > 0 and values.max() <= ratio * values.min():
+        return covariances, 0
+    least = truncation(values, np.maximum(counts, 0.0), ratio)
+    clipped = np.clip(values, least, ratio * least)
+    n_moved = int((np.abs(clipped - values) > 1e-9 * np.abs(values)).sum())
+    return symmetrise((vectors * clipped[:, None, :]) @ np.swapaxes(vectors, 1, 2)), n_moved

@@ -1,0 +1,98 @@
+"""Leave-one-out densities against sums without the row."""
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal
+
+from biglearn import BigLearnGaussianMixture, Mixture
+from biglearn.model.leave_one_out import LeaveOneOut
+from biglearn.model.prior import PseudoRows
+from helpers import blobs, random_covariances, random_mixture, with_gaps
+
+
+def refitted(X, shares, weights, prior):
+    """Weights, means and covariances of an M-step with given responsibilities."""
+    r = shares * weights[:, None]
+    counts = r.sum(axis=0)
+    means = r.T @ X / counts[:, None]
+    scatters = np.array([(r[:, k, None] * (X - m)).T @ (X - m) for k, m in enumerate(means)])
+    covariances = prior.blended(scatters / counts[:, None, None], counts)
+    return counts / weights.sum(), means, covariances
+
+
+def fixed_point(X, weights, prior, mixture):
+    """Iterate EM by hand until responsibilities and parameters belong together."""
+    for _ in range(2000):
+        shares = mixture.responsibilities(X)
+        mixture = Mixture(*refitted(X, shares, weights, prior))
+    return mixture, mixture.responsibilities(X)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("rows", [0.0, 3.0])
+def test_the_closed_form_is_the_fit_without_the_row(rng, weighted, rows):
+    X = np.vstack([rng.normal(size=(14, 2)), rng.normal(size=(12, 2)) + 3])
+    weights = rng.uniform(0.5, 2.0, size=26) if weighted else np.ones(26)
+    prior = PseudoRows(rows, random_covariances(rng, 1, 2)[0])
+    start = Mixture([0.5, 0.5], [[0.0, 0.0], [3.0, 3.0]], [np.eye(2), np.eye(2)])
+    mixture, shares = fixed_point(X, weights, prior, start)
+    loo = LeaveOneOut(mixture, total=weights.sum(), pseudo_rows=rows)
+    found = loo.log_density(X, weights)
+    for n in range(26):
+        rest = np.arange(26) != n
+        pi, means, covariances = refitted(X[rest], shares[rest], weights[rest], prior)
+        densities = [
+            np.log(pi[k]) + multivariate_normal(means[k], covariances[k]).logpdf(X[n])
+            for k in range(2)
+        ]
+        assert found[n] == pytest.approx(logsumexp(densities), rel=1e-6)
+
+
+def test_missing_values_count_by_the_marginal_of_the_others(rng):
+    X = blobs(rng, 60, 3)
+    fit = BigLearnGaussianMixture(2, prior=2.0, random_state=0, tol=1e-10).fit(X)
+    total, pseudo = 60.0, fit.prior_rows_
+    loo = LeaveOneOut(fit.mixture_, total=total, pseudo_rows=pseudo)
+    gaps = X.copy()
+    gaps[::2, 1] = np.nan
+    found = loo.log_density(gaps)[::2]
+    seen = LeaveOneOut(fit.mixture_.marginal([0, 2]), total=total, pseudo_rows=pseudo)
+    np.testing.assert_allclose(found, seen.log_density(X[::2][:, [0, 2]]), rtol=1e-9)
+
+
+def test_a_row_of_its_own_component_is_not_believed(rng):
+    X = np.vstack([rng.normal(size=(100, 2)), [[30.0, 30.0]]])
+    model = BigLearnGaussianMixture(2, random_state=0).fit(X)
+    assert model.score_samples(X)[-1] > model.score_samples(X)[:-1].mean()
+    assert model.loo_score_samples(X)[-1] < -100
+    assert model.loo_score(X) < model.score(X)
+
+
+def test_leave_one_out_tells_overfitting_that_training_rows_do_not(rng):
+    truth = random_mixture(rng, 2, 6, spread=1.0)
+    X, _ = truth.sample(60, rng)
+    new, _ = truth.sample(5000, rng)
+    model = BigLearnGaussianMixture(4, reg_covar=1e-3, random_state=0).fit(X)
+    ahead = model.score(X) - model.score(new)
+    assert ahead > 1
+    assert model.loo_score(X) < model.score(X) - 0.5 * ahead
+
+
+@pytest.mark.parametrize("engine", ["memory", "chunked"])
+def test_engines_and_weights_agree(rng, engine):
+    X, weights = with_gaps(rng, blobs(rng, 80, 3), 0.1), rng.integers(1, 4, size=80)
+    model = BigLearnGaussianMixture(2, prior=1.0, random_state=0, engine=engine)
+    model.fit(X, sample_weight=weights)
+    loo = LeaveOneOut(model.mixture_, total=float(weights.sum()), pseudo_rows=1.0)
+    wanted = np.average(loo.log_density(X, weights.astype(float)), weights=weights)
+    assert model.loo_score(X, weights) == pytest.approx(wanted, rel=1e-9)
+    assert model.loo_score_samples(X).shape == (80,)
+
+
+def test_what_has_no_closed_form_is_refused(rng):
+    X = blobs(rng, 60, 2)
+    for how, message in (({"noise": True}, "noise"), ({"family": "student"}, "'student'")):
+        model = BigLearnGaussianMixture(2, random_state=0, method="em", **how).fit(X)
+        with pytest.raises(ValueError, match=f"do not support .*{message}"):
+            model.loo_score(X)
