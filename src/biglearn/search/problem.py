@@ -18,10 +18,11 @@ from biglearn.engines.base import Engine
 from biglearn.engines.rows.units import Units
 from biglearn.model.checks import check_fixed, check_given
 from biglearn.model.components import Components
-from biglearn.model.constraints import Constraints
+from biglearn.model.constraints import Constraints, n_parameters
 from biglearn.model.fixed import Fixed
 from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise
+from biglearn.model.prior import CovariancePrior, PseudoRows
 from biglearn.search.checkpoint import described, fingerprint, journalled
 from biglearn.search.records import Record
 from biglearn.search.run import Method, Run, Settings, Start, carry_out
@@ -29,6 +30,7 @@ from biglearn.search.scaled_rows import ScaledRows
 from biglearn.search.starts.cleared import ClearedStart, NoisyStart
 from biglearn.search.starts.given import GivenComponents, GivenParameters
 from biglearn.search.starts.names import InitParams, from_user
+from biglearn.search.strength import choose_strength, default_strength
 from biglearn.search.tuning import Tuning
 
 
@@ -58,6 +60,10 @@ class Fit:
         Rows with a positive weight.
     n_parameters : int
         Free numbers of the mixture.
+    total : float
+        Weight of all rows.
+    pseudo_rows : float
+        Of the prior, in the weight of rows.
     passes : int
         Over the rows.
     history : tuple of Record
@@ -82,6 +88,8 @@ class Fit:
     n_raised: int
     n_rows: int
     n_parameters: int
+    total: float
+    pseudo_rows: float
     passes: int
     history: tuple[Record, ...]
     scaled: Components
@@ -100,6 +108,9 @@ class Problem:
     n_components : int
     limits : Constraints
         Constraints that the user asks for: structure, family, and floor in units.
+    prior : CovariancePrior or None
+    resolution : "auto", None or array-like of shape (D,)
+        Unit to which each column is rounded; "auto" reads it from the rows.
     has_unit_spread : bool
         Whether the columns have unit spread in units.
     fixed : Fixed, optional
@@ -120,6 +131,8 @@ class Problem:
     rows: ScaledRows
     n_components: int
     limits: Constraints = Constraints()  # noqa: RUF009  immutable
+    prior: CovariancePrior | None = None
+    resolution: str | ArrayLike | None = None
     has_unit_spread: bool = True
     fixed: Mapping[str, ArrayLike] | None = None
     has_noise: bool = False
@@ -159,8 +172,27 @@ class Problem:
         if self.noise is not None:
             last = self.noise.fixed(self.n_components)
             fixed = last if fixed is None else fixed.joined(last)
-        floor = self.rows.floor(self.limits.floor, scaled=self.has_unit_spread)
-        return replace(self.limits, floor=floor, fixed=fixed)
+        floor = self.rows.floor(float(np.max(self.limits.floor)), scaled=self.has_unit_spread)
+        floors = floor if self.resolution is None else self.rows.floors(floor, self.resolution)
+        return replace(self.limits, floor=floors, fixed=fixed, prior=self.pseudo_rows())
+
+    @property
+    def row_weight(self) -> float:
+        """Weight of one row, in which pseudo-rows are counted."""
+        extent = self.rows.source.extent
+        return min(1.0, extent.weight / extent.n_rows)
+
+    def pseudo_rows(self) -> PseudoRows:
+        """Return the prior in units; an automatic strength begins with its default."""
+        prior = self.prior
+        if prior is None or prior.rows == 0:
+            return PseudoRows()
+        rows = default_strength(self.shape[1]) if isinstance(prior.rows, str) else prior.rows
+        if isinstance(prior.target, str):
+            return PseudoRows(rows * self.row_weight, follows=prior.target)
+        scale = self.rows.units.scale
+        target = np.asarray(prior.target, dtype=np.float64) / scale[:, None] / scale
+        return PseudoRows(rows * self.row_weight, target)
 
     @property
     def n_parameters(self) -> int:
@@ -260,6 +292,8 @@ class Problem:
             n_raised=run.counters.repairs.raised,
             n_rows=run.engine.n_rows,
             n_parameters=self.n_parameters,
+            total=run.total,
+            pseudo_rows=run.constraints.prior.rows,
             passes=int(run.passes),
             history=tuple(history),
             scaled=run.components,
@@ -267,25 +301,6 @@ class Problem:
             offset=run.offset,
             dtype=self.rows.source.dtype,
         )
-
-
-def n_parameters(
-    limits: Constraints, fixed: Fixed | None, has_noise: bool, shape: tuple[int, int]
-) -> int:
-    """Return how many free numbers a mixture of K components over D features holds."""
-    n_components, n_features = shape
-    weights = means = covariances = n_components
-    if fixed is not None:
-        weights = int(np.isnan(fixed.weights).sum())
-        means = int((~fixed.has_mean).sum())
-        covariances = int((~fixed.has_covariance).sum())
-    free = weights + has_noise
-    return (
-        max(free - 1, 0)
-        + means * n_features
-        + (limits.structure.n_parameters(covariances, n_features) if covariances else 0)
-        + n_components * len(limits.family.shape_names)
-    )
 
 
 def solve(
@@ -337,6 +352,8 @@ def solve(
         else:
             engine = journal.wrapped(problem.rows.engine)
             run = problem.run(rng, start, engine=engine, clock=journal.clock, tuning=tuning)
+        if problem.prior is not None and problem.prior.rows == "auto":
+            choose_strength(run, problem.row_weight)
         history: list[Record] = []
         records = carry_out(run, method)
         try:

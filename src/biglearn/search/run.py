@@ -169,6 +169,7 @@ class Run:
     objective: float = field(default=-math.inf, init=False)
     best: Components | None = field(default=None, init=False)
     best_objective: float = field(default=-math.inf, init=False)
+    best_log_likelihood: float = field(default=-math.inf, init=False)
     leg: Components | None = field(default=None, init=False)
     leg_objective: float = field(default=-math.inf, init=False)
     n_legs: int = field(default=0, init=False)
@@ -252,6 +253,7 @@ class Run:
                 self.leg, self.leg_objective = components, self.objective
             if self.best is None or self.objective > self.best_objective:
                 self.best, self.best_objective = components, self.objective
+                self.best_log_likelihood = moments.mean_log_likelihood
                 self.best_ascent = self.ascent
                 self.converged = False
         self.check_budget()
@@ -266,6 +268,15 @@ class Run:
         whole = components if self.weight == 1.0 else components.part(slice(None), self.weight)
         prior = float(self.constraints.log_prior(whole).sum())
         return prior / (total * self.row_stands_for) if prior else 0.0
+
+    def follow(self, components: Components) -> None:
+        """Let the target of the prior follow components, and value the best anew."""
+        if self.constraints.prior.follows is None:
+            return
+        self.constraints = self.constraints.following(components)
+        if self.best is not None:
+            self.best_objective = self.best_log_likelihood + self.prior_of(self.best, self.total)
+            self.best_ascent, self.converged = Trace(), False
 
     def note(self, fitted: Fitted) -> Components:
         """Return fitted components, and count their repairs."""
@@ -285,6 +296,8 @@ class Run:
 
     def begin_leg(self, components: Components, *, fresh: bool = False) -> None:
         """Go on from other components, `fresh` from a start; `leg` is the best seen since."""
+        if self.best is None:
+            self.follow(components)
         self.components, self.objective = self.aligned(components, fresh=fresh), -math.inf
         self.leg, self.leg_objective = None, -math.inf
         self.counters.begun = True

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from biglearn.search.legs import LEGS, Leg, SubspaceLeg, has_few_optima, leg_of
 from biglearn.search.moves.ascent import Ascent
+from biglearn.search.moves.refine import Refine
 from biglearn.search.moves.split_merge import SplitMerge
 from biglearn.search.portfolio import Portfolio
 from biglearn.search.run import Move, Run
@@ -97,6 +98,8 @@ class Search:
         legs = [leg_of(named.get(leg, leg) if isinstance(leg, str) else leg) for leg in self.legs]
         for _ in range(run.settings.n_init):
             yield from self._legs(run, Portfolio(legs, same=self.tuning.same))
+            if run.constraints.prior.follows is not None:
+                yield Refine(accelerate=self.accelerate)
 
     def _legs(self, run: Run, portfolio: Portfolio) -> Iterator[Move]:
         small, tuning = has_few_optima(run), run.tuning
@@ -108,6 +111,9 @@ class Search:
             yield Ascent("em", tol=None if small else tuning.rough, accelerate=self.accelerate)
             if run.settings.n_components == 1:
                 return
+            follows = run.constraints.prior.follows is not None
+            if follows and portfolio.count == 0 and not small:  # its target came from a start
+                yield Refine(1, self.accelerate, tol=tuning.rough)
             climbed, rough = run.passes - spent, run.objective
             if self.trials and not small:
                 yield SplitMerge(trials=min(self.trials, run.settings.n_components))
@@ -119,6 +125,8 @@ class Search:
                 allowance = spent + effort * climbed
             reach = max(reach, run.objective - rough)
             portfolio.tell(leg, run.objective, best, run.passes - spent)
+            if run.best is not None:
+                run.follow(run.best)
             if run.settings.max_time is None and (
                 run.passes + portfolio.mean_cost > allowance
                 or portfolio.chance_of_gain < self.chance

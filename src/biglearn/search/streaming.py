@@ -86,5 +86,7 @@ class Stream:
         gamma = step_size(self.seen, rows)
         block = run.expect(self.components)
         moments = self.moments.scaled(1 - gamma) + block.scaled(gamma / block.total)
-        components = run.note(m_step(run.constraints, self.components, moments))
+        # moments of unit weight stand for all rows so far
+        constraints = run.constraints.following(self.components).thinned(1 / (self.seen + rows))
+        components = run.note(m_step(constraints, self.components, moments))
         return Stream(self.units, components, moments, self.seen + rows, self.blocks + 1)

@@ -71,7 +71,7 @@ def try_plan(
         elsewhere = np.log(np.maximum(1.0 - share[members], 0.0)) + rows.log_density[members]
     inner = run.part(
         rows.sample.select(members, background=elsewhere - np.log(weight)),
-        run.constraints.part(active, weight),
+        run.constraints.part(active, weight).thinned(1 / rows.stands_for),
         n_components=len(active),
         cost=len(members) * len(active) / rows.shares.size,
         weight=weight,

@@ -75,6 +75,11 @@ def _pursue(rows: Array, rng: np.random.Generator, *, steps: int = 10) -> Array:
     return np.asarray(back / np.linalg.norm(back, axis=1, keepdims=True))
 
 
+def _floor_in(view: View, constraints: Constraints) -> Array:
+    """Return the floor F of each direction of a view, the diagonal of B F Bᵀ, shape (d,)."""
+    return np.asarray(view.basis**2 @ np.broadcast_to(constraints.floor, view.n_features))
+
+
 @dataclass(frozen=True)
 class SubspaceStart:
     """Begin from a mixture of a small view of the rows.
@@ -96,7 +101,7 @@ class SubspaceStart:
         directions = humped_directions(sample.rows(), sample.weights, run.rng)
         view = View(directions[: self.size], "subspace")
         seen = sample.project(view)
-        inner = run.part(seen, Constraints(floor=run.constraints.floor))
+        inner = run.part(seen, Constraints(floor=_floor_in(view, run.constraints)))
         start = CENTRE_STARTS["k-means++"](inner)
         *_, point = islice(climb(inner, start, accelerate=True), self.passes)
         shares = Mixture.of(point.components).responsibilities(seen.rows())

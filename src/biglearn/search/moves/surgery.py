@@ -164,7 +164,10 @@ def find_cuts(run: Run, components: Components, rows: JudgedRows, parents: IntAr
     members = Members.of(run, part, rows, parents)
     directions = cut_directions(members)
     steps = run.tuning.cut_steps
-    tried = [_settled_halves(run.constraints, part, members, axes, steps) for axes in directions]
+    tried = [
+        _settled_halves(run.constraints, part, members, axes, steps, rows.total)
+        for axes in directions
+    ]
     passes = len(directions) * (steps + 1) * 2 * np.count_nonzero(members.weights)
     run.spend(passes / rows.shares.size)
     whole = run.constraints.log_prior(part)
@@ -205,6 +208,7 @@ def _settled_halves(
     members: Members,
     directions: Array,
     steps: int,
+    n_rows: float,
 ) -> tuple[Components, Array]:
     """Halve every component along its direction, and let EM inside it settle.
 
@@ -234,6 +238,9 @@ def _settled_halves(
             gaps = members.values[:, None] - means[:, :, None]
             weighted = np.swapaxes(gaps * shares[:, :, :, None], 2, 3)
             covariances = weighted @ gaps / counts[:, :, None, None]
+            flat = covariances.reshape(-1, size, size)
+            flat = constraints.prior.blended(flat, n_rows * counts.ravel())
+            covariances = flat.reshape(covariances.shape)
         halves = _halves(constraints, counts / total, means, covariances)
     joint = _log_joint_of_halves(halves, members.values)
     log_density = np.logaddexp(joint[:, 0], joint[:, 1])

@@ -1,0 +1,38 @@
+"""Rounds of EM that end a fit under a prior whose target follows the components."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from biglearn.search.moves.ascent import Ascent
+from biglearn.search.records import Record
+from biglearn.search.run import Run
+
+
+@dataclass(frozen=True)
+class Refine:
+    """Let the prior follow the best components, and climb from there, a few times.
+
+    Without a prior that follows the components it does nothing.
+
+    Parameters
+    ----------
+    rounds : int
+    accelerate : bool
+    tol : float, optional
+        That of the run's settings if left out.
+    """
+
+    rounds: int = 2
+    accelerate: bool = True
+    tol: float | None = None
+
+    def __call__(self, run: Run) -> Iterator[Record]:
+        """Climb; the run goes on from the best."""
+        for _ in range(self.rounds):
+            if run.constraints.prior.follows is None or run.best is None:
+                return
+            run.follow(run.best)
+            run.components = run.best
+            yield from Ascent("refine", tol=self.tol, accelerate=self.accelerate)(run)
