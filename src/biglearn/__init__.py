@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from biglearn.estimators.regression import BigLearnRegressor
     from biglearn.estimators.selection import select_mixture
     from biglearn.model.mixture import Mixture
+    from biglearn.model.prior import CovariancePrior
     from biglearn.model.views import View
     from biglearn.search.em import EM
     from biglearn.search.paper import Paper
@@ -25,6 +26,7 @@ __all__ = [
     "BigLearnAnomalyDetector",
     "BigLearnGaussianMixture",
     "BigLearnRegressor",
+    "CovariancePrior",
     "Mixture",
     "Paper",
     "Record",
@@ -41,6 +43,7 @@ _HOMES = {
     "BigLearnAnomalyDetector": "estimators.anomaly",
     "BigLearnGaussianMixture": "estimators.mixture",
     "BigLearnRegressor": "estimators.regression",
+    "CovariancePrior": "model.prior",
     "Mixture": "model.mixture",
     "Paper": "search.paper",
     "Record": "search.records",

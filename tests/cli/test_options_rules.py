@@ -41,7 +41,7 @@ def test_an_option_offers_what_its_registry_holds(name):
 
 
 def test_every_option_with_choices_is_compared_or_has_a_reason_not_to_be():
-    others = {"Engine", "How"}  # some engines need objects; how to impute is one function's choice
+    others = {"Engine", "How", "Resolution"}  # engines may need objects; the rest have no registry
     named = {
         name
         for name, value in vars(options).items()

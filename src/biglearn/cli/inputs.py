@@ -114,6 +114,22 @@ def paper_options(
         raise typer.BadParameter(str(error)) from error
 
 
+def pseudo_rows(text: str) -> str | float | None:
+    """Read the strength of a prior: none, auto or a number.
+
+    Examples
+    --------
+    >>> pseudo_rows("none"), pseudo_rows("auto"), pseudo_rows("2")
+    (None, 'auto', 2.0)
+    """
+    if text in ("none", "auto"):
+        return None if text == "none" else text
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"--prior must be none, auto or a number, got {text!r}") from None
+
+
 def rows_and_columns(data: Path, table: Table | TableRows) -> str:
     """Describe a table that was read or opened, in one line."""
     rows = f"{len(table.values)} rows" if isinstance(table, Table) else "read in blocks"

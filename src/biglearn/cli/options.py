@@ -82,6 +82,17 @@ Tol = Annotated[float, typer.Option(min=0, help="Gain per row below which EM sto
 RegCovar = Annotated[
     float, typer.Option(min=0, help="Smallest eigenvalue of a covariance, in scaled units.")
 ]
+Prior = Annotated[
+    str, typer.Option(help="Pseudo-rows of the pooled covariance: none, auto, or a number.")
+]
+Resolution = Annotated[
+    Literal["none", "auto"],
+    typer.Option(help="Let no component be narrower than the unit that columns are rounded to."),
+]
+MaxRatio = Annotated[
+    float | None,
+    typer.Option(min=1, help="Largest eigenvalue of any covariance over the smallest of any."),
+]
 MaxIter = Annotated[int, typer.Option(min=1, help="Most steps of one EM run.")]
 NInit = Annotated[int, typer.Option(min=1, help="Number of independent runs.")]
 Init = Annotated[

@@ -28,6 +28,9 @@ _SETTINGS = (
     "n_init",
     "tol",
     "reg_covar",
+    "prior",
+    "resolution",
+    "max_ratio",
     "max_iter",
     "max_time",
 )

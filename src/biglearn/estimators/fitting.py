@@ -18,12 +18,14 @@ from biglearn.engines.rows.checks import check_labels
 from biglearn.engines.rows.units import Units
 from biglearn.estimators.rows import RowsMixin, open_rows
 from biglearn.model.checks import check_choice, check_fixed, check_number
-from biglearn.model.constraints import Constraints
+from biglearn.model.constraints import Constraints, n_parameters
 from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise
+from biglearn.model.prior import CovariancePrior, prior_of
 from biglearn.search.methods import method_of
+from biglearn.search.paper import Paper
 from biglearn.search.path import Path
-from biglearn.search.problem import Fit, Problem, n_parameters, tuning_of
+from biglearn.search.problem import Fit, Problem, tuning_of
 from biglearn.search.records import Record
 from biglearn.search.run import Method, Settings
 from biglearn.search.scaled_rows import ScaledRows, check_extent
@@ -43,6 +45,9 @@ class FittingMixin(RowsMixin):
     method: str | Method
     tol: float
     reg_covar: float
+    prior: str | float | CovariancePrior | None
+    resolution: str | ArrayLike | None
+    max_ratio: float | None
     max_iter: int
     max_time: float | None
     n_init: int
@@ -86,6 +91,11 @@ class FittingMixin(RowsMixin):
         check_choice("scaling", self.scaling, SCALINGS)
         check_number("tol", self.tol, low=0)
         check_number("reg_covar", self.reg_covar, low=0)
+        prior_of(self.prior)
+        if isinstance(self.resolution, str):
+            check_choice("resolution", self.resolution, ("auto",))
+        if self.max_ratio is not None:
+            check_number("max_ratio", self.max_ratio, low=1)
         check_number("max_iter", self.max_iter, low=1, integer=True)
         check_number("n_init", self.n_init, low=1, integer=True)
         check_number("verbose_interval", self.verbose_interval, low=1, integer=True)
@@ -133,6 +143,8 @@ class FittingMixin(RowsMixin):
         self.converged_ = fit.converged
         self.n_reseeded_ = fit.n_reseeded
         self.n_raised_ = fit.n_raised
+        self.prior_rows_ = fit.pseudo_rows / min(1.0, fit.total / fit.n_rows)
+        self._fitted_rows = fit.total, fit.pseudo_rows
 
     def _keep_mixture(self, mixture: Mixture, weights: Array, dtype: np.dtype[Any]) -> None:
         """Store a mixture in the user's units, and scikit-learn's attributes of it."""
@@ -204,6 +216,8 @@ def problem_of(
         ScaledRows(source, units, names_of(model)),
         size,
         limits=model._limits(),
+        prior=prior_of(None if _is_published(model, "prior") else model.prior),
+        resolution=None if _is_published(model, "resolution") else model.resolution,
         has_unit_spread=model.scaling != "none",
         fixed=model.fixed,
         has_noise=model.noise,
@@ -258,6 +272,12 @@ def adopt_mixture(model: FittingMixin, mixture: Mixture) -> None:
 def check(model: FittingMixin) -> None:
     """Refuse parameters of an estimator that are out of their range."""
     model._check_parameters()
+
+
+def _is_published(model: FittingMixin, name: str) -> bool:
+    """Whether "auto" means None: the published algorithm has neither prior nor resolution."""
+    value = getattr(model, name)
+    return isinstance(value, str) and isinstance(method_of(model.method), Paper)
 
 
 def names_of(model: FittingMixin) -> tuple[str, ...] | None:

@@ -23,6 +23,7 @@ from biglearn.model.checks import check_structure
 from biglearn.model.constraints import Constraints
 from biglearn.model.families import Family, family_of
 from biglearn.model.mixture import Mixture
+from biglearn.model.prior import CovariancePrior
 from biglearn.model.structures import Factor, Factors, Structure, structure_of
 from biglearn.search.methods import method_of
 from biglearn.search.path import choose_size
@@ -65,6 +66,17 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         Smallest eigenvalue of a covariance, in the units of `scaling`.  What
         rounding cannot resolve (1e-12 of the variance; 1e-6 in float32) is
         raised in any case.
+    prior : None, "auto", float or CovariancePrior, default=None
+        Pseudo-rows of a common covariance for every component, which keep it from
+        collapsing on a few rows: None for maximum likelihood, their number, "auto" for a
+        number chosen by leave-one-out likelihood, or a `CovariancePrior`.  Likelihoods such
+        as `score` and `bic` stay without it.  Method "paper" ignores "auto".
+    resolution : None, "auto" or array-like of shape (D,), default=None
+        Unit to which each column is rounded, in the user's units: no component is narrower
+        than a cell of this width.  "auto" reads it from the rows.
+    max_ratio : float, default=None
+        Largest eigenvalue of any covariance over the smallest of any, at least 1, in the
+        units of `scaling`: for clusters of similar size rather than the best density.
     max_iter : int, default=1000
         Most steps of one EM run.
     max_time : float, default=None
@@ -148,6 +160,8 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         Components re-seeded during the fit because they lost their rows.
     n_raised_ : int
         Eigenvalues raised to the floor during the fit, in starts and rejected trials too.
+    prior_rows_ : float
+        Pseudo-rows of the prior; 0 for maximum likelihood.
     n_samples_seen_ : int
         Rows with a positive weight, over all blocks of a stream.
     n_features_in_ : int
@@ -184,6 +198,9 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         method: str | Method = "search",
         tol: float = 1e-5,
         reg_covar: float = 1e-6,
+        prior: str | float | CovariancePrior | None = None,
+        resolution: str | ArrayLike | None = None,
+        max_ratio: float | None = None,
         max_iter: int = 1000,
         max_time: float | None = None,
         n_init: int = 1,
@@ -210,6 +227,9 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         self.method = method
         self.tol = tol
         self.reg_covar = reg_covar
+        self.prior = prior
+        self.resolution = resolution
+        self.max_ratio = max_ratio
         self.max_iter = max_iter
         self.max_time = max_time
         self.n_init = n_init
@@ -368,7 +388,16 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
 
     def _limits(self) -> Constraints:
         structure = structure_of(self.covariance_type, int(self.n_factors))
-        return Constraints(structure, float(self.reg_covar), family=family_of(self.family))
+        if self.max_ratio is not None and isinstance(structure, Factor):
+            raise ValueError(
+                "max_ratio does not support covariance_type 'factor'; leave one of them out"
+            )
+        return Constraints(
+            structure,
+            float(self.reg_covar),
+            family=family_of(self.family),
+            max_ratio=self.max_ratio,
+        )
 
     @property
     def factors_(self) -> Factors:
