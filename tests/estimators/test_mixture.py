@@ -93,7 +93,14 @@ def test_joint_em_never_falls_under_the_floor(rng, kind, weighted, reg_covar):
     ])  # fmt: skip
     weights = rng.uniform(0, 3, size=len(hard)) if weighted else None
     for start in ("k-means++", "random", "normal"):
-        model = em(4, covariance_type=kind, reg_covar=reg_covar, init_params=start, tol=1e-8)
+        model = em(
+            4,
+            covariance_type=kind,
+            reg_covar=reg_covar,
+            init_params=start,
+            tol=1e-8,
+            max_iter=200,
+        )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model.fit(hard, sample_weight=weights)
