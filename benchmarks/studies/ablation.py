@@ -5,13 +5,11 @@ Seconds, threads, rows, floor and judge are those of the equal-time study.
 
 from __future__ import annotations
 
-import functools
 from statistics import mean, median
 from typing import Any
 
-from benchmarks.studies import problems
 from benchmarks.studies.contenders import Contender
-from benchmarks.studies.equal_time import TRUTH, best_known, compete, cost_of, reference
+from benchmarks.studies.equal_time import TRUTH, best_known, tasks_of
 from benchmarks.studies.store import Cell
 from benchmarks.studies.study import Options, Plan, Task
 from biglearn.search.methods import Search
@@ -100,37 +98,14 @@ def tasks(options: Options) -> list[Task]:
     -------
     list of Task
     """
-    plan = options.plan
-    found = []
-    for name in problems.expand(plan.problems):
-        for seed in plan.seeds:
-            make = functools.cache(
-                functools.partial(
-                    problems.make,
-                    name,
-                    seed,
-                    data=options.data,
-                    rows=plan.rows,
-                    download=options.download,
-                )
-            )
-            for method in plan.methods:
-                if method == TRUTH:
-                    if problems.PROBLEMS[name].truth is not None:
-                        work = functools.partial(reference, make)
-                        found.append(Task(name, TRUTH, seed, (None,), work))
-                    continue
-                if method not in VARIANTS:
-                    known = ", ".join((TRUTH, *VARIANTS))
-                    raise ValueError(f"unknown method {method!r}; choose from {known}")
-                contender = VARIANTS[method]
-                for budgets in contender.fits(plan.budgets):
-                    work = functools.partial(
-                        compete, contender, make, seed, budgets, options.threads
-                    )
-                    task = Task(name, method, seed, budgets, work, cost=cost_of(budgets))
-                    found.append(task)
-    return found
+    return tasks_of(options, _variant)
+
+
+def _variant(method: str) -> Contender:
+    if method not in VARIANTS:
+        known = ", ".join((TRUTH, *VARIANTS))
+        raise ValueError(f"unknown method {method!r}; choose from {known}")
+    return VARIANTS[method]
 
 
 def table(cells: list[Cell]) -> str:

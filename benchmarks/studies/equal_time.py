@@ -82,6 +82,22 @@ def tasks(options: Options) -> list[Task]:
     -------
     list of Task
     """
+    return tasks_of(options, lambda method: contenders.choose([method])[0])
+
+
+def tasks_of(options: Options, contender_of: Callable[[str], Contender]) -> list[Task]:
+    """Return one task per problem, seed and fit of the contender that a method names.
+
+    Parameters
+    ----------
+    options : Options
+    contender_of : callable
+        Takes the name of a method; it is not asked for the truth.
+
+    Returns
+    -------
+    list of Task
+    """
     plan = options.plan
     found = []
     for name in problems.expand(plan.problems):
@@ -102,7 +118,7 @@ def tasks(options: Options) -> list[Task]:
                         work = functools.partial(reference, make)
                         found.append(Task(name, TRUTH, seed, (None,), work))
                     continue
-                (contender,) = contenders.choose([method])
+                contender = contender_of(method)
                 for budgets in contender.fits(plan.budgets):
                     work = functools.partial(
                         compete, contender, make, seed, budgets, options.threads

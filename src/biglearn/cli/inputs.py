@@ -114,14 +114,22 @@ def paper_options(
         raise typer.BadParameter(str(error)) from error
 
 
-def pseudo_rows(text: str) -> str | float | None:
-    """Read the strength of a prior: none, auto or a number.
+def regularisation(prior: str, resolution: str, max_ratio: float | None) -> dict[str, Any]:
+    """Read the options that keep components wide, as arguments of an estimator.
 
     Examples
     --------
-    >>> pseudo_rows("none"), pseudo_rows("auto"), pseudo_rows("2")
-    (None, 'auto', 2.0)
+    >>> regularisation("2", "none", None)
+    {'prior': 2.0, 'resolution': None, 'max_ratio': None}
     """
+    return {
+        "prior": _pseudo_rows(prior),
+        "resolution": None if resolution == "none" else resolution,
+        "max_ratio": max_ratio,
+    }
+
+
+def _pseudo_rows(text: str) -> str | float | None:
     if text in ("none", "auto"):
         return None if text == "none" else text
     try:
