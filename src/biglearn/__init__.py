@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from biglearn import io as io
     from biglearn import plots as plots
     from biglearn.estimators.anomaly import BigLearnAnomalyDetector
+    from biglearn.estimators.fitting import DoubtfulFitWarning
     from biglearn.estimators.mixture import BigLearnGaussianMixture
     from biglearn.estimators.regression import BigLearnRegressor
     from biglearn.estimators.selection import select_mixture
@@ -27,6 +28,7 @@ __all__ = [
     "BigLearnGaussianMixture",
     "BigLearnRegressor",
     "CovariancePrior",
+    "DoubtfulFitWarning",
     "Mixture",
     "Paper",
     "Record",
@@ -44,6 +46,7 @@ _HOMES = {
     "BigLearnGaussianMixture": "estimators.mixture",
     "BigLearnRegressor": "estimators.regression",
     "CovariancePrior": "model.prior",
+    "DoubtfulFitWarning": "estimators.fitting",
     "Mixture": "model.mixture",
     "Paper": "search.paper",
     "Record": "search.records",

@@ -114,15 +114,24 @@ def paper_options(
         raise typer.BadParameter(str(error)) from error
 
 
-def regularisation(prior: str, resolution: str, max_ratio: float | None) -> dict[str, Any]:
+def regularisation(
+    reg_covar: str, prior: str, resolution: str, max_ratio: float | None
+) -> dict[str, Any]:
     """Read the options that keep components wide, as arguments of an estimator.
 
     Examples
     --------
-    >>> regularisation("2", "none", None)
-    {'prior': 2.0, 'resolution': None, 'max_ratio': None}
+    >>> regularisation("auto", "2", "none", None)
+    {'reg_covar': 'auto', 'prior': 2.0, 'resolution': None, 'max_ratio': None}
     """
+    try:
+        floor = reg_covar if reg_covar == "auto" else float(reg_covar)
+    except ValueError:
+        raise typer.BadParameter(
+            f"--reg-covar must be auto or a number, got {reg_covar!r}"
+        ) from None
     return {
+        "reg_covar": floor,
         "prior": _pseudo_rows(prior),
         "resolution": None if resolution == "none" else resolution,
         "max_ratio": max_ratio,

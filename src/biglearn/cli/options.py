@@ -80,7 +80,8 @@ MaxTime = Annotated[
 ]
 Tol = Annotated[float, typer.Option(min=0, help="Gain per row below which EM stops.")]
 RegCovar = Annotated[
-    float, typer.Option(min=0, help="Smallest eigenvalue of a covariance, in scaled units.")
+    str,
+    typer.Option(help="Smallest eigenvalue of a covariance, in scaled units: auto or a number."),
 ]
 Prior = Annotated[
     str, typer.Option(help="Pseudo-rows of the pooled covariance: none, auto, or a number.")

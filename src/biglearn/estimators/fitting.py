@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Callable, Mapping
@@ -22,15 +23,21 @@ from biglearn.model.constraints import Constraints, n_parameters
 from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise
 from biglearn.model.prior import CovariancePrior, prior_of
+from biglearn.search.fit import Fit
 from biglearn.search.methods import method_of
 from biglearn.search.paper import Paper
 from biglearn.search.path import Path
-from biglearn.search.problem import Fit, Problem, tuning_of
+from biglearn.search.problem import Problem, tuning_of
 from biglearn.search.records import Record
 from biglearn.search.run import Method, Settings
 from biglearn.search.scaled_rows import ScaledRows, check_extent
 from biglearn.search.starts.names import InitParams
 from biglearn.search.streaming import Stream
+
+
+class DoubtfulFitWarning(UserWarning):
+    """A fit has components that may say more about single rows than about new ones."""
+
 
 SCALINGS = ("standard", "minmax", "none")
 
@@ -44,7 +51,7 @@ class FittingMixin(RowsMixin):
     n_factors: int
     method: str | Method
     tol: float
-    reg_covar: float
+    reg_covar: float | str
     prior: str | float | CovariancePrior | None
     resolution: str | ArrayLike | None
     max_ratio: float | None
@@ -64,7 +71,7 @@ class FittingMixin(RowsMixin):
     n_features_in_: int
 
     def _limits(self) -> Constraints:
-        """Return the constraints that the parameters ask for, the floor in units."""
+        """Return the constraints that the parameters ask for; the floor is the problem's."""
         raise NotImplementedError
 
     @property
@@ -90,7 +97,10 @@ class FittingMixin(RowsMixin):
         check_number("n_factors", self.n_factors, low=1, integer=True)
         check_choice("scaling", self.scaling, SCALINGS)
         check_number("tol", self.tol, low=0)
-        check_number("reg_covar", self.reg_covar, low=0)
+        if isinstance(self.reg_covar, str):
+            check_choice("reg_covar", self.reg_covar, ("auto",))
+        else:
+            check_number("reg_covar", self.reg_covar, low=0)
         prior_of(self.prior)
         if isinstance(self.resolution, str):
             check_choice("resolution", self.resolution, ("auto",))
@@ -145,6 +155,8 @@ class FittingMixin(RowsMixin):
         self.n_raised_ = fit.n_raised
         self.prior_rows_ = fit.pseudo_rows / min(1.0, fit.total / fit.n_rows)
         self._fitted_rows = fit.total, fit.pseudo_rows
+        self.loo_score_ = math.nan if fit.verdict is None else fit.verdict.loo
+        self.doubts_ = self._doubts(fit)
 
     def _keep_mixture(self, mixture: Mixture, weights: Array, dtype: np.dtype[Any]) -> None:
         """Store a mixture in the user's units, and scikit-learn's attributes of it."""
@@ -165,8 +177,17 @@ class FittingMixin(RowsMixin):
         factors = np.swapaxes(mixture.whitening, 1, 2)
         self.precisions_cholesky_ = outside(collapse(factors))
 
+    def _doubts(self, fit: Fit) -> list[str]:
+        """Return what is doubtful in a fit, a sentence each."""
+        if fit.verdict is None:
+            return []
+        needed = self._limits().structure.rows_needed(fit.mixture.n_features)
+        return fit.verdict.sentences(fit.mixture.feature_names, needed)
+
     def _warn(self, fit: Fit, method: Method) -> None:
-        """Warn of components that lost their rows, and of EM that did not converge."""
+        """Warn of doubtful or lost components, and of EM that did not converge."""
+        if self.doubts_:
+            warnings.warn("; ".join(self.doubts_), DoubtfulFitWarning, stacklevel=3)
         if fit.reseeded:
             warnings.warn(
                 f"components {sorted(set(fit.reseeded))} lost all their rows and "
@@ -216,6 +237,7 @@ def problem_of(
         ScaledRows(source, units, names_of(model)),
         size,
         limits=model._limits(),
+        reg_covar=model.reg_covar,
         prior=prior_of(None if _is_published(model, "prior") else model.prior),
         resolution=None if _is_published(model, "resolution") else model.resolution,
         has_unit_spread=model.scaling != "none",

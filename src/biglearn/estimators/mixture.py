@@ -37,11 +37,12 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
     """Gaussian mixture that looks for the good optimum.
 
     Takes the parameters of scikit-learn's `GaussianMixture` and gives its
-    attributes.  It differs on purpose in three things: rows are standardised
-    inside, so that a change of units never changes the clusters; `reg_covar`
-    is a floor under the eigenvalues of the covariances in those standardised
-    units, not a constant added to them; and EM stops when both its last gain
-    and its estimated remaining gain are below `tol`.
+    attributes.  It differs on purpose in four things: rows are standardised
+    inside, so that a change of units never changes the clusters; a `prior` and the
+    `resolution` of the columns keep components from following single rows;
+    `reg_covar` is a floor under the eigenvalues of the covariances in those
+    standardised units, not a constant added to them; and EM stops when both its last
+    gain and its estimated remaining gain are below `tol`.
 
     Parameters
     ----------
@@ -62,16 +63,17 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
     tol : float, default=1e-5
         EM stops when both its last gain in mean log-likelihood per row and Aitken's
         estimate of its remaining gain are at most `tol`.
-    reg_covar : float, default=1e-6
-        Smallest eigenvalue of a covariance, in the units of `scaling`.  What
-        rounding cannot resolve (1e-12 of the variance; 1e-6 in float32) is
-        raised in any case.
-    prior : None, "auto", float or CovariancePrior, default=None
+    reg_covar : float or "auto", default="auto"
+        Smallest eigenvalue of a covariance, in the units of `scaling`; "auto" is 1e-6, and
+        next to nothing in columns whose `resolution` is the floor.  What rounding cannot
+        resolve (1e-12 of the variance; 1e-6 in float32) is raised in any case.
+    prior : "auto", None, float or CovariancePrior, default="auto"
         Pseudo-rows of a common covariance for every component, which keep it from
-        collapsing on a few rows: None for maximum likelihood, their number, "auto" for a
-        number chosen by leave-one-out likelihood, or a `CovariancePrior`.  Likelihoods such
-        as `score` and `bic` stay without it.  Method "paper" ignores "auto".
-    resolution : None, "auto" or array-like of shape (D,), default=None
+        collapsing on a few rows: their number, "auto" for a number chosen by leave-one-out
+        likelihood, or a `CovariancePrior`; None is maximum likelihood.  Under a prior
+        leave-one-out likelihood chooses between the optima that a fit finds.  Likelihoods
+        such as `score` and `bic` stay without it.  Method "paper" ignores "auto".
+    resolution : "auto", None or array-like of shape (D,), default="auto"
         Unit to which each column is rounded, in the user's units: no component is narrower
         than a cell of this width.  "auto" reads it from the rows.
     max_ratio : float, default=None
@@ -83,11 +85,12 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         Seconds after which the fit ends with the best model so far.
     n_init : int, default=1
         Number of independent runs of the method.
-    init_params : str, array-like or callable, default="k-means++"
-        "k-means++", "kmeans", "ward" (of at most 1000 rows), "random_from_data"
-        (centres, each row given to the nearest), "random" (random responsibilities), "normal" (the
-        paper's N(0, I)), labels of shape (N,), responsibilities of shape
-        (N, K), or a callable ``(X, n_components, rng)`` that returns either.
+    init_params : str, array-like or callable, default="kmeans"
+        "kmeans", "kmeans-own-units" (as in scikit-learn), "k-means++", "ward" (of at most
+        1000 rows), "random_from_data" (centres, each row given to the nearest), "random"
+        (random responsibilities), "normal" (the paper's N(0, I)), labels of shape (N,),
+        responsibilities of shape (N, K), or a callable ``(X, n_components, rng)`` that
+        returns either.
     weights_init : array-like of shape (K,), default=None
         Starting weights.
     means_init : array-like of shape (K, D), default=None
@@ -148,7 +151,12 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
     n_iter_ : int
         EM steps of that run, at most `max_iter`.
     lower_bound_ : float
-        Mean log-likelihood per training row.
+        Mean log-likelihood per training row, with the log-density of the prior.
+    loo_score_ : float
+        Mean log-likelihood per training row under the fit without it, in closed form; far
+        below `lower_bound_` where components follow single rows.
+    doubts_ : list of str
+        What is doubtful in the fit, a sentence each; `fit` warns of it (`DoubtfulFitWarning`).
     lower_bounds_ : list of float
         The same over the EM run that reached the model, or confirmed what
         another move had found: at its start, or since it last re-seeded
@@ -197,14 +205,14 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         family: str | Family = "gaussian",
         method: str | Method = "search",
         tol: float = 1e-5,
-        reg_covar: float = 1e-6,
-        prior: str | float | CovariancePrior | None = None,
-        resolution: str | ArrayLike | None = None,
+        reg_covar: float | str = "auto",
+        prior: str | float | CovariancePrior | None = "auto",
+        resolution: str | ArrayLike | None = "auto",
         max_ratio: float | None = None,
         max_iter: int = 1000,
         max_time: float | None = None,
         n_init: int = 1,
-        init_params: InitParams = "k-means++",
+        init_params: InitParams = "kmeans",
         weights_init: ArrayLike | None = None,
         means_init: ArrayLike | None = None,
         precisions_init: ArrayLike | None = None,
@@ -394,7 +402,6 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
             )
         return Constraints(
             structure,
-            float(self.reg_covar),
             family=family_of(self.family),
             max_ratio=self.max_ratio,
         )

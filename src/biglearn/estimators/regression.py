@@ -31,7 +31,7 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         Number of components K.
     covariance_type : {"full", "tied", "diag", "spherical", "factor"}, default="full"
     method : {"search", "paper", "em"} or a method, default="search"
-    reg_covar : float, default=1e-6
+    reg_covar : float or "auto", default="auto"
     n_init : int, default=1
     max_iter : int, default=1000
     max_time : float, default=None
@@ -74,7 +74,7 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         *,
         covariance_type: str = "full",
         method: Any = "search",
-        reg_covar: float = 1e-6,
+        reg_covar: float | str = "auto",
         n_init: int = 1,
         max_iter: int = 1000,
         max_time: float | None = None,

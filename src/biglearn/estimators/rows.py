@@ -98,18 +98,14 @@ class RowsMixin:
     def loo_score_samples(self, X: ArrayLike) -> Any:
         """Return the log-density of each fitted row under the fit without it, shape (N,).
 
-        In closed form, with all other responsibilities as they are: exact for Gaussians of
-        covariance type "full" above the floor, and as if these were full for other types.
+        In closed form, with all other responsibilities as they are: exact for covariance type
+        "full" above the floor, and as if covariances were full for other types.  Labels that
+        a fit was given are not known here.
 
         Parameters
         ----------
         X : array-like of shape (N, D)
             The rows that were fitted, each of weight 1.
-
-        Raises
-        ------
-        ValueError
-            If the fit has noise or a family with tails.
         """
         loo = self._leave_one_out()
         source = open_rows(self, X)
@@ -138,11 +134,9 @@ class RowsMixin:
 
     def _leave_one_out(self) -> LeaveOneOut:
         check_is_fitted(self, "_fitted_rows")
-        if self.noise or self.mixture_.family.has_tails:
-            what = "noise" if self.noise else f"family {self.mixture_.family.name!r}"
-            raise ValueError(f"leave-one-out densities do not support {what}")
         total, pseudo_rows = self._fitted_rows
-        return LeaveOneOut(self.mixture_, total=total, pseudo_rows=pseudo_rows)
+        noise = getattr(self, "noise_", None)
+        return LeaveOneOut(self.mixture_, total=total, pseudo_rows=pseudo_rows, noise=noise)
 
     def predict(self, X: ArrayLike) -> Any:
         """Return the component of largest responsibility of each row, shape (N,).

@@ -18,8 +18,8 @@ from biglearn.estimators.mixture import BigLearnGaussianMixture
 from biglearn.estimators.rows import open_rows
 from biglearn.model.checks import check_choice, check_number
 from biglearn.model.structures import Structure, structure_of
+from biglearn.search.fit import Fit
 from biglearn.search.path import CRITERIA, Candidate, Climb, Judged, preferred
-from biglearn.search.problem import Fit
 from biglearn.search.starts.given import GivenComponents
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from biglearn._types import Array, BoolArray, IntArray
 from biglearn.model.components import Components
 from biglearn.model.families import GAUSSIAN, Family
 from biglearn.model.fixed import Fixed
+from biglearn.model.linalg import floor_covariances
 from biglearn.model.prior import PseudoRows
 from biglearn.model.ratio import bound_ratio
 from biglearn.model.structures import FULL, Structure
@@ -202,7 +203,11 @@ class Constraints:
         """
         if self.fixed is not None and not self.fixed.has_covariance.all():
             components = components.part(~self.fixed.has_covariance)
-        return replace(self, prior=self.prior.following(components))
+        prior = self.prior.following(components)
+        if prior.target is not None:
+            target, _ = floor_covariances(prior.target[None], self.floor)
+            prior = replace(prior, target=target[0])
+        return replace(self, prior=prior)
 
     def thinned(self, share: float) -> Constraints:
         """Return the constraints for M-steps on a share of the rows, by which the prior thins."""

@@ -2,10 +2,11 @@
 
 Row n is taken out of the sums of an M-step with its responsibilities r, and all other
 responsibilities stay.  With n_k the component's rows, Σ_k = A_k / (n_k + c) its covariance
-with c pseudo-rows, δ the row's squared distance and d the features that it shows,
+with c pseudo-rows, δ the row's squared distance and u the scale by which its family counts
+it (1 for Gaussians),
 
-    n' = n_k - r,   q = δ / (n_k + c),   b = r n_k / n',
-    |A' | = |A_k| (1 - b q),   the new mean is δ-wise n_k / n' times as far away,
+    n' = n_k - r,   q = δ / (n_k + c),   s = n_k / (n_k - r u),   b = r u s,
+    |A' | = |A_k| (1 - b q),   δ' = s² q (n' + c) / (1 - b q),
 
 so that its density without itself follows from δ and r alone, without a refit.
 """
@@ -17,60 +18,13 @@ from numpy.typing import ArrayLike
 
 from biglearn._types import Array
 from biglearn.model.densities import log_normaliser, normalise
+from biglearn.model.families import GAUSSIAN
 from biglearn.model.mixture import Mixture
 from biglearn.model.moments import DEAD_ROWS
+from biglearn.model.noise import Noise
 
 #: Keeps quotients finite.
 _LEAST = 1e-9
-
-
-def loo_log_joint(
-    log_joint: Array,
-    constant: Array,
-    counts: Array,
-    pseudo_rows: float,
-    total: float,
-    *,
-    seen: Array,
-    weights: Array | None = None,
-) -> Array:
-    """Return the log of weight times density of every component without the row, (n, K).
-
-    Parameters
-    ----------
-    log_joint : array of shape (n, K)
-        log π_k N(x; μ_k, Σ_k) of the observed part of each row under the fit.
-    constant : array of shape (n, K) or (K,)
-        The same at distance 0.
-    counts : array of shape (K,)
-        Weight n_k of each component's rows.
-    pseudo_rows : float
-        c.
-    total : float
-        Weight of all rows.
-    seen : array of shape (n,)
-        Number of values that each row shows.
-    weights : array of shape (n,), optional
-        Of the rows; 1 if left out.
-    """
-    shares = log_joint.copy()
-    normalise(shares.T)
-    ours = np.ones(len(shares)) if weights is None else weights
-    with np.errstate(invalid="ignore"):
-        distances = np.maximum(np.nan_to_num(2 * (constant - log_joint), nan=0.0), 0.0)
-    rows = np.maximum(counts, _LEAST)
-    taken = np.minimum(shares * ours[:, None], rows * (1 - _LEAST))
-    left = rows - taken
-    q = distances / (rows + pseudo_rows)
-    shrink = np.maximum(1 - taken * rows / left * q, _LEAST)
-    spread = (left + pseudo_rows) / (rows + pseudo_rows)
-    quadratic = (rows / left) ** 2 * (left + pseudo_rows) * q / shrink
-    with np.errstate(divide="ignore"):
-        change = np.log(left / np.maximum(total - ours, _LEAST)[:, None])
-        change -= np.log(np.maximum(counts, 0.0) / total)
-    change += 0.5 * (seen[:, None] * np.log(spread) - np.log(shrink) - quadratic + distances)
-    empty = left < DEAD_ROWS  # without the row nothing is known of the component
-    return np.asarray(np.where(np.isneginf(log_joint) | empty, -np.inf, log_joint + change))
 
 
 class LeaveOneOut:
@@ -84,6 +38,8 @@ class LeaveOneOut:
         Weight of all rows.
     pseudo_rows : float
         Of the prior.
+    noise : Noise, optional
+        Uniform component beside the mixture.
 
     Examples
     --------
@@ -96,27 +52,92 @@ class LeaveOneOut:
     array([-4.726, -0.919, -4.726])
     """
 
-    def __init__(self, mixture: Mixture, *, total: float, pseudo_rows: float = 0.0) -> None:
-        self.mixture, self.total, self.pseudo_rows = mixture, total, pseudo_rows
+    def __init__(
+        self,
+        mixture: Mixture,
+        *,
+        total: float,
+        pseudo_rows: float = 0.0,
+        noise: Noise | None = None,
+    ) -> None:
+        self.mixture, self.noise = mixture, noise
+        self.total, self.pseudo_rows = total, pseudo_rows
+        self._counts = total * mixture.weights
+        if noise is not None:
+            self._counts = self._counts * (1 - noise.weight)
+        shapes = GAUSSIAN.starting_shapes(mixture.n_components)
+        self._gaussian = Mixture.of(mixture.replace(family=GAUSSIAN, shapes=shapes))
 
     def log_density(self, X: ArrayLike, weights: Array | None = None) -> Array:
-        """Return log p(x_n) without row n, shape (N,), for rows that were fitted."""
+        """Return log p(x_n) without row n, shape (N,), for rows that were fitted.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D)
+        weights : array of shape (N,), optional
+            Of the rows; 1 if left out.
+        """
         rows = np.asarray(X, dtype=np.float64)
-        log_joint = self.mixture.log_joint(rows)
+        ours = np.ones(len(rows)) if weights is None else weights
+        peak, distances = self._distances(rows)
+        seen = (~np.isnan(rows)).sum(axis=1)
+        depth, scales = self._weigh(distances, seen)
+        shares, noise = self._shares(rows, peak + depth)
+        counts = np.maximum(self._counts, _LEAST)
+        taken = np.minimum(shares[:, : len(counts)] * ours[:, None], counts * (1 - _LEAST))
+        counted = np.minimum(taken * scales, counts * (1 - _LEAST))
+        left = counts - taken
+        stretch = counts / (counts - counted)
+        q = distances / (counts + self.pseudo_rows)
+        shrink = np.maximum(1 - counted * stretch * q, _LEAST)
+        spread = (left + self.pseudo_rows) / (counts + self.pseudo_rows)
+        away = stretch**2 * q * (left + self.pseudo_rows) / shrink
+        without = peak + self._weigh(away, seen)[0] + np.log(left / counts)
+        without += 0.5 * (seen[:, None] * np.log(spread) - np.log(shrink))
+        # without the row nothing is known of a component that had no other
+        without = np.where(np.isneginf(peak) | (left < DEAD_ROWS), -np.inf, without)
+        if self.noise is not None:
+            count = max(self.noise.weight * self.total, _LEAST)
+            rest = np.maximum(count - shares[:, -1] * ours, _LEAST)
+            without = np.column_stack([without, noise + np.log(rest / count)])
+        fewer = np.log(self.total / np.maximum(self.total - ours, _LEAST))
+        return np.asarray(normalise(without.T) + fewer, dtype=np.float64)
+
+    def _distances(self, rows: Array) -> tuple[Array, Array]:
+        """Return the log of weight times density at distance 0, and squared distances, (N, K)."""
         gaps = np.isnan(rows)
-        constant: Array = log_normaliser(self.mixture)
+        log_joint = self._gaussian.log_joint(rows)
+        peak = np.broadcast_to(log_normaliser(self._gaussian), log_joint.shape)
         if gaps.any():  # the peak of the observed part: its density at the mean
-            constant = np.empty_like(log_joint)
+            peak = np.empty_like(log_joint)
             for k in range(self.mixture.n_components):
                 centre = np.where(gaps, np.nan, self.mixture.means[k])
-                constant[:, k] = self.mixture.log_joint(centre)[:, k]
-        without = loo_log_joint(
-            log_joint,
-            constant,
-            self.mixture.weights * self.total,
-            self.pseudo_rows,
-            self.total,
-            seen=(~gaps).sum(axis=1).astype(np.float64),
-            weights=weights,
-        )
-        return np.asarray(normalise(without.T))
+                peak[:, k] = self._gaussian.log_joint(centre)[:, k]
+        with np.errstate(invalid="ignore"):
+            distances = np.maximum(np.nan_to_num(2 * (peak - log_joint), nan=0.0), 0.0)
+        if self.noise is not None:
+            with np.errstate(divide="ignore"):
+                peak = peak + np.log1p(-self.noise.weight)
+        return peak, distances
+
+    def _weigh(self, distances: Array, seen: Array) -> tuple[Array, Array]:
+        """Return the log-density relative to the peak, and the scales u, (N, K)."""
+        family, shapes = self.mixture.family, self.mixture.shapes
+        depth, scales = np.empty_like(distances), np.empty_like(distances)
+        for size in np.unique(seen):
+            of_size = seen == size
+            numbers = [column[:, None] for column in family.numbers(shapes, int(size)).T]
+            found = family.weigh(distances[of_size].T, numbers, np)
+            depth[of_size], scales[of_size] = found[0].T, found[1].T
+        return depth, scales
+
+    def _shares(self, rows: Array, log_joint: Array) -> tuple[Array, Array]:
+        """Return responsibilities, those of noise last, and the noise's log of weight x density."""
+        noise = np.empty(0)
+        if self.noise is not None:
+            with np.errstate(divide="ignore"):
+                noise = self.noise.log_density(rows) + np.log(self.noise.weight)
+            log_joint = np.column_stack([log_joint, noise])
+        shares = np.array(log_joint)
+        normalise(shares.T)
+        return shares, noise

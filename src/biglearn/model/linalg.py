@@ -53,7 +53,9 @@ def floor_eigenvalues(covariances: Array, floor: float) -> tuple[Array, int]:
     least = max(floor, _TINY)
     if n_features == 1:
         return np.maximum(covariances, least), int((covariances < least * (1 - 1e-9)).sum())
-    touched = _indefinite(covariances - floor * np.eye(n_features))
+    largest = np.diagonal(covariances, axis1=1, axis2=2).max(axis=1)
+    least_of_each = np.maximum(floor, n_features * _NOISE * largest)
+    touched = _indefinite(covariances - least_of_each[:, None, None] * np.eye(n_features))
     if not touched:
         return covariances, 0
     values, vectors = np.linalg.eigh(covariances[touched])

@@ -18,6 +18,8 @@ from biglearn.model.linalg import symmetrise
 #: Rows that a component must hold to be estimated at all.
 DEAD_ROWS = 1e-3
 
+#: Variances below this share of a squared offset are lost in its rounding.
+_LOST = 1e-14
 
 #: Stands for an array that is left out.
 _LEFT_OUT: Array = np.empty(0)
@@ -147,6 +149,9 @@ class Moments:
             offset = self.first / self.scaled_counts[:, None]
             second = self.second / self.scaled_counts[:, None, None]
             central = symmetrise(second - offset[:, :, None] * offset[:, None, :])
+            lost = np.diagonal(central, axis1=1, axis2=2) <= _LOST * offset**2
+            if lost.any():  # what is left of them is rounding error
+                central = np.where(lost[:, :, None] | lost[:, None, :], 0.0, central)
             if self.scaled_counts is self.counts:
                 return central
             return np.asarray(central * self.mean_scales[:, None, None])

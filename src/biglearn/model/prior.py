@@ -26,7 +26,13 @@ from biglearn.model.views import View
 #: the target from degenerating with the components.
 _TOTAL_SHARE = 0.05
 
-TARGETS = ("pooled", "total")
+#: Relative size below which an eigenvalue is lost in rounding.
+_LEAST = 1e-13
+
+#: Targets between which "auto" chooses.
+FOLLOWED = ("pooled", "geometric")
+
+TARGETS = ("auto", "pooled", "geometric", "total")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +41,12 @@ class CovariancePrior:
 
     Parameters
     ----------
-    target : {"pooled", "total"} or array-like of shape (D, D), default="pooled"
-        Covariance of the pseudo-rows: the average covariance within components, which follows
-        the fit; the covariance of all rows times K^(-2/D); or a given one in the user's units.
+    target : {"pooled", "geometric", "total", "auto"} or array of shape (D, D), default="pooled"
+        Covariance of the pseudo-rows: the average covariance within components, or their
+        geometric mean, which one wide component hardly widens, both with a little of the
+        next; the covariance of all rows times K^(-2/D); or a given one in the user's units.
+        The first three follow the fit.  "auto" is the better of the first two by
+        leave-one-out likelihood.
     rows : float or "auto", default="auto"
         Pseudo-rows c of every component; "auto" chooses them by leave-one-out likelihood.
 
@@ -73,6 +82,11 @@ class CovariancePrior:
         ):
             raise ValueError(f'rows must be "auto" or a number at least 0, got {self.rows!r}')
 
+    @property
+    def is_automatic(self) -> bool:
+        """Whether leave-one-out likelihood has something to choose."""
+        return self.rows == "auto" or (isinstance(self.target, str) and self.target == "auto")
+
 
 def prior_of(value: Any) -> CovariancePrior | None:
     """Return the prior that a parameter asks for: "auto", None, a number, or a prior.
@@ -91,7 +105,7 @@ def prior_of(value: Any) -> CovariancePrior | None:
     if value is None or isinstance(value, CovariancePrior):
         return value
     if isinstance(value, str) and value == "auto":
-        return CovariancePrior()
+        return CovariancePrior("auto")
     if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
         return CovariancePrior(rows=float(value)) if value else None
     raise ValueError(
@@ -109,7 +123,7 @@ class PseudoRows:
         c, in the weight of rows.
     target : array of shape (D, D), optional
         T.
-    follows : {"pooled", "total"} or None
+    follows : {"pooled", "geometric", "total"} or None
         How the target follows the components; None leaves it as given.
     thinning : float
         Share of the rows that M-steps see.
@@ -158,11 +172,48 @@ class PseudoRows:
 
 
 def target_of(components: Components, kind: str) -> Array:
-    """Return the target T of a prior that follows components, shape (D, D)."""
+    """Return the target T of a prior that follows components in units, shape (D, D)."""
     weights = components.weights / components.weights.sum()
-    pooled = np.einsum("k,kij->ij", weights, components.covariances)
     centred = components.means - weights @ components.means
-    total = pooled + (weights[:, None] * centred).T @ centred
+    between = (weights[:, None] * centred).T @ centred
+    total = np.einsum("k,kij->ij", weights, components.covariances) + between
+    total = _capped(total[None])[0]
     part = total * components.n_components ** (-2.0 / components.n_features)
-    share = _TOTAL_SHARE if kind == "pooled" else 1.0
-    return symmetrise((1 - share) * pooled + share * part)
+    if kind == "total":
+        return symmetrise(part)
+    parts = np.concatenate([_capped(components.covariances), part[None]])
+    shares = np.append((1 - _TOTAL_SHARE) * weights, _TOTAL_SHARE)
+    mean = symmetrise(np.einsum("k,kij->ij", shares, parts))
+    return mean if kind == "pooled" else _geometric_mean(parts, shares, mean)
+
+
+def _geometric_mean(covariances: Array, shares: Array, mean: Array) -> Array:
+    """Return about the weighted geometric mean of covariances, shape (D, D).
+
+    One step towards it from the arithmetic mean A, `mean`,
+
+        A^½ exp(Σ_k w_k log(A^-½ Σ_k A^-½)) A^½,
+
+    which has the mean log-determinant, and goes along with every linear map of the features.
+    One wide covariance of little weight hardly moves it, nor does a narrow one.
+    """
+    lower = np.linalg.cholesky(mean)
+    inside = np.linalg.solve(lower, covariances)
+    inside = np.linalg.solve(lower, np.swapaxes(inside, 1, 2))
+    values, vectors = np.linalg.eigh(symmetrise(inside))
+    logs = np.log(np.maximum(values, _LEAST))
+    log_mean = np.einsum("k,kid,kd,kjd->ij", shares, vectors, logs, vectors)
+    values, vectors = np.linalg.eigh(symmetrise(log_mean))
+    half = lower @ (vectors * np.exp(0.5 * values))
+    return symmetrise(half @ half.T)
+
+
+def _capped(covariances: Array) -> Array:
+    """Return covariances of no more than unit variances, their correlations as they are.
+
+    In units no clean column varies by more; components that reach for far values do.
+    """
+    deviations = np.sqrt(np.maximum(np.diagonal(covariances, axis1=1, axis2=2), 1.0))
+    if (deviations == 1.0).all():
+        return covariances
+    return np.asarray(covariances / deviations[:, :, None] / deviations[:, None, :])

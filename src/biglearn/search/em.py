@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from biglearn.search.moves.ascent import Ascent
-from biglearn.search.moves.refine import Refine
+from biglearn.search.moves.refine import Settle
 from biglearn.search.moves.restart import Restart
 from biglearn.search.run import Move, Run
 
@@ -25,5 +25,7 @@ class EM:
         for _ in range(run.settings.n_init):
             yield Restart()
             yield Ascent("em")
-            if run.constraints.prior.follows is not None:
-                yield Refine(accelerate=False)
+            if run.settings.n_init > 1:
+                run.offer()
+        if run.judge is not None:
+            yield Settle(accelerate=False)

@@ -15,6 +15,7 @@ from biglearn.search.moves.matching import Matching
 from biglearn.search.moves.restart import Jump, Restart, Tournament
 from biglearn.search.moves.subspace import SubspaceStart
 from biglearn.search.run import Move, Run
+from biglearn.search.starts.centres import CENTRE_STARTS
 
 
 class Leg(Protocol):
@@ -54,6 +55,21 @@ class RestartLeg:
     def moves(self, run: Run) -> Iterator[Move]:
         """Yield a restart."""
         yield Restart()
+
+
+@dataclass(frozen=True)
+class OwnUnitsLeg:
+    """Begin from k-means in the user's own units, where a judge compares it with others.
+
+    Standardised columns all count alike, and some tables mean it otherwise.
+    """
+
+    name: str = "own-units"
+    fresh: bool = True
+
+    def moves(self, run: Run) -> Iterator[Move]:
+        """Yield a restart."""
+        yield Restart(CENTRE_STARTS["kmeans-own-units"])
 
 
 @dataclass(frozen=True)
@@ -125,6 +141,7 @@ LEGS: dict[str, Leg] = {
     leg.name: leg
     for leg in (
         RestartLeg(),
+        OwnUnitsLeg(),
         TournamentLeg(),
         SubspaceLeg(),
         DisturbLeg(),

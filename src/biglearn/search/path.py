@@ -11,10 +11,11 @@ import numpy as np
 
 from biglearn.engines.base import Source
 from biglearn.engines.rows.totals import totals
+from biglearn.search.fit import Fit
 from biglearn.search.moves.ascent import Ascent
 from biglearn.search.moves.resize import Neighbour
 from biglearn.search.moves.restart import Restart
-from biglearn.search.problem import Fit, Problem, solve
+from biglearn.search.problem import Problem, solve
 from biglearn.search.records import Record
 from biglearn.search.run import Method, Move, Run, Start
 from biglearn.search.tuning import Tuning
@@ -44,8 +45,10 @@ class Candidate:
         Over the rows, that this K cost.
     supported : bool
         Whether every component answers for enough rows to have a covariance of its
-        own: D + 1 if it is full, 2 if it is diagonal or spherical.  One with fewer
-        collapses to the floor, which then decides its likelihood.
+        own, D + 1 if it is full, 2 if it is diagonal or spherical, and none stands on
+        the floor, which would then decide its likelihood.
+    loo : float
+        Mean leave-one-out log-likelihood per row.
     """
 
     covariance_type: str
@@ -59,6 +62,7 @@ class Candidate:
     converged: bool
     passes: int
     supported: bool
+    loo: float
 
     def loss(self, criterion: str) -> float:
         """Return the value that is to be small: the criterion, or minus `heldout`.
@@ -190,7 +194,7 @@ class Path:
         if kept is not None:
             n_kept, unseen, _ = totals(kept, fit.mixture)
             unseen = float(unseen / n_kept)
-        needed = problem.limits.structure.rows_needed(problem.shape[1])
+        verdict = fit.verdict or problem.verdict(fit, problem.constraints)
         return Candidate(
             covariance_type=problem.limits.structure.name,
             n_components=size,
@@ -202,7 +206,8 @@ class Path:
             heldout=unseen,
             converged=fit.converged,
             passes=self.passes[size],
-            supported=bool(fit.weights.min() * n_rows > needed - 0.5),
+            supported=not (verdict.is_short.any() or verdict.on_floor.any()),
+            loo=verdict.loo,
         )
 
 

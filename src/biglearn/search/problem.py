@@ -1,4 +1,4 @@
-"""Problems and fits: the input of a fit as values, and its result."""
+"""Problems: the input of a fit as values, and the way to its result."""
 
 from __future__ import annotations
 
@@ -13,89 +13,26 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from biglearn import kernels
-from biglearn._types import Array
 from biglearn.engines.base import Engine
-from biglearn.engines.rows.units import Units
 from biglearn.model.checks import check_fixed, check_given
 from biglearn.model.components import Components
 from biglearn.model.constraints import Constraints, n_parameters
 from biglearn.model.fixed import Fixed
 from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise
-from biglearn.model.prior import CovariancePrior, PseudoRows
+from biglearn.model.prior import FOLLOWED, CovariancePrior, PseudoRows
 from biglearn.search.checkpoint import described, fingerprint, journalled
+from biglearn.search.fit import Fit
+from biglearn.search.judge import Judge
 from biglearn.search.records import Record
 from biglearn.search.run import Method, Run, Settings, Start, carry_out
 from biglearn.search.scaled_rows import ScaledRows
 from biglearn.search.starts.cleared import ClearedStart, NoisyStart
 from biglearn.search.starts.given import GivenComponents, GivenParameters
 from biglearn.search.starts.names import InitParams, from_user
-from biglearn.search.strength import choose_strength, default_strength
+from biglearn.search.strength import choose_prior, default_strength
 from biglearn.search.tuning import Tuning
-
-
-@dataclass(frozen=True, eq=False)
-class Fit:
-    """Result of a fit, in the user's units.
-
-    Attributes
-    ----------
-    mixture : Mixture
-        Without the noise component.
-    noise : Noise or None
-    weights : array of shape (K,)
-        They sum to 1, or to 1 less the weight of the noise.
-    lower_bound : float
-        Objective per row.
-    lower_bounds : tuple of float
-        The same over the EM run that reached or confirmed the mixture.
-    n_iter : int
-        EM steps of that run.
-    converged : bool
-    reseeded : tuple of int
-        Components that it re-seeded.
-    n_reseeded, n_raised : int
-        Repairs of the whole fit.
-    n_rows : int
-        Rows with a positive weight.
-    n_parameters : int
-        Free numbers of the mixture.
-    total : float
-        Weight of all rows.
-    pseudo_rows : float
-        Of the prior, in the weight of rows.
-    passes : int
-        Over the rows.
-    history : tuple of Record
-    scaled : Components
-        In the engine's units, with the noise component.
-    units : Units
-    offset : float
-        Mean log-Jacobian of the units.
-    dtype : dtype
-        Of the rows.
-    """
-
-    mixture: Mixture
-    noise: Noise | None
-    weights: Array
-    lower_bound: float
-    lower_bounds: tuple[float, ...]
-    n_iter: int
-    converged: bool
-    reseeded: tuple[int, ...]
-    n_reseeded: int
-    n_raised: int
-    n_rows: int
-    n_parameters: int
-    total: float
-    pseudo_rows: float
-    passes: int
-    history: tuple[Record, ...]
-    scaled: Components
-    units: Units
-    offset: float
-    dtype: np.dtype[Any]
+from biglearn.search.verdict import Verdict, verdict_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +44,8 @@ class Problem:
     rows : ScaledRows
     n_components : int
     limits : Constraints
-        Constraints that the user asks for: structure, family, and floor in units.
+        Constraints that the user asks for: structure, family and ratio.
+    reg_covar : float or "auto"
     prior : CovariancePrior or None
     resolution : "auto", None or array-like of shape (D,)
         Unit to which each column is rounded; "auto" reads it from the rows.
@@ -131,6 +69,7 @@ class Problem:
     rows: ScaledRows
     n_components: int
     limits: Constraints = Constraints()  # noqa: RUF009  immutable
+    reg_covar: float | str = "auto"
     prior: CovariancePrior | None = None
     resolution: str | ArrayLike | None = None
     has_unit_spread: bool = True
@@ -138,7 +77,7 @@ class Problem:
     has_noise: bool = False
     labels: ArrayLike | None = None
     settings: Settings = Settings(1)  # noqa: RUF009  immutable
-    init_params: InitParams = "k-means++"
+    init_params: InitParams = "kmeans"
     weights_init: ArrayLike | None = None
     means_init: ArrayLike | None = None
     precisions_init: ArrayLike | None = None
@@ -172,9 +111,16 @@ class Problem:
         if self.noise is not None:
             last = self.noise.fixed(self.n_components)
             fixed = last if fixed is None else fixed.joined(last)
-        floor = self.rows.floor(float(np.max(self.limits.floor)), scaled=self.has_unit_spread)
-        floors = floor if self.resolution is None else self.rows.floors(floor, self.resolution)
+        floors = self.rows.floors(self.reg_covar, self.resolution, scaled=self.has_unit_spread)
         return replace(self.limits, floor=floors, fixed=fixed, prior=self.pseudo_rows())
+
+    @property
+    def is_penalised(self) -> bool:
+        """Whether there is a prior; of one component a target that follows it says nothing."""
+        prior = self.prior
+        if prior is None or prior.rows == 0:
+            return False
+        return self.n_components > 1 or not isinstance(prior.target, str)
 
     @property
     def row_weight(self) -> float:
@@ -183,13 +129,14 @@ class Problem:
         return min(1.0, extent.weight / extent.n_rows)
 
     def pseudo_rows(self) -> PseudoRows:
-        """Return the prior in units; an automatic strength begins with its default."""
+        """Return the prior in units; what is automatic begins with its default."""
         prior = self.prior
-        if prior is None or prior.rows == 0:
+        if prior is None or not self.is_penalised:
             return PseudoRows()
         rows = default_strength(self.shape[1]) if isinstance(prior.rows, str) else prior.rows
         if isinstance(prior.target, str):
-            return PseudoRows(rows * self.row_weight, follows=prior.target)
+            follows = FOLLOWED[0] if prior.target == "auto" else prior.target
+            return PseudoRows(rows * self.row_weight, follows=follows)
         scale = self.rows.units.scale
         target = np.asarray(prior.target, dtype=np.float64) / scale[:, None] / scale
         return PseudoRows(rows * self.row_weight, target)
@@ -255,7 +202,26 @@ class Problem:
             tuning=tuning,
             offset=self.rows.offset,
             clock=clock,
+            scale=None if (self.rows.units.scale == 1.0).all() else self.rows.units.scale,
         )
+
+    def verdict(self, fit: Fit, constraints: Constraints) -> Verdict:
+        """Judge a fit by one more pass over the rows."""
+        return verdict_of(
+            self.rows.source,
+            fit.mixture,
+            fit.noise,
+            fit.scaled,
+            constraints,
+            coarse=self.rows.coarse(self.resolution),
+            total=fit.total,
+            row_weight=self.row_weight,
+        )
+
+    def judge(self, size: int) -> Judge:
+        """Return what judges components, on a sample of about `size` rows."""
+        source, units = self.rows.source, self.rows.units
+        return Judge.of(source, units, size, has_noise=self.has_noise)
 
     def _settings(self) -> Settings:
         """Return the settings of a run, in which the noise is one component more."""
@@ -352,8 +318,10 @@ def solve(
         else:
             engine = journal.wrapped(problem.rows.engine)
             run = problem.run(rng, start, engine=engine, clock=journal.clock, tuning=tuning)
-        if problem.prior is not None and problem.prior.rows == "auto":
-            choose_strength(run, problem.row_weight)
+        if problem.prior is not None and problem.is_penalised:
+            run.judge = problem.judge(tuning.plan_rows)
+            if problem.prior.is_automatic:
+                choose_prior(run, run.judge, problem.prior, problem.row_weight)
         history: list[Record] = []
         records = carry_out(run, method)
         try:
@@ -366,7 +334,8 @@ def solve(
             if run.best is not None and keep is not None:
                 keep(problem.result(run, history))
             raise
-        return problem.result(run, history)
+        fit = problem.result(run, history)
+        return replace(fit, verdict=problem.verdict(fit, run.constraints))
 
 
 def tuning_of(method: Method) -> Tuning:

@@ -10,10 +10,12 @@ from typing import Protocol
 
 import numpy as np
 
+from biglearn._types import Array
 from biglearn.engines.base import Engine
 from biglearn.model.components import Components
 from biglearn.model.constraints import Constraints, Fitted, Repairs
 from biglearn.model.moments import Moments
+from biglearn.search.judge import Judge
 from biglearn.search.records import Record
 from biglearn.search.tuning import Tuning
 
@@ -150,6 +152,10 @@ class Run:
         Rows that each row of this run stands for.
     began : float, optional
         When the budget began, by the clock; now if left out.
+    scale : array of shape (D,), optional
+        The engine's units in the user's; None where they are the same.
+    judge : Judge, optional
+        Chooses between the best components of the legs; without one the objective does.
     """
 
     engine: Engine
@@ -165,6 +171,8 @@ class Run:
     weight: float = 1.0
     row_stands_for: float = 1.0
     began: float | None = None
+    scale: Array | None = None
+    judge: Judge | None = None
     components: Components = field(init=False)
     objective: float = field(default=-math.inf, init=False)
     best: Components | None = field(default=None, init=False)
@@ -172,6 +180,10 @@ class Run:
     best_log_likelihood: float = field(default=-math.inf, init=False)
     leg: Components | None = field(default=None, init=False)
     leg_objective: float = field(default=-math.inf, init=False)
+    leg_log_likelihood: float = field(default=-math.inf, init=False)
+    kept: Components | None = field(default=None, init=False)
+    kept_log_likelihood: float = field(default=-math.inf, init=False)
+    kept_worth: float = field(default=-math.inf, init=False)
     n_legs: int = field(default=0, init=False)
     converged: bool = field(default=False, init=False)
     total: float = field(default=math.nan, init=False)
@@ -251,6 +263,7 @@ class Run:
             self.objective = self.objective_of(components, moments)
             if self.leg is None or self.objective > self.leg_objective:
                 self.leg, self.leg_objective = components, self.objective
+                self.leg_log_likelihood = moments.mean_log_likelihood
             if self.best is None or self.objective > self.best_objective:
                 self.best, self.best_objective = components, self.objective
                 self.best_log_likelihood = moments.mean_log_likelihood
@@ -277,6 +290,25 @@ class Run:
         if self.best is not None:
             self.best_objective = self.best_log_likelihood + self.prior_of(self.best, self.total)
             self.best_ascent, self.converged = Trace(), False
+
+    def offer(self) -> None:
+        """Let the best components of the leg compete for the result, if there is a judge."""
+        if self.judge is None or self.leg is None:
+            return
+        worth = self.judge.worth(self.leg, self.constraints.prior.rows)
+        if self.kept is None or worth > self.kept_worth:
+            self.kept, self.kept_worth = self.leg, worth
+            self.kept_log_likelihood = self.leg_log_likelihood
+
+    def settle(self) -> None:
+        """Make the components that the judge preferred the best, whatever their objective."""
+        if self.kept is None:
+            return
+        if self.kept is not self.best:
+            self.best, self.best_log_likelihood = self.kept, self.kept_log_likelihood
+            self.best_objective = self.best_log_likelihood + self.prior_of(self.best, self.total)
+            self.best_ascent, self.converged = Trace(), False
+        self.kept = None
 
     def note(self, fitted: Fitted) -> Components:
         """Return fitted components, and count their repairs."""
@@ -358,6 +390,7 @@ def conclude(run: Run, *, keep_best: bool) -> None:
     if not hasattr(run, "components"):
         return  # the start itself failed, and its error is on the way up
     if keep_best and run.best is not None:
+        run.settle()
         run.components, run.objective = run.best, run.best_objective
     else:
         run.best_ascent = Trace()  # the last point need not be where EM has been

@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from biglearn._types import Array
+from biglearn._types import Array, BoolArray
 from biglearn.engines.base import Engine, Source
-from biglearn.engines.rows.resolution import measure_resolution
+from biglearn.engines.rows.resolution import Resolution, measure_resolution
 from biglearn.engines.rows.summaries import Extent, mean_and_deviation
 from biglearn.engines.rows.units import Units
 
@@ -20,9 +20,9 @@ _SMALLEST_VARIANCE = 1e-306
 #: Variances below this share of the data's drown in the rounding of the moments.
 _RESOLUTION = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
 
-
-#: Largest floor that the resolution of a column may set, as a share of its variance.
-_LARGEST_CELL = 0.3
+#: Floor of a column whose resolution is unknown, as a share of its variance; no floor that
+#: a resolution sets is below the finest, or above the widest.
+_UNKNOWN, _FINEST, _WIDEST = 1e-6, 1e-10, 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,28 +52,66 @@ class ScaledRows:
         return self.units.mean_log_volume(self.source)
 
     @cached_property
-    def resolution(self) -> Array:
-        """Unit to which each column is rounded, in the user's units, shape (D,)."""
+    def resolution(self) -> Resolution:
+        """Unit to which each column is rounded, in the user's units."""
         return measure_resolution(self.source)
 
-    def floors(self, floor: float, resolution: str | ArrayLike) -> Array:
-        """Return the floor F of every column in units, shape (D,).
+    def floors(
+        self, reg_covar: float | str, resolution: str | ArrayLike | None, *, scaled: bool
+    ) -> float | Array:
+        """Return the floor F of Σ ⪰ diag(F) in units: one for all columns, or one for each.
 
         A value rounded to a unit h stands for a cell of that width, and no component can be
-        narrower than the cell, whose variance is h²/12.
+        narrower than the cell, whose variance is h²/12.  Of a column of two values or so the
+        cell is all there is, and the floor stays below its variance.
+
+        Parameters
+        ----------
+        reg_covar : float or "auto"
+            Share of a column's variance that is a floor too; "auto" is 1e-6 where the data
+            tell no resolution, and next to nothing where they do.
+        resolution : "auto", None or array-like of shape (D,)
+            Unit of each column, in the user's units; "auto" reads it from the rows.
+        scaled : bool
+            Whether columns have unit spread in these units.
         """
-        if isinstance(resolution, str):
-            unit = self.resolution
-        else:
-            unit = np.asarray(resolution, dtype=np.float64)
-            if unit.shape != self.units.scale.shape or not (unit >= 0).all():
-                raise ValueError(
-                    f"resolution must be {len(self.units.scale)} numbers at least 0, one for each "
-                    f"column, got {resolution!r}"
-                )
-        cells = (unit / self.units.scale) ** 2 / 12
-        # of a column of two values or so the cell is all there is
-        return np.maximum(floor, np.minimum(cells, _LARGEST_CELL))
+        automatic = isinstance(reg_covar, str)
+        least = self.floor(_UNKNOWN if automatic else float(reg_covar), scaled=scaled)
+        if resolution is None:
+            return least
+        found = self.resolution if isinstance(resolution, str) else self._given(resolution)
+        variances = np.ones(len(found.unit))
+        if not scaled:
+            variances = np.maximum(self._variances, 1e-300)
+        cells = np.minimum((found.unit / self.units.scale) ** 2 / 12, _WIDEST * variances)
+        if not automatic:
+            return np.maximum(least, cells)
+        finest = np.minimum(least, np.maximum(_FINEST, _RESOLUTION[self.source.dtype]) * variances)
+        return np.maximum(np.where(found.is_grid, finest, least), cells)
+
+    def coarse(self, resolution: str | ArrayLike | None) -> BoolArray:
+        """Return which columns hardly vary but by their unit, constant ones included, (D,)."""
+        extent = self.source.extent
+        constant: BoolArray = extent.low == extent.high
+        if resolution is None:
+            return constant
+        found = self.resolution if isinstance(resolution, str) else self._given(resolution)
+        return np.asarray(constant | (found.unit**2 >= self._variances))
+
+    def _given(self, resolution: ArrayLike) -> Resolution:
+        """Return the resolution that the user gives."""
+        unit = np.asarray(resolution, dtype=np.float64)
+        if unit.shape != self.units.scale.shape or not (unit >= 0).all():
+            raise ValueError(
+                f"resolution must be {len(self.units.scale)} numbers at least 0, one for each "
+                f"column, got {resolution!r}"
+            )
+        return Resolution(unit, unit > 0)
+
+    @cached_property
+    def _variances(self) -> Array:
+        """Variance of each column in the user's units, shape (D,)."""
+        return mean_and_deviation(self.source, self.source.extent)[1] ** 2
 
     def check(self, n_components: int) -> None:
         """Refuse rows that are too few for a number of components, or an empty column."""
@@ -86,7 +124,7 @@ class ScaledRows:
         """
         unit = 1.0
         if not scaled:
-            variances = mean_and_deviation(self.source, self.source.extent)[1] ** 2
+            variances = self._variances
             unit = float(variances[variances > 0].min(initial=variances.max() or 1.0))
         floor = max(reg_covar, _RESOLUTION[self.source.dtype] * unit)
         lowest = float(self.units.scale.min()) ** 2 * floor

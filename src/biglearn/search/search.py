@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from biglearn.search.legs import LEGS, Leg, SubspaceLeg, has_few_optima, leg_of
+from biglearn.search.legs import LEGS, Leg, OwnUnitsLeg, SubspaceLeg, has_few_optima, leg_of
 from biglearn.search.moves.ascent import Ascent
-from biglearn.search.moves.refine import Refine
+from biglearn.search.moves.refine import Refine, Settle
 from biglearn.search.moves.split_merge import SplitMerge
 from biglearn.search.portfolio import Portfolio
 from biglearn.search.run import Move, Run
@@ -33,10 +33,11 @@ class Search:
     ----------
     legs : tuple of str or Leg
         Legs in the order of their first turn: "restart" from the estimator's start,
-        "tournament" from the best of four short runs, "subspace" from a small view in
-        which the rows look least Gaussian, "disturb" and "jolt" from the best mixture, by
-        matchings with the regression lift and with the published block lift.  An object
-        with `name`, `fresh` and `moves(run)` is a leg.
+        "own-units" (under a prior) from k-means in the user's units, "tournament" from the
+        best of four short runs, "disturb" and "jolt" from the best mixture, by matchings with
+        the regression lift and with the published block lift, "subspace" from a small view in
+        which the rows look least Gaussian.  An object with `name`, `fresh` and `moves(run)` is
+        a leg.
     chance : float
         Between 0 and 1.
     effort : float
@@ -58,7 +59,14 @@ class Search:
     12
     """
 
-    legs: tuple[str | Leg, ...] = ("restart", "tournament", "disturb", "subspace", "jolt")
+    legs: tuple[str | Leg, ...] = (
+        "restart",
+        "own-units",
+        "tournament",
+        "disturb",
+        "subspace",
+        "jolt",
+    )
     chance: float = 0.1
     effort: float = 20.0
     trials: int = 12
@@ -96,10 +104,12 @@ class Search:
         run.tuning = self.tuning
         named = {"subspace": SubspaceLeg(self.sizes)}
         legs = [leg_of(named.get(leg, leg) if isinstance(leg, str) else leg) for leg in self.legs]
+        if run.judge is None or run.scale is None:
+            legs = [leg for leg in legs if not isinstance(leg, OwnUnitsLeg)]
         for _ in range(run.settings.n_init):
             yield from self._legs(run, Portfolio(legs, same=self.tuning.same))
-            if run.constraints.prior.follows is not None:
-                yield Refine(accelerate=self.accelerate)
+        if run.judge is not None:
+            yield Settle(accelerate=self.accelerate)
 
     def _legs(self, run: Run, portfolio: Portfolio) -> Iterator[Move]:
         small, tuning = has_few_optima(run), run.tuning
@@ -110,6 +120,7 @@ class Search:
             yield from leg.moves(run)
             yield Ascent("em", tol=None if small else tuning.rough, accelerate=self.accelerate)
             if run.settings.n_components == 1:
+                run.offer()
                 return
             follows = run.constraints.prior.follows is not None
             if follows and portfolio.count == 0 and not small:  # its target came from a start
@@ -125,6 +136,7 @@ class Search:
                 allowance = spent + effort * climbed
             reach = max(reach, run.objective - rough)
             portfolio.tell(leg, run.objective, best, run.passes - spent)
+            run.offer()
             if run.best is not None:
                 run.follow(run.best)
             if run.settings.max_time is None and (

@@ -6,14 +6,36 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from biglearn._types import Array, FloatArray
+from biglearn._types import Array, BoolArray, FloatArray
 from biglearn.engines.rows.summaries import Summable
 
 #: Rows of a piece, and distinct values of a column, that are looked at.
 _ROWS, _VALUES = 2048, 4096
 
-#: Gaps below this share of a column's largest value are rounding errors.
+#: Gaps below this share of a value, or of most values of the column, are rounding errors.
 _ROUNDING = 1e-9
+
+
+#: How far a multiple may be from a whole number, and how much finer than the smallest gap
+#: a common divisor of all gaps may be.
+_OFF_GRID, _FINER = 1e-3, 8.0
+
+
+@dataclass(frozen=True, eq=False)
+class Resolution:
+    """The unit of each column.
+
+    Attributes
+    ----------
+    unit : array of shape (D,)
+        Smallest gap between distinct values, beyond rounding errors; 0 for a constant.
+    is_grid : array of shape (D,)
+        Whether the values are rounded: all gaps are multiples of one not much smaller than
+        the unit.
+    """
+
+    unit: Array
+    is_grid: BoolArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,15 +61,11 @@ class Distinct:
         return Distinct(tuple(_distinct(np.concatenate(pair)) for pair in pairs))
 
     @property
-    def gaps(self) -> Array:
-        """Smallest gap between distinct values of each column, shape (D,); 0 for constants."""
-        found = np.zeros(len(self.values))
-        for j, values in enumerate(self.values):
-            if len(values) > 1:
-                steps = np.diff(values)
-                steps = steps[steps > _ROUNDING * np.abs(values).max()]
-                found[j] = steps.min(initial=np.inf) if len(steps) else 0.0
-        return found
+    def resolution(self) -> Resolution:
+        """The unit of each column."""
+        found = [_unit_of(values) for values in self.values]
+        units, is_grid = zip(*found, strict=True)
+        return Resolution(np.array(units), np.array(is_grid))
 
 
 def _distinct(values: Array) -> Array:
@@ -55,9 +73,32 @@ def _distinct(values: Array) -> Array:
     return unique if len(unique) <= _VALUES else unique[:: len(unique) // _VALUES + 1]
 
 
-def measure_resolution(source: Summable) -> Array:
-    """Return the smallest gap between distinct values of each column, shape (D,).
+def _unit_of(values: Array) -> tuple[float, bool]:
+    """Return the smallest gap between ascending values, and whether they lie on a grid."""
+    if len(values) < 2:
+        return 0.0, False
+    sizes = np.abs(values)
+    steps = np.diff(values)
+    noise = _ROUNDING * np.maximum(np.maximum(sizes[1:], sizes[:-1]), np.median(sizes))
+    steps, noise = steps[steps > noise], noise[steps > noise]
+    if not len(steps):
+        return 0.0, False
+    unit = float(steps.min())
+    return unit, len(values) <= _VALUES // 2 and _have_divisor(steps, noise, unit / _FINER)
 
-    It is the unit of rounded values, and next to nothing for continuous ones.
-    """
-    return source.total(Distinct.of).gaps
+
+def _have_divisor(steps: Array, noise: Array, least: float) -> bool:
+    """Whether all steps are multiples of one number that is at least `least` (Euclid's way)."""
+    unit = float(steps.min())
+    while unit >= least:
+        rest = np.abs(steps - unit * np.round(steps / unit))
+        off = rest > _OFF_GRID * unit + noise
+        if not off.any():
+            return True
+        unit = float(rest[off].min())
+    return False
+
+
+def measure_resolution(source: Summable) -> Resolution:
+    """Return the unit of each column: next to nothing for continuous ones."""
+    return source.total(Distinct.of).resolution

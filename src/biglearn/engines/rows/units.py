@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from biglearn._types import Array, FloatArray
+from biglearn.engines.rows.spread import measure_spread
 from biglearn.engines.rows.summaries import ArrayRows, Summable, mean_and_deviation
 from biglearn.model.components import Components
 
@@ -20,6 +21,10 @@ _CONSTANT = 1e-13
 
 #: Scales outside this range have squares (covariances) outside float64.
 _RANGE = (1e-151, 1e151)
+
+#: A unit is at most so many times the distance of most values from the median: standard
+#: deviations of clean columns are well below, those that a few far values make are above.
+_WIDEST = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +51,9 @@ class Units:
         """Measure the units of rows, wherever they live, in block passes.
 
         ``"standard"`` centres on the mean and scales by the standard
-        deviation, ``"minmax"`` maps the range of each column to [0, 1],
-        ``"none"`` only centres.  A constant column keeps scale 1; one that is
+        deviation, or where far values decide these by the median and what most
+        values span (`measure_spread`); ``"minmax"`` maps the range of each column to
+        [0, 1], ``"none"`` only centres.  A constant column keeps scale 1; one that is
         constant but for rounding is scaled by its size, so that it stays so.
 
         Raises
@@ -65,6 +71,11 @@ class Units:
             centre, scale = low, np.minimum(spread, 0.5 * np.finfo(float).max) * 2
         else:
             centre, scale = mean_and_deviation(source, extent)
+        if scaling == "standard":
+            median, distance = measure_spread(source)
+            far = (distance > 0) & (scale > _WIDEST * distance)
+            centre = np.where(far, median, centre)
+            scale = np.where(far, _WIDEST * distance, scale)
         centre = np.where(constant, low, centre)
         scale = np.where(constant, np.where(spread > 0, size, 1.0), scale)
         bad = (scale > _RANGE[1]) | ((scale < _RANGE[0]) & (scaling != "none"))

@@ -1,4 +1,4 @@
-"""Rounds of EM that end a fit under a prior whose target follows the components."""
+"""The end of a fit under a prior: the choice of its result, and rounds of EM from there."""
 
 from __future__ import annotations
 
@@ -36,3 +36,26 @@ class Refine:
             run.follow(run.best)
             run.components = run.best
             yield from Ascent("refine", tol=self.tol, accelerate=self.accelerate)(run)
+
+
+@dataclass(frozen=True)
+class Settle:
+    """Choose the result among the best components of the legs, and refine it.
+
+    Parameters
+    ----------
+    accelerate : bool
+    """
+
+    accelerate: bool = True
+
+    def __call__(self, run: Run) -> Iterator[Record]:
+        """Climb from the components that the judge prefers."""
+        run.settle()
+        if run.best is None:
+            return
+        if run.constraints.prior.follows is not None:
+            yield from Refine(accelerate=self.accelerate)(run)
+        else:
+            run.components = run.best
+            yield from Ascent("refine", accelerate=self.accelerate)(run)

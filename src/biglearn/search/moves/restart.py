@@ -15,11 +15,20 @@ from biglearn.search.starts.centres import CENTRE_STARTS
 
 @dataclass(frozen=True)
 class Restart:
-    """Begin again from the run's start, with fresh randomness."""
+    """Begin again from the run's start, with fresh randomness.
+
+    Parameters
+    ----------
+    start : Start, optional
+        In place of the run's.
+    """
+
+    start: Start | None = None
 
     def __call__(self, run: Run) -> Iterator[Record]:
         """Set the components; nothing is known of them yet."""
-        run.begin_leg(run.start(run), fresh=True)
+        start = run.start if self.start is None else self.start
+        run.begin_leg(start(run), fresh=True)
         yield run.record("start", objective=float("nan"))
 
 
@@ -30,7 +39,8 @@ class Tournament:
     After a few steps of EM the likelihoods of runs mostly stand in the order in
     which they will end (Biernacki, Celeux and Govaert, Comput. Stat. Data Anal. 41,
     2003, who call it em-EM).  One starts from k-means, and with few rows the first
-    from Ward's method, the others from the run's start.
+    from Ward's method, the others from the run's start, or from k-means++ where that is
+    k-means.
 
     Parameters
     ----------
@@ -46,7 +56,8 @@ class Tournament:
     def __call__(self, run: Run) -> Iterator[Record]:
         """Set the components to the best of the runs."""
         kmeans, ward = (CENTRE_STARTS[name] for name in ("kmeans", "ward"))
-        entrants: list[Start] = [run.start, run.start, kmeans]
+        other = CENTRE_STARTS["k-means++"] if run.start is kmeans else run.start
+        entrants: list[Start] = [other, other, kmeans]
         # Ward's method sees all rows then, and costs next to nothing
         if run.engine.n_rows <= run.tuning.merged_rows:
             entrants = [ward, *entrants]

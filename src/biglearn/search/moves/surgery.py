@@ -20,6 +20,7 @@ from biglearn.engines.base import SampleEngine
 from biglearn.model.components import Components, Places
 from biglearn.model.constraints import Constraints, Fitted
 from biglearn.model.densities import log_normaliser, normalise
+from biglearn.model.linalg import floor_covariances
 from biglearn.model.mixture import Mixture
 from biglearn.search.run import Run
 
@@ -300,6 +301,8 @@ def merge_costs(
         return []
     weights, log_dets = np.maximum(components.weights, _TINY), -2 * components.half_log_det
     merged, prior = merge(components, left, right), constraints.log_prior(components)
+    sound, _ = floor_covariances(merged.covariances, constraints.floor)  # rounding may have hurt
+    merged = merged.replace(covariances=sound)
     costs = 0.5 * merged.weights * np.linalg.slogdet(merged.covariances)[1]
     costs -= constraints.log_prior(merged) / rows.total
     for part in (left, right):

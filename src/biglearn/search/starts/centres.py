@@ -89,9 +89,12 @@ class CentreStart:
     ----------
     centres : callable
         See `Centres`.
+    in_own_units : bool
+        Whether distances are those of the user's units.
     """
 
     centres: Centres
+    in_own_units: bool = False
 
     def __call__(self, run: Run) -> Components:
         """Return first components of the run's rows."""
@@ -100,11 +103,12 @@ class CentreStart:
         n_components, fixed = run.settings.n_components, run.constraints.fixed
         sample = sample_of(run)
         rows = sample.rows()
-        task = Task(rows, sample.weights, n_components, run.rng, run.tuning.merged_rows)
-        centres = self.centres(task)
+        scale = run.scale if self.in_own_units and run.scale is not None else 1.0
+        task = Task(rows * scale, sample.weights, n_components, run.rng, run.tuning.merged_rows)
+        centres = self.centres(task) / scale
         if fixed is not None:
             centres = fixed.near(centres)
-        nearest = pairwise_distances_argmin(rows, centres)
+        nearest = pairwise_distances_argmin(rows * scale, centres * scale)
         moments = sample.moments_of(one_hot(nearest, n_components))
         return run.note(estimate(run.constraints, moments, centres))
 
@@ -113,6 +117,7 @@ class CentreStart:
 CENTRE_STARTS: dict[str, CentreStart] = {
     "k-means++": CentreStart(_plus_plus),
     "kmeans": CentreStart(_kmeans),
+    "kmeans-own-units": CentreStart(_kmeans, in_own_units=True),
     "ward": CentreStart(_ward),
     "random_from_data": CentreStart(_random_rows),
 }

@@ -1,0 +1,189 @@
+"""The verdict on a fit: what it promises for new rows, and what is doubtful in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from biglearn._types import Array, BoolArray, FloatArray
+from biglearn.engines.base import Source
+from biglearn.model.components import Components
+from biglearn.model.constraints import Constraints
+from biglearn.model.leave_one_out import LeaveOneOut
+from biglearn.model.mixture import Mixture
+from biglearn.model.noise import Noise, NoisyMixture
+
+#: How near to the floor is on it, and which part of a direction names a column.
+_ON_FLOOR, _NAMED = 1e-4, 0.5
+
+#: A component follows single rows where its rows are so much denser with themselves than
+#: without, in nats per row and as a multiple of what its free numbers explain.
+_APART, _UNEXPLAINED = 0.5, 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What a fit promises, and which of its components are doubtful.
+
+    Attributes
+    ----------
+    loo : float
+        Mean leave-one-out log-likelihood per row, in the user's units.
+    gaps : array of shape (K,)
+        By how much each component's rows are denser with themselves than without, per row.
+    follows : array of shape (K,)
+        Components that follow single rows.
+    is_short : array of shape (K,)
+        Components of fewer rows than their covariance needs.
+    on_floor : array of shape (K,)
+        Components that the floor keeps from being narrower.
+    floored : array of shape (D,)
+        Columns in which they stand on it.
+    """
+
+    loo: float
+    gaps: Array
+    follows: BoolArray
+    is_short: BoolArray
+    on_floor: BoolArray
+    floored: BoolArray
+
+    def sentences(self, names: tuple[str, ...] | None = None, needed: int = 0) -> list[str]:
+        """Say what is doubtful, and what to do.
+
+        Parameters
+        ----------
+        names : tuple of D str, optional
+            Of the columns.
+        needed : int
+            Rows that a covariance needs.
+        """
+        found = []
+        if self.on_floor.any():
+            columns = np.flatnonzero(self.floored).tolist()
+            where = columns if names is None else [names[j] for j in columns]
+            shown = f"{where}" if len(where) <= 8 else f"{where[:8]} and {len(where) - 8} more"
+            found.append(
+                f"components {_places(self.on_floor)} stand on the floor in columns {shown}: "
+                "their rows share a value there, or the columns depend on each other, and the "
+                "floor decides their density; use fewer components or leave a column out"
+            )
+        if self.is_short.any():
+            found.append(
+                f"components {_places(self.is_short)} hold fewer rows than the {needed} that a "
+                "covariance of their own needs; use fewer components or a simpler covariance_type"
+            )
+        if self.follows.any():
+            worst = float(self.gaps[self.follows].max())
+            found.append(
+                f"components {_places(self.follows)} follow single rows, which are up to "
+                f"{worst:.1f} nats denser with themselves than without; use prior='auto', fewer "
+                "components or a simpler covariance_type"
+            )
+        return found
+
+
+def _places(chosen: BoolArray) -> list[int]:
+    return np.flatnonzero(chosen).tolist()
+
+
+def leave_out(
+    source: Source, mixture: Mixture, noise: Noise | None, total: float, pseudo_rows: float
+) -> tuple[float, Array]:
+    """Return the mean leave-one-out log-density, and each component's gap, in one pass."""
+    loo = LeaveOneOut(mixture, total=total, pseudo_rows=pseudo_rows, noise=noise)
+    whole: Any = mixture if noise is None else NoisyMixture(mixture, noise)
+
+    def summary(rows: FloatArray, weights: Array | None) -> Array:
+        ours = np.ones(len(rows)) if weights is None else weights
+        without = loo.log_density(rows, weights)
+        shares = ours[:, None] * whole.responsibilities(rows)
+        gaps = shares.T @ np.maximum(whole.log_density(rows) - without, 0.0)
+        return np.concatenate([[ours @ without, ours.sum()], gaps, shares.sum(axis=0)])
+
+    sums = source.total(summary)
+    gaps, counts = np.split(sums[2:], 2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        each = np.where(counts > 0, gaps / counts, 0.0)
+    return float(sums[0] / sums[1]), each[: mixture.n_components]
+
+
+def standing(
+    constraints: Constraints, components: Components, coarse: BoolArray
+) -> tuple[BoolArray, BoolArray]:
+    """Return which components stand on the floor, (K,), and in which columns, (D,).
+
+    Parameters
+    ----------
+    constraints : Constraints
+    components : Components
+        In units.
+    coarse : array of shape (D,)
+        Columns that are left out: constant ones, and those whose values are coarser than their
+        spread, in which a component can hardly be narrower than all rows.
+    """
+    kept = np.flatnonzero(~coarse)
+    on_floor = np.zeros(components.n_components, dtype=bool)
+    floored = np.zeros(len(coarse), dtype=bool)
+    if not len(kept):
+        return on_floor, floored
+    floors = np.broadcast_to(np.asarray(constraints.floor, dtype=np.float64), coarse.shape)[kept]
+    roots = np.sqrt(floors)
+    scaled = components.covariances[:, kept[:, None], kept] / roots[:, None] / roots
+    values, vectors = np.linalg.eigh(scaled)
+    least = 1 + np.maximum(_ON_FLOOR, 1e-12 * values[:, -1])
+    on_floor = values[:, 0] <= least
+    if constraints.held is not None:
+        on_floor &= ~constraints.held[: len(on_floor)]
+    for k in np.flatnonzero(on_floor):
+        parts = np.abs(vectors[k][:, values[k] <= least[k]]).max(axis=1)
+        floored[kept[parts > _NAMED * parts.max()]] = True
+    return on_floor, floored
+
+
+def verdict_of(
+    source: Source,
+    mixture: Mixture,
+    noise: Noise | None,
+    scaled: Components,
+    constraints: Constraints,
+    *,
+    coarse: BoolArray,
+    total: float,
+    row_weight: float,
+) -> Verdict:
+    """Judge a fit.
+
+    Parameters
+    ----------
+    source : Source
+        The rows that were fitted.
+    mixture, noise
+        The fit, in the user's units.
+    scaled : Components
+        The same in units, the noise included.
+    constraints : Constraints
+    coarse : array of shape (D,)
+        See `standing`.
+    total : float
+        Weight of all rows.
+    row_weight : float
+        Weight of one row.
+    """
+    size, n_features = mixture.means.shape
+    loo, gaps = leave_out(source, mixture, noise, total, constraints.prior.rows)
+    rows = scaled.weights[:size] * total / row_weight
+    structure = constraints.structure
+    each = 1 + n_features + structure.n_parameters(size, n_features) / size
+    follows = gaps > np.maximum(_APART, _UNEXPLAINED * each / np.maximum(rows, 1.0))
+    on_floor, floored = standing(constraints, scaled.part(slice(size)), coarse)
+    return Verdict(
+        loo=loo,
+        gaps=gaps,
+        follows=np.asarray(follows),
+        is_short=np.asarray(rows < structure.rows_needed(n_features) - 0.5),
+        on_floor=on_floor,
+        floored=floored,
+    )
