@@ -111,6 +111,8 @@ def fit(options: argparse.Namespace) -> dict[str, object]:
         options.components,
         method="em",
         engine=name,
+        prior=None,
+        resolution=None,
         tol=0.0,
         max_iter=options.passes,
         n_threads=options.threads,

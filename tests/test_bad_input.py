@@ -162,9 +162,10 @@ def test_parameters_out_of_range_are_refused(X, parameters, message):
 @pytest.mark.parametrize("size", [1e-150, 1e-100, 1e100, 1e150])
 def test_sizes_near_the_end_of_float64_are_fitted(X, size, scaling):
     reg_covar = 1e-6 if scaling == "standard" else 1e-6 * size**2
-    model = fit(X * size, scaling=scaling, reg_covar=reg_covar)
+    likeliest = {"scaling": scaling, "prior": None, "resolution": None}
+    model = fit(X * size, reg_covar=reg_covar, **likeliest)
     assert_two_clusters(model.predict(X * size))
-    plain = fit(X, scaling=scaling)
+    plain = fit(X, **likeliest)
     np.testing.assert_allclose(model.means_ / size, plain.means_, rtol=1e-9)
     wanted = plain.lower_bound_ - 2 * np.log(size)
     assert model.lower_bound_ == pytest.approx(wanted, rel=1e-9)

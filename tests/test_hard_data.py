@@ -7,9 +7,11 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from biglearn import BigLearnGaussianMixture
+from biglearn.engines.rows.units import Units
 from biglearn.search.methods import Paper
 from helpers import COVARIANCE_TYPES
 
+ML = {"prior": None, "resolution": None}
 METHODS = {"em": "em", "paper": Paper(steps=15), "search": "search"}
 
 
@@ -45,19 +47,27 @@ PROBLEMS = [outliers, flat, spikes, counts, one_hot, heavy_tails]
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda f: f.__name__)
 @pytest.mark.parametrize("kind", COVARIANCE_TYPES)
 @pytest.mark.parametrize("method", list(METHODS))
-def test_hard_data_are_fitted_under_the_floor(rng, problem, kind, method):
+@pytest.mark.parametrize("regularised", [ML, {}], ids=["ml", "auto"])
+def test_hard_data_are_fitted_under_the_floor(rng, problem, kind, method, regularised):
     X = problem(rng)
     model = BigLearnGaussianMixture(
-        3, covariance_type=kind, method=METHODS[method], reg_covar=1e-4, random_state=0
+        3,
+        covariance_type=kind,
+        method=METHODS[method],
+        reg_covar=1e-4,
+        random_state=0,
+        **regularised,
     )
     with warnings.catch_warnings():  # what the library says itself is allowed, all else fails
         warnings.filterwarnings("ignore", "components .* re-seeded", UserWarning)
         warnings.filterwarnings("ignore", "EM did not converge", ConvergenceWarning)
         model.fit(X)
     assert np.isfinite(model.lower_bound_)
-    assert model.lower_bound_ == pytest.approx(model.score(X), rel=1e-6)
-    spread = np.where(X.std(axis=0) > 0, X.std(axis=0), 1.0)
+    penalty = model.score(X) - model.lower_bound_  # c KL, of the prior
+    assert penalty > -1e-6
+    assert model.prior_rows_ or penalty == pytest.approx(0, abs=1e-6)
+    spread = Units.of(X).scale
     lowest = np.linalg.eigvalsh(model.mixture_.covariances / np.outer(spread, spread))
     assert lowest.min() >= 1e-4 * (1 - 1e-6)
-    if method == "em" and model.n_reseeded_ == 0:
+    if method == "em" and model.n_reseeded_ == 0 and not model.prior_rows_:
         assert np.diff(model.lower_bounds_).min() > -1e-9

@@ -119,7 +119,9 @@ def follow(
     Followed
     """
     follower = _Follower(method_of(method), look, every, problem.X.mean(axis=0))
-    settings = {"scaling": "none", "reg_covar": problem.floor, "n_threads": threads, **parameters}
+    likeliest: dict[str, Any] = {"prior": None, "resolution": None, "init_params": "k-means++"}
+    ours: dict[str, Any] = {"scaling": "none", "reg_covar": problem.floor, "n_threads": threads}
+    settings = likeliest | ours | parameters
     began = time.perf_counter()
     with warnings.catch_warnings():
         # what the warnings say, components lost and limits met, shows in the figures

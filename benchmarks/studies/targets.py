@@ -204,7 +204,8 @@ def _fit(X: Any, K: int, seed: int, threads: int, **settings: Any) -> tuple[Any,
     began = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = BigLearnGaussianMixture(K, random_state=seed, n_threads=threads, **settings).fit(X)
+        likeliest = {"prior": None, "resolution": None, "reg_covar": 1e-6, **settings}
+        model = BigLearnGaussianMixture(K, random_state=seed, n_threads=threads, **likeliest).fit(X)
     return model, time.perf_counter() - began
 
 

@@ -12,7 +12,7 @@ from commands import FIT, assert_one_error, spawn, wait_for_passes
 
 
 def test_fit_saves_a_model_that_finds_the_clusters(folder, run, mixture):
-    code, out, err = run(*FIT, "--method", "em", "--n-init", 5)
+    code, out, err = run(*FIT, "--method", "em", "--n-init", 5, "--prior", "none")
     assert (code, out) == (0, "")
     assert "300 rows, 3 columns: a, b, c" in err
     model = load_model("fit.npz")

@@ -9,13 +9,17 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 
 from biglearn import BigLearnGaussianMixture, Record
+from biglearn.engines.rows.units import Units
 from biglearn.search.methods import Paper
 from helpers import COVARIANCE_TYPES, SHARED_TYPES, blobs, random_mixture
 
+ML = {"prior": None, "resolution": None, "reg_covar": 1e-6, "random_state": 0}
+AUTO = {"prior": "auto", "resolution": "auto", "reg_covar": "auto"}
+
 
 def em(n_components=3, **parameters):
-    parameters = {"method": "em", "random_state": 0, **parameters}
-    return BigLearnGaussianMixture(n_components, **parameters)
+    """Return maximum likelihood by EM, unless the parameters say otherwise."""
+    return BigLearnGaussianMixture(n_components, **{**ML, "method": "em", **parameters})
 
 
 @pytest.fixture
@@ -107,7 +111,8 @@ def test_joint_em_never_falls_under_the_floor(rng, kind, weighted, reg_covar):
         if model.n_reseeded_ == 0:
             # rounding of the moments is amplified by the floor: eps · |y|² / floor
             assert np.diff(model.lower_bounds_).min() > -1e-9
-        lowest = np.linalg.eigvalsh(model.mixture_.covariances / np.outer(*[hard.std(axis=0)] * 2))
+        spread = Units.of(hard).scale
+        lowest = np.linalg.eigvalsh(model.mixture_.covariances / np.outer(spread, spread))
         if weights is None:
             assert lowest.min() >= reg_covar * (1 - 1e-6)
 
@@ -146,10 +151,11 @@ def test_the_order_of_rows_features_and_components_does_not_matter(rng, X):
 
 
 @pytest.mark.parametrize("method", ["em", "search", Paper(steps=3)])
-def test_a_weight_of_zero_is_an_absent_row_to_the_last_bit(rng, X, method):
+@pytest.mark.parametrize("regularised", [{}, AUTO])
+def test_a_weight_of_zero_is_an_absent_row_to_the_last_bit(rng, X, method, regularised):
     weights = rng.integers(0, 2, size=len(X)).astype(float)
-    ours = em(method=method).fit(X, sample_weight=weights)
-    absent = em(method=method).fit(X[weights > 0])
+    ours = em(method=method, **regularised).fit(X, sample_weight=weights)
+    absent = em(method=method, **regularised).fit(X[weights > 0])
     np.testing.assert_array_equal(ours.means_, absent.means_)
     np.testing.assert_array_equal(ours.covariances_, absent.covariances_)
     assert ours.lower_bound_ == absent.lower_bound_
@@ -189,14 +195,15 @@ def test_starts_from_centres_shrink_weighted_rows_as_they_do_repeated_ones(rng, 
 
 
 @pytest.mark.parametrize("method", ["em", "search"])
-def test_searches_of_weighted_and_of_repeated_rows_end_alike(rng, method):
+@pytest.mark.parametrize("regularised", [{}, AUTO])
+def test_searches_of_weighted_and_of_repeated_rows_end_alike(rng, method, regularised):
     corners = np.array([(0, 0), (0, 9), (9, 0), (9, 2)])
     X = np.vstack([rng.normal(size=(40, 2)) + c for c in corners])
     weights = rng.integers(1, 4, size=len(X))
     labels = np.repeat([0, 1, 2, 2], 40) + (np.arange(160) < 20)  # a poor start
     labels[:40] *= 3
     ours, repeated = on_weighted_and_repeated(
-        X, weights, labels=labels, method=method, n_components=4, tol=1e-7
+        X, weights, labels=labels, method=method, n_components=4, tol=1e-7, **regularised
     )
     order, other = ours.means_[:, 0].argsort(), repeated.means_[:, 0].argsort()
     assert ours.lower_bound_ == pytest.approx(repeated.lower_bound_, abs=1e-5)
@@ -274,8 +281,9 @@ def test_repairs_in_starts_and_trials_are_counted(rng, method, parameters):
 @pytest.mark.filterwarnings("ignore:components .* re-seeded:UserWarning")
 @pytest.mark.parametrize("max_time", [None, 1e-9, 0.02])
 @pytest.mark.parametrize("method", ["em", "search", Paper(steps=9), Paper(steps=9, polish=False)])
-def test_the_lower_bounds_lead_to_the_model(X, method, max_time):
-    model = em(4, method=method, max_time=max_time, init_params="random").fit(X)
+@pytest.mark.parametrize("regularised", [{}, AUTO])
+def test_the_lower_bounds_lead_to_the_model(X, method, max_time, regularised):
+    model = em(4, method=method, max_time=max_time, init_params="random", **regularised).fit(X)
     assert model.lower_bounds_[-1] == pytest.approx(model.lower_bound_, abs=1e-12)
     assert (np.diff(model.lower_bounds_) >= -1e-12).all()
     assert len(model.lower_bounds_) <= model.n_iter_ + 1 <= model.max_iter + 1

@@ -239,7 +239,9 @@ def test_mclust_spherical_needs_the_users_own_units(mclust):
 
 def test_the_textbook_answer_on_iris():
     """Two components in BIC, -574.018 in Fraley and Raftery's sign."""
-    found = select_mixture(load_iris().data, range(1, 6), reg_covar=1e-3, random_state=0)
+    found = select_mixture(
+        load_iris().data, range(1, 6), prior=None, resolution=None, reg_covar=1e-3, random_state=0
+    )
     assert found.best.n_components == 2
     assert found.best.bic == pytest.approx(574.018, abs=0.02)
 

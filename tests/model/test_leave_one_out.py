@@ -7,7 +7,9 @@ from scipy.stats import multivariate_normal
 
 from biglearn import BigLearnGaussianMixture, Mixture
 from biglearn.model.leave_one_out import LeaveOneOut
+from biglearn.model.noise import Noise, NoisyMixture
 from biglearn.model.prior import PseudoRows
+from biglearn.model.structures import structure_of
 from helpers import blobs, random_covariances, random_mixture, with_gaps
 
 
@@ -37,7 +39,8 @@ def test_the_closed_form_is_the_fit_without_the_row(rng, weighted, rows):
     prior = PseudoRows(rows, random_covariances(rng, 1, 2)[0])
     start = Mixture([0.5, 0.5], [[0.0, 0.0], [3.0, 3.0]], [np.eye(2), np.eye(2)])
     mixture, shares = fixed_point(X, weights, prior, start)
-    loo = LeaveOneOut(mixture, total=weights.sum(), pseudo_rows=rows)
+    unit = weights.max()  # so that all of a row is left out, and not one of several
+    loo = LeaveOneOut(mixture, total=weights.sum(), pseudo_rows=rows, unit=unit)
     found = loo.log_density(X, weights)
     for n in range(26):
         rest = np.arange(26) != n
@@ -63,7 +66,7 @@ def test_missing_values_count_by_the_marginal_of_the_others(rng):
 
 def test_a_row_of_its_own_component_is_not_believed(rng):
     X = np.vstack([rng.normal(size=(100, 2)), [[30.0, 30.0]]])
-    model = BigLearnGaussianMixture(2, random_state=0).fit(X)
+    model = BigLearnGaussianMixture(2, prior=None, random_state=0).fit(X)
     assert model.score_samples(X)[-1] > model.score_samples(X)[:-1].mean()
     assert model.loo_score_samples(X)[-1] < -100
     assert model.loo_score(X) < model.score(X)
@@ -73,7 +76,7 @@ def test_leave_one_out_tells_overfitting_that_training_rows_do_not(rng):
     truth = random_mixture(rng, 2, 6, spread=1.0)
     X, _ = truth.sample(60, rng)
     new, _ = truth.sample(5000, rng)
-    model = BigLearnGaussianMixture(4, reg_covar=1e-3, random_state=0).fit(X)
+    model = BigLearnGaussianMixture(4, prior=None, reg_covar=1e-3, random_state=0).fit(X)
     ahead = model.score(X) - model.score(new)
     assert ahead > 1
     assert model.loo_score(X) < model.score(X) - 0.5 * ahead
@@ -90,9 +93,61 @@ def test_engines_and_weights_agree(rng, engine):
     assert model.loo_score_samples(X).shape == (80,)
 
 
-def test_what_has_no_closed_form_is_refused(rng):
+def test_noise_keeps_its_density_and_loses_the_weight_of_the_row(rng):
     X = blobs(rng, 60, 2)
-    for how, message in (({"noise": True}, "noise"), ({"family": "student"}, "'student'")):
-        model = BigLearnGaussianMixture(2, random_state=0, method="em", **how).fit(X)
-        with pytest.raises(ValueError, match=f"do not support .*{message}"):
-            model.loo_score(X)
+    noise = Noise(0.2, low=X.min(axis=0), high=X.max(axis=0))
+    mixture = Mixture([1.0], [X.mean(axis=0)], [np.cov(X.T, bias=True)])
+    loo = LeaveOneOut(mixture, total=60.0, noise=noise)
+    shares = NoisyMixture(mixture, noise).responsibilities(X)
+    alone = LeaveOneOut(mixture, total=48.0).log_density(X)  # of weight 1 without noise
+    uniform = (12 - shares[:, 1]) / 59 * np.exp(noise.log_density(X))
+    assert (np.exp(loo.log_density(X)) >= uniform - 1e-12).all()
+    far = np.array([[1e3, 1e3]])
+    assert loo.log_density(far)[0] == pytest.approx(np.log(11 / 59) + noise.log_density(far)[0])
+    assert alone.shape == (60,)
+
+
+@pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
+def test_every_structure_is_left_out_as_it_is_fitted(rng, kind):
+    structure = structure_of(kind)
+    X = np.vstack([rng.normal(size=(14, 3)), rng.normal(size=(12, 3)) * [1, 2, 3] + 9])
+    shares = np.repeat(np.eye(2), [14, 12], axis=0)  # so far apart that they stay
+
+    def estimate(rows, of_rows):
+        pi, means, covariances = refitted(rows, of_rows, np.ones(len(rows)), PseudoRows())
+        return Mixture(pi, means, structure.likeliest(covariances, of_rows.sum(axis=0)))
+
+    loo = LeaveOneOut(estimate(X, shares), total=26.0, structure=structure)
+    found = loo.log_density(X)
+    for n in range(26):
+        rest = np.arange(26) != n
+        wanted = estimate(X[rest], shares[rest]).log_density(X[n : n + 1])[0]
+        assert found[n] == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize("dof", [3.0, 1e9])
+def test_tails_are_left_out_with_the_scale_that_counts_them(rng, dof):
+    X = rng.standard_t(3.0, size=(40, 2))
+    mixture = Mixture([1.0], [np.zeros(2)], [np.eye(2)], dof=[dof])
+    for _ in range(3000):  # the fixed point of EM at this dof
+        gaps = X - mixture.means[0]
+        distances = np.einsum("ni,ij,nj->n", gaps, mixture.precisions[0], gaps)
+        u = (dof + 2) / (dof + distances)
+        mean = u @ X / u.sum()
+        scatter = (u[:, None] * (X - mean)).T @ (X - mean)
+        mixture = Mixture([1.0], [mean], [scatter / 40], dof=[dof])
+    found = LeaveOneOut(mixture, total=40.0).log_density(X)
+    for n in (0, 17):
+        rest = np.arange(40) != n
+        mean = u[rest] @ X[rest] / u[rest].sum()
+        gaps = X[rest] - mean
+        without = Mixture([1.0], [mean], [(u[rest, None] * gaps).T @ gaps / 39], dof=[dof])
+        assert found[n] == pytest.approx(without.log_density(X[n : n + 1])[0], rel=1e-6)
+
+
+@pytest.mark.parametrize("how", [{"noise": True}, {"family": "student"}])
+def test_every_fit_says_its_leave_one_out_score(rng, how):
+    X = blobs(rng, 120, 2)
+    model = BigLearnGaussianMixture(2, random_state=0, method="em", **how).fit(X)
+    assert model.loo_score_ == pytest.approx(model.loo_score(X), rel=1e-9)
+    assert model.score(X) - 1 < model.loo_score_ < model.score(X)

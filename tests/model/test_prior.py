@@ -78,14 +78,45 @@ def test_an_m_step_in_a_view_has_the_prior_of_the_view(rng, prior):
     np.testing.assert_allclose(moved.project(view).covariances, wanted, atol=1e-10)
 
 
+def in_units(mixture):
+    """Return the mixture in units in which no column varies by more than 1."""
+    scale = np.diag(1 / np.sqrt(np.diagonal(mixture.covariance)))
+    return mixture.transform(scale, -scale @ mixture.mean)
+
+
 def test_the_pooled_target_follows_the_components_and_never_degenerates(rng):
-    mixture = random_mixture(rng, 3, 2)
+    mixture = in_units(random_mixture(rng, 3, 2))
     pooled = np.einsum("k,kij->ij", mixture.weights, mixture.covariances)
     part = mixture.covariance * 3 ** (-2 / 2)
     np.testing.assert_allclose(target_of(mixture, "pooled"), 0.95 * pooled + 0.05 * part)
     np.testing.assert_allclose(target_of(mixture, "total"), part)
     collapsed = mixture.replace(covariances=1e-12 * mixture.covariances)
-    assert np.linalg.eigvalsh(target_of(collapsed, "pooled"))[0] > 1e-3
+    least = 0.049 * np.linalg.eigvalsh(part - 3 ** (-2 / 2) * pooled)[0]
+    assert np.linalg.eigvalsh(target_of(collapsed, "pooled"))[0] > least
+
+
+def test_the_geometric_target_has_the_mean_volume_and_goes_along_with_linear_maps(rng):
+    mixture = in_units(random_mixture(rng, 3, 2))
+    found = target_of(mixture, "geometric")
+    part = mixture.covariance * 3 ** (-2 / 2)
+    logs = 0.95 * mixture.weights @ np.linalg.slogdet(mixture.covariances)[1]
+    logs += 0.05 * np.linalg.slogdet(part)[1]
+    assert np.linalg.slogdet(found)[1] == pytest.approx(logs)
+    linear = np.array([[0.5, 0.2], [0.0, 0.5]])  # to no wider than units
+    moved = target_of(mixture.transform(linear, [0.0, 0.0]), "geometric")
+    np.testing.assert_allclose(moved, linear @ found @ linear.T, rtol=1e-9)
+    same = mixture.replace(covariances=np.tile(part, (3, 1, 1)))
+    for kind in ("pooled", "geometric"):
+        assert np.linalg.eigvalsh(target_of(same, kind) - 0.9 * part)[0] > 0
+
+
+def test_a_component_that_reaches_for_far_values_hardly_widens_a_target(rng):
+    near = random_mixture(rng, 3, 2)
+    reaching = near.covariances.copy()
+    reaching[0] = 1e20 * np.array([[1.0, 0.99], [0.99, 1.0]])
+    for kind in ("pooled", "geometric", "total"):
+        target = target_of(near.replace(covariances=reaching), kind)
+        assert np.linalg.eigvalsh(target).max() <= 2.0, kind
 
 
 @pytest.mark.parametrize("kind", COVARIANCE_TYPES)
@@ -99,7 +130,7 @@ def test_the_objective_of_em_never_falls(rng, kind, family):
     assert np.diff(model.lower_bounds_).min(initial=0.0) > -slack
     assert model.lower_bounds_[-1] == model.lower_bound_
     assert model.lower_bound_ <= model.score(X) + 1e-9  # the prior is at most zero
-    assert model.prior_rows_ == 2.0
+    assert model.prior_rows_ == (0.0 if kind == "tied" else 2.0)  # of one covariance: itself
 
 
 def test_a_component_on_few_rows_keeps_a_width(rng):

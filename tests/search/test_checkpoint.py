@@ -179,12 +179,14 @@ def test_an_interrupted_fit_leaves_the_best_so_far(X):
         if record.step == 20:
             raise KeyboardInterrupt
 
-    stopped = model(callback=interrupt)
+    stopped = model(callback=interrupt, prior=None)
     with pytest.raises(KeyboardInterrupt):
         stopped.fit(X)
     assert [r.step for r in stopped.history_] == list(range(21))
     assert stopped.lower_bound_ == stopped.history_[-1].best
     assert stopped.score(X) == pytest.approx(stopped.lower_bound_)
+    assert np.isnan(stopped.loo_score_)  # no further pass was made
+    assert stopped.doubts_ == []
 
     def at_once(record):
         raise KeyboardInterrupt

@@ -52,7 +52,9 @@ def test_the_first_block_is_fitted_and_later_ones_move_it(rng):
 
 def test_a_step_is_the_weighted_mean_of_old_and_new_moments(rng):
     X = TRUTH.sample(1500, rng)[0]
-    model = BigLearnGaussianMixture(3, method="em", scaling="none", random_state=0).fit(X[:500])
+    model = BigLearnGaussianMixture(
+        3, method="em", scaling="none", prior=None, resolution=None, random_state=0
+    ).fit(X[:500])
     old = model.mixture_
     model.partial_fit(X[500:])
     gamma = (500 / 1000 + 2) ** -0.6

@@ -85,7 +85,9 @@ def fit(
     from biglearn import BigLearnGaussianMixture
 
     # the rows come scaled as the study wants them, so the floor must be meant in these units
-    settings = {"scaling": "none", "reg_covar": floor, "n_threads": threads, **parameters}
+    likeliest: dict[str, Any] = {"prior": None, "resolution": None, "init_params": "k-means++"}
+    ours: dict[str, Any] = {"scaling": "none", "reg_covar": floor, "n_threads": threads}
+    settings = likeliest | ours | parameters
     yield None
     run, left = 0, seconds
     used = 0.0

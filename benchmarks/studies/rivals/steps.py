@@ -42,6 +42,10 @@ def _settings(means: Array, steps: int, floor: float) -> dict[str, Any]:
     }
 
 
+#: Maximum likelihood, as all others do it.
+LIKELIEST: dict[str, Any] = {"prior": None, "resolution": None}
+
+
 def biglearn(X: Array, means: Array, floor: float, threads: int) -> Steps:
     """Our own engine in memory."""
     package: Any = importlib.import_module("biglearn")
@@ -49,7 +53,7 @@ def biglearn(X: Array, means: Array, floor: float, threads: int) -> Steps:
     def run(steps: int) -> tuple[int, Any, Any, Any]:
         settings = _settings(means, steps, floor)
         model = package.BigLearnGaussianMixture(
-            method="em", scaling="none", n_threads=threads, **settings
+            method="em", scaling="none", n_threads=threads, **LIKELIEST, **settings
         )
         mixture = model.fit(X).mixture_
         made = sum(record.move == "em" for record in model.history_) - 1

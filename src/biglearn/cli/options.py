@@ -97,7 +97,15 @@ MaxRatio = Annotated[
 MaxIter = Annotated[int, typer.Option(min=1, help="Most steps of one EM run.")]
 NInit = Annotated[int, typer.Option(min=1, help="Number of independent runs.")]
 Init = Annotated[
-    Literal["k-means++", "kmeans", "ward", "random", "random_from_data", "normal"],
+    Literal[
+        "kmeans",
+        "kmeans-own-units",
+        "k-means++",
+        "ward",
+        "random",
+        "random_from_data",
+        "normal",
+    ],
     typer.Option(help="How a run starts."),
 ]
 Scaling = Annotated[

@@ -19,7 +19,7 @@ from biglearn.engines.rows.checks import check_labels
 from biglearn.engines.rows.units import Units
 from biglearn.estimators.rows import RowsMixin, open_rows
 from biglearn.model.checks import check_choice, check_fixed, check_number
-from biglearn.model.constraints import Constraints, n_parameters
+from biglearn.model.constraints import n_parameters
 from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise
 from biglearn.model.prior import CovariancePrior, prior_of
@@ -69,10 +69,6 @@ class FittingMixin(RowsMixin):
     checkpoint: str | os.PathLike[str] | None
     callback: Callable[[Record], None] | None
     n_features_in_: int
-
-    def _limits(self) -> Constraints:
-        """Return the constraints that the parameters ask for; the floor is the problem's."""
-        raise NotImplementedError
 
     @property
     def _automatic(self) -> bool:
@@ -153,8 +149,9 @@ class FittingMixin(RowsMixin):
         self.converged_ = fit.converged
         self.n_reseeded_ = fit.n_reseeded
         self.n_raised_ = fit.n_raised
-        self.prior_rows_ = fit.pseudo_rows / min(1.0, fit.total / fit.n_rows)
-        self._fitted_rows = fit.total, fit.pseudo_rows
+        unit = min(1.0, fit.total / fit.n_rows)
+        self.prior_rows_ = fit.pseudo_rows / unit
+        self._fitted_rows = fit.total, fit.pseudo_rows, unit
         self.loo_score_ = math.nan if fit.verdict is None else fit.verdict.loo
         self.doubts_ = self._doubts(fit)
 
@@ -182,7 +179,8 @@ class FittingMixin(RowsMixin):
         if fit.verdict is None:
             return []
         needed = self._limits().structure.rows_needed(fit.mixture.n_features)
-        return fit.verdict.sentences(fit.mixture.feature_names, needed)
+        meant = not isinstance(self.reg_covar, str)
+        return fit.verdict.sentences(fit.mixture.feature_names, needed, floor_is_meant=meant)
 
     def _warn(self, fit: Fit, method: Method) -> None:
         """Warn of doubtful or lost components, and of EM that did not converge."""

@@ -14,6 +14,7 @@ from biglearn.engines import RowOptions, Source, open_source
 from biglearn.engines.rows.totals import totals
 from biglearn.estimators.columns import check_columns
 from biglearn.model.checks import check_number
+from biglearn.model.constraints import Constraints
 from biglearn.model.leave_one_out import LeaveOneOut
 from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise, NoisyMixture
@@ -66,7 +67,11 @@ class RowsMixin:
     noise_: Noise
     _dtype: np.dtype[Any]
     _n_parameters: int
-    _fitted_rows: tuple[float, float]
+    _fitted_rows: tuple[float, float, float]
+
+    def _limits(self) -> Constraints:
+        """Return the constraints that the parameters ask for; the floor is the problem's."""
+        raise NotImplementedError
 
     def _fitted(self, X: ArrayLike) -> tuple[Source, Mixture | NoisyMixture]:
         """Return checked rows and the distribution, or say that there is none yet."""
@@ -98,8 +103,8 @@ class RowsMixin:
     def loo_score_samples(self, X: ArrayLike) -> Any:
         """Return the log-density of each fitted row under the fit without it, shape (N,).
 
-        In closed form, with all other responsibilities as they are: exact for covariance type
-        "full" above the floor, and as if covariances were full for other types.  Labels that
+        In closed form, with all other responsibilities as they are; exact above the floor,
+        but for covariance type "factor", where the covariances stay as they are.  Labels that
         a fit was given are not known here.
 
         Parameters
@@ -134,9 +139,16 @@ class RowsMixin:
 
     def _leave_one_out(self) -> LeaveOneOut:
         check_is_fitted(self, "_fitted_rows")
-        total, pseudo_rows = self._fitted_rows
+        total, pseudo_rows, unit = self._fitted_rows
         noise = getattr(self, "noise_", None)
-        return LeaveOneOut(self.mixture_, total=total, pseudo_rows=pseudo_rows, noise=noise)
+        return LeaveOneOut(
+            self.mixture_,
+            total=total,
+            pseudo_rows=pseudo_rows,
+            noise=noise,
+            unit=unit,
+            structure=self._limits().structure,
+        )
 
     def predict(self, X: ArrayLike) -> Any:
         """Return the component of largest responsibility of each row, shape (N,).

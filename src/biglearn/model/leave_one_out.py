@@ -8,7 +8,8 @@ it (1 for Gaussians),
     n' = n_k - r,   q = δ / (n_k + c),   s = n_k / (n_k - r u),   b = r u s,
     |A' | = |A_k| (1 - b q),   δ' = s² q (n' + c) / (1 - b q),
 
-so that its density without itself follows from δ and r alone, without a refit.
+so that its density without itself follows from δ and r alone, without a refit.  This is for
+full covariances; `Structure.left_out` has the like for others.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from biglearn.model.families import GAUSSIAN
 from biglearn.model.mixture import Mixture
 from biglearn.model.moments import DEAD_ROWS
 from biglearn.model.noise import Noise
+from biglearn.model.structures import FULL, Structure
 
 #: Keeps quotients finite.
 _LEAST = 1e-9
@@ -40,6 +42,11 @@ class LeaveOneOut:
         Of the prior.
     noise : Noise, optional
         Uniform component beside the mixture.
+    unit : float
+        Weight that counts as one row: of a row of weight 3, which counts as three, one is
+        left out.
+    structure : Structure
+        Of the covariances.
 
     Examples
     --------
@@ -59,9 +66,11 @@ class LeaveOneOut:
         total: float,
         pseudo_rows: float = 0.0,
         noise: Noise | None = None,
+        unit: float = 1.0,
+        structure: Structure = FULL,
     ) -> None:
-        self.mixture, self.noise = mixture, noise
-        self.total, self.pseudo_rows = total, pseudo_rows
+        self.mixture, self.noise, self.structure = mixture, noise, structure
+        self.total, self.pseudo_rows, self.unit = total, pseudo_rows, unit
         self._counts = total * mixture.weights
         if noise is not None:
             self._counts = self._counts * (1 - noise.weight)
@@ -75,10 +84,10 @@ class LeaveOneOut:
         ----------
         X : array-like of shape (N, D)
         weights : array of shape (N,), optional
-            Of the rows; 1 if left out.
+            Of the rows; one unit if left out.
         """
         rows = np.asarray(X, dtype=np.float64)
-        ours = np.ones(len(rows)) if weights is None else weights
+        ours = np.full(len(rows), self.unit) if weights is None else np.minimum(weights, self.unit)
         peak, distances = self._distances(rows)
         seen = (~np.isnan(rows)).sum(axis=1)
         depth, scales = self._weigh(distances, seen)
@@ -88,12 +97,13 @@ class LeaveOneOut:
         counted = np.minimum(taken * scales, counts * (1 - _LEAST))
         left = counts - taken
         stretch = counts / (counts - counted)
-        q = distances / (counts + self.pseudo_rows)
-        shrink = np.maximum(1 - counted * stretch * q, _LEAST)
-        spread = (left + self.pseudo_rows) / (counts + self.pseudo_rows)
-        away = stretch**2 * q * (left + self.pseudo_rows) / shrink
+        scattered = self._scattered(counts)
+        spread = (scattered - taken) / scattered
+        size = np.broadcast_to(seen[:, None], spread.shape)
+        log_shrink, away = self._left_out(rows, distances, counted * stretch, spread, size)
+        away = stretch**2 * (scattered - taken) * away
         without = peak + self._weigh(away, seen)[0] + np.log(left / counts)
-        without += 0.5 * (seen[:, None] * np.log(spread) - np.log(shrink))
+        without += 0.5 * (size * np.log(spread) - log_shrink)
         # without the row nothing is known of a component that had no other
         without = np.where(np.isneginf(peak) | (left < DEAD_ROWS), -np.inf, without)
         if self.noise is not None:
@@ -102,6 +112,27 @@ class LeaveOneOut:
             without = np.column_stack([without, noise + np.log(rest / count)])
         fewer = np.log(self.total / np.maximum(self.total - ours, _LEAST))
         return np.asarray(normalise(without.T) + fewer, dtype=np.float64)
+
+    def _scattered(self, counts: Array) -> Array:
+        """Return the rows over which each scatter is divided, those of the prior too, (K,)."""
+        rows = counts + self.pseudo_rows
+        return np.full_like(rows, rows.sum()) if self.structure.is_shared else rows
+
+    def _left_out(
+        self, rows: Array, distances: Array, taken: Array, spread: Array, size: Array
+    ) -> tuple[Array, Array]:
+        """Return how each covariance shrinks without each row, and the distance then, (N, K)."""
+        scattered = self._scattered(np.maximum(self._counts, _LEAST))
+        if not self.structure.is_separable:
+            parts = (distances / scattered)[:, :, None]
+            return self.structure.left_out(parts, taken, spread, size)
+        log_shrink, away = np.empty_like(distances), np.empty_like(distances)
+        variances = np.diagonal(self.mixture.covariances, axis1=1, axis2=2)
+        for k, mean in enumerate(self.mixture.means):  # one by one, for D may be large
+            parts = np.nan_to_num((rows - mean) ** 2) / (variances[k] * scattered[k])
+            found = self.structure.left_out(parts, taken[:, k], spread[:, k], size[:, k])
+            log_shrink[:, k], away[:, k] = found
+        return log_shrink, away
 
     def _distances(self, rows: Array) -> tuple[Array, Array]:
         """Return the log of weight times density at distance 0, and squared distances, (N, K)."""

@@ -37,7 +37,16 @@ def floor_covariances(covariances: Array, floor: float | Array) -> tuple[Array, 
     roots = np.sqrt(np.asarray(floor, dtype=np.float64))
     outer = roots[:, None] * roots
     scaled, n_raised = floor_eigenvalues(covariances / outer, 1.0)
-    return (scaled * outer, n_raised) if n_raised else (covariances, 0)
+    if n_raised:
+        return scaled * outer, n_raised
+    broken = _indefinite(covariances)  # by rounding, where scales differ by too much
+    if not broken:
+        return covariances, 0
+    sound = covariances.copy()
+    for k in broken:
+        values, vectors = np.linalg.eigh(covariances[k])
+        sound[k] = (vectors * np.maximum(values, _NOISE * values[-1])) @ vectors.T
+    return symmetrise(sound), len(broken)
 
 
 def floor_eigenvalues(covariances: Array, floor: float) -> tuple[Array, int]:
@@ -53,9 +62,7 @@ def floor_eigenvalues(covariances: Array, floor: float) -> tuple[Array, int]:
     least = max(floor, _TINY)
     if n_features == 1:
         return np.maximum(covariances, least), int((covariances < least * (1 - 1e-9)).sum())
-    largest = np.diagonal(covariances, axis1=1, axis2=2).max(axis=1)
-    least_of_each = np.maximum(floor, n_features * _NOISE * largest)
-    touched = _indefinite(covariances - least_of_each[:, None, None] * np.eye(n_features))
+    touched = _indefinite(covariances - floor * np.eye(n_features))
     if not touched:
         return covariances, 0
     values, vectors = np.linalg.eigh(covariances[touched])

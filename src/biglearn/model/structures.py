@@ -16,6 +16,9 @@ from biglearn._types import Array
 from biglearn.model.factors import fit_factors
 from biglearn.model.linalg import floor_covariances
 
+#: Smallest part of a scatter that is left without a row.
+_LEAST_SHRINK = 1e-9
+
 
 @dataclass(frozen=True)
 class Structure:
@@ -89,6 +92,40 @@ class Structure:
         """Return how many rows of its own a component needs for a covariance."""
         return n_features + 1
 
+    @property
+    def is_separable(self) -> bool:
+        """Whether each feature has a variance of its own and nothing else."""
+        return False
+
+    def left_out(
+        self, parts: Array, taken: Array, spread: Array, size: Array
+    ) -> tuple[Array, Array]:
+        """Return how a covariance shrinks without a row, and the row's distance then.
+
+        Without the row the scatter A becomes A - b d dᵀ, as far as the structure lets it.
+
+        Parameters
+        ----------
+        parts : array of shape (..., P)
+            q = dᵀA⁻¹d of each row, P = 1; of each feature by itself, P = D, where the
+            structure `is_separable`.
+        taken : array of shape (...)
+            b.
+        spread : array of shape (...)
+            By how much fewer rows the scatter is divided.
+        size : array of shape (...)
+            Features that each row shows.
+
+        Returns
+        -------
+        log_shrink : array of shape (...)
+            log|A - b d dᵀ| - log|A|.
+        distance : array of shape (...)
+            dᵀ(A - b d dᵀ)⁻¹d.
+        """
+        shrink = np.maximum(1 - taken[..., None] * parts, _LEAST_SHRINK)
+        return np.log(shrink).sum(axis=-1), (parts / shrink).sum(axis=-1)
+
 
 @dataclass(frozen=True)
 class Tied(Structure):
@@ -140,6 +177,11 @@ class Diagonal(Structure):
         """The variances are enough."""
         return True
 
+    @property
+    def is_separable(self) -> bool:
+        """The features are independent."""
+        return True
+
     def likeliest(self, samples: Array, shares: Array) -> Array:
         """Return the diagonals of the sample covariances."""
         variances = self._variances(np.diagonal(samples, axis1=1, axis2=2))
@@ -178,6 +220,19 @@ class Spherical(Diagonal):
     def fit(self, samples: Array, shares: Array, floor: float | Array) -> tuple[Array, int]:
         """Return the likeliest variances, none below the largest floor of a feature."""
         return super().fit(samples, shares, float(np.max(floor)))
+
+    @property
+    def is_separable(self) -> bool:
+        """One variance is that of all features together."""
+        return False
+
+    def left_out(
+        self, parts: Array, taken: Array, spread: Array, size: Array
+    ) -> tuple[Array, Array]:
+        """Take the row out of the sum over all features."""
+        mean = parts[..., 0] / np.maximum(size, 1)
+        shrink = np.maximum(1 - taken * mean, _LEAST_SHRINK)
+        return size * np.log(shrink), parts[..., 0] / shrink
 
     def _variances(self, variances: Array) -> Array:
         return np.repeat(variances.mean(axis=1, keepdims=True), variances.shape[1], axis=1)
@@ -240,6 +295,12 @@ class Factor(Structure):
         index = np.arange(samples.shape[-1])
         covariances[:, index, index] += noise
         return covariances, n_raised
+
+    def left_out(
+        self, parts: Array, taken: Array, spread: Array, size: Array
+    ) -> tuple[Array, Array]:
+        """Leave the covariance as it is: without a row its factors have no closed form."""
+        return size * np.log(spread), parts[..., 0] / spread
 
     def factors(self, covariances: Array) -> Factors:
         """Return loadings and noise variances of fitted covariances."""

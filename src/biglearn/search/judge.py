@@ -14,6 +14,7 @@ from biglearn.model.components import Components
 from biglearn.model.leave_one_out import LeaveOneOut
 from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise
+from biglearn.model.structures import FULL, Structure
 
 #: Log-densities below this count as this: rows that no component reaches say nothing.
 _LOWEST = -1e6
@@ -30,6 +31,10 @@ class Judge:
     weights : array of shape (n,)
     total : float
         Weight of all rows, of which these are a sample.
+    unit : float
+        Weight that counts as one row.
+    structure : Structure
+        Of the covariances.
     has_noise : bool
         Whether the last component is the uniform one.
     """
@@ -37,14 +42,26 @@ class Judge:
     rows: Array
     weights: Array
     total: float
+    unit: float = 1.0
+    structure: Structure = FULL
     has_noise: bool = False
 
     @classmethod
-    def of(cls, source: Source, units: Units, size: int, *, has_noise: bool = False) -> Judge:
+    def of(
+        cls,
+        source: Source,
+        units: Units,
+        size: int,
+        *,
+        structure: Structure = FULL,
+        has_noise: bool = False,
+    ) -> Judge:
         """Draw about `size` rows of a source, all of them up to that number."""
         sample = sample_rows(source, size)
         rows = (sample.rows.astype(np.float64) - units.centre) / units.scale
-        return cls(rows, sample.weights, source.extent.weight, has_noise)
+        total = source.extent.weight
+        unit = min(1.0, total / source.extent.n_rows)
+        return cls(rows, sample.weights, total, unit, structure, has_noise)
 
     def worth(self, components: Components, pseudo_rows: float) -> float:
         """Return the mean leave-one-out log-density per row; no row counts below -10^6."""
@@ -52,6 +69,13 @@ class Judge:
         if self.has_noise:
             components, noise = Noise.split(components)
         mixture = Mixture.of(components)
-        loo = LeaveOneOut(mixture, total=self.total, pseudo_rows=pseudo_rows, noise=noise)
+        loo = LeaveOneOut(
+            mixture,
+            total=self.total,
+            pseudo_rows=pseudo_rows,
+            noise=noise,
+            unit=self.unit,
+            structure=self.structure,
+        )
         values = np.maximum(loo.log_density(self.rows, self.weights), _LOWEST)
         return float(self.weights @ values / self.weights.sum())

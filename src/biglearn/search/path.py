@@ -62,7 +62,7 @@ class Candidate:
     converged: bool
     passes: int
     supported: bool
-    loo: float
+    loo: float = math.nan
 
     def loss(self, criterion: str) -> float:
         """Return the value that is to be small: the criterion, or minus `heldout`.

@@ -116,11 +116,12 @@ class Problem:
 
     @property
     def is_penalised(self) -> bool:
-        """Whether there is a prior; of one component a target that follows it says nothing."""
+        """Whether there is a prior; a target that follows one covariance says nothing."""
         prior = self.prior
         if prior is None or prior.rows == 0:
             return False
-        return self.n_components > 1 or not isinstance(prior.target, str)
+        alone = self.n_components == 1 or self.limits.structure.is_shared
+        return not alone or not isinstance(prior.target, str)
 
     @property
     def row_weight(self) -> float:
@@ -221,7 +222,8 @@ class Problem:
     def judge(self, size: int) -> Judge:
         """Return what judges components, on a sample of about `size` rows."""
         source, units = self.rows.source, self.rows.units
-        return Judge.of(source, units, size, has_noise=self.has_noise)
+        structure = self.limits.structure
+        return Judge.of(source, units, size, structure=structure, has_noise=self.has_noise)
 
     def _settings(self) -> Settings:
         """Return the settings of a run, in which the noise is one component more."""

@@ -296,7 +296,8 @@ class Run:
         if self.judge is None or self.leg is None:
             return
         worth = self.judge.worth(self.leg, self.constraints.prior.rows)
-        if self.kept is None or worth > self.kept_worth:
+        # differences below this are chance, and the order of components would follow it
+        if self.kept is None or worth > self.kept_worth + self.tuning.rough:
             self.kept, self.kept_worth = self.leg, worth
             self.kept_log_likelihood = self.leg_log_likelihood
 

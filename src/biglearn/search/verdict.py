@@ -50,7 +50,9 @@ class Verdict:
     on_floor: BoolArray
     floored: BoolArray
 
-    def sentences(self, names: tuple[str, ...] | None = None, needed: int = 0) -> list[str]:
+    def sentences(
+        self, names: tuple[str, ...] | None = None, needed: int = 0, *, floor_is_meant: bool = False
+    ) -> list[str]:
         """Say what is doubtful, and what to do.
 
         Parameters
@@ -59,9 +61,11 @@ class Verdict:
             Of the columns.
         needed : int
             Rows that a covariance needs.
+        floor_is_meant : bool, default=False
+            Whether the user chose the floor, and knows of it.
         """
         found = []
-        if self.on_floor.any():
+        if self.on_floor.any() and not floor_is_meant:
             columns = np.flatnonzero(self.floored).tolist()
             where = columns if names is None else [names[j] for j in columns]
             shown = f"{where}" if len(where) <= 8 else f"{where[:8]} and {len(where) - 8} more"
@@ -89,11 +93,9 @@ def _places(chosen: BoolArray) -> list[int]:
     return np.flatnonzero(chosen).tolist()
 
 
-def leave_out(
-    source: Source, mixture: Mixture, noise: Noise | None, total: float, pseudo_rows: float
-) -> tuple[float, Array]:
+def leave_out(source: Source, loo: LeaveOneOut) -> tuple[float, Array]:
     """Return the mean leave-one-out log-density, and each component's gap, in one pass."""
-    loo = LeaveOneOut(mixture, total=total, pseudo_rows=pseudo_rows, noise=noise)
+    mixture, noise = loo.mixture, loo.noise
     whole: Any = mixture if noise is None else NoisyMixture(mixture, noise)
 
     def summary(rows: FloatArray, weights: Array | None) -> Array:
@@ -173,9 +175,17 @@ def verdict_of(
         Weight of one row.
     """
     size, n_features = mixture.means.shape
-    loo, gaps = leave_out(source, mixture, noise, total, constraints.prior.rows)
-    rows = scaled.weights[:size] * total / row_weight
     structure = constraints.structure
+    without = LeaveOneOut(
+        mixture,
+        total=total,
+        pseudo_rows=constraints.prior.rows,
+        noise=noise,
+        unit=row_weight,
+        structure=structure,
+    )
+    loo, gaps = leave_out(source, without)
+    rows = scaled.weights[:size] * total / row_weight
     each = 1 + n_features + structure.n_parameters(size, n_features) / size
     follows = gaps > np.maximum(_APART, _UNEXPLAINED * each / np.maximum(rows, 1.0))
     on_floor, floored = standing(constraints, scaled.part(slice(size)), coarse)

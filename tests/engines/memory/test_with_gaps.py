@@ -134,7 +134,13 @@ def test_em_never_lowers_the_observed_likelihood(rng, kind):
     X = with_gaps(rng, blobs(rng, 250, 3), 0.4)
     X[7] = np.nan
     model = BigLearnGaussianMixture(
-        3, method="em", covariance_type=kind, random_state=0, scaling="minmax", tol=1e-7
+        3,
+        method="em",
+        covariance_type=kind,
+        prior=None,
+        random_state=0,
+        scaling="minmax",
+        tol=1e-7,
     ).fit(X)
     assert np.diff(model.lower_bounds_).min() > -1e-10
     told = ~np.isnan(X).all(axis=1)

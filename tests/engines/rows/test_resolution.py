@@ -13,20 +13,34 @@ def test_the_unit_of_rounded_values_is_found(rng):
     X = rng.normal(size=(500, 4)) * [1.0, 10.0, 1000.0, 1.0]
     X[:, 0], X[:, 1], X[:, 2] = X[:, 0].round(1), X[:, 1].round(), (X[:, 2] / 50).round() * 50
     found = measure_resolution(ArrayRows(X))
-    np.testing.assert_allclose(found[:3], [0.1, 1.0, 50.0], rtol=1e-6)
-    assert found[3] < 1e-3
+    np.testing.assert_allclose(found.unit[:3], [0.1, 1.0, 50.0], rtol=1e-6)
+    assert found.unit[3] < 1e-3
+    assert found.is_grid.tolist() == [True, True, True, False]
+
+
+def test_a_grid_is_found_where_few_rows_show_its_unit():
+    values = 0.01 * np.array([3.0, 5.0, 8.0, 12.0, 15.0, 19.0])  # no two are one unit apart
+    found = measure_resolution(ArrayRows(values[:, None]))
+    assert found.unit[0] == pytest.approx(0.02)
+    assert found.is_grid[0]
+
+
+def test_a_far_value_hides_no_unit(rng):
+    X = np.append(rng.normal(size=300).round(1), 1e12)[:, None]
+    found = measure_resolution(ArrayRows(X))
+    assert found.unit[0] == pytest.approx(0.1)
 
 
 def test_rounding_errors_and_gaps_are_no_unit(rng):
     X = np.array([[0.1 + 0.2, np.nan], [0.3, 7.0], [0.4, np.nan], [0.5, 7.0]])
-    np.testing.assert_allclose(measure_resolution(ArrayRows(X)), [0.1, 0.0], rtol=1e-6)
+    np.testing.assert_allclose(measure_resolution(ArrayRows(X)).unit, [0.1, 0.0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("engine", ["memory", Chunked(block_bytes=4000)])
 def test_every_engine_finds_the_same(rng, engine):
     X = rng.normal(size=(900, 2)).round(2)
     source = open_source(X, RowOptions(engine=engine))
-    np.testing.assert_allclose(measure_resolution(source), [0.01, 0.01], rtol=1e-6)
+    np.testing.assert_allclose(measure_resolution(source).unit, [0.01, 0.01], rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical", "factor"])

@@ -90,7 +90,9 @@ def test_components_come_under_their_labels(rng, method, kind):
 
 def test_labels_of_every_row_are_one_m_step(rng):
     X, truth = random_mixture(rng, 3, 2).sample(300, rng)
-    model = BigLearnGaussianMixture(3, method="em", random_state=0).fit(X, labels=truth)
+    model = BigLearnGaussianMixture(
+        3, method="em", prior=None, resolution=None, random_state=0
+    ).fit(X, labels=truth)
     for k in range(3):
         mine = X[truth == k]
         assert model.weights_[k] == pytest.approx(len(mine) / 300)
@@ -102,7 +104,7 @@ def test_the_likelihood_reported_counts_labels(rng):
     mixture = random_mixture(rng, 3, 2)
     X, truth = mixture.sample(200, rng)
     labels = some_labels(rng, truth)
-    model = BigLearnGaussianMixture(3, random_state=0).fit(X, labels=labels)
+    model = BigLearnGaussianMixture(3, prior=None, random_state=0).fit(X, labels=labels)
     joint = model.mixture_.log_joint(X)
     known = labels >= 0
     direct = np.where(known, joint[np.arange(200), labels], logsumexp(joint, axis=1))

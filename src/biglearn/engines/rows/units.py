@@ -73,9 +73,9 @@ class Units:
             centre, scale = mean_and_deviation(source, extent)
         if scaling == "standard":
             median, distance = measure_spread(source)
-            far = (distance > 0) & (scale > _WIDEST * distance)
+            far = (distance > 0) & (scale / _WIDEST > distance)
             centre = np.where(far, median, centre)
-            scale = np.where(far, _WIDEST * distance, scale)
+            scale = np.where(far, _WIDEST * np.where(far, distance, 0.0), scale)
         centre = np.where(constant, low, centre)
         scale = np.where(constant, np.where(spread > 0, size, 1.0), scale)
         bad = (scale > _RANGE[1]) | ((scale < _RANGE[0]) & (scaling != "none"))
