@@ -25,3 +25,13 @@ def test_alarms_on_new_rows_are_as_frequent_as_promised(rng):
 def test_bad_rates_are_refused(rng):
     with pytest.raises(ValueError, match=r"alarm_rate must be at most 0\.5, got 0\.7"):
         BigLearnAnomalyDetector(alarm_rate=0.7).fit(rng.normal(size=(20, 2)))
+
+
+def test_fitted_rows_are_judged_without_themselves(rng):
+    X = np.vstack([rng.normal(size=(300, 2)), [[9.0, 9.0]]])
+    detector = BigLearnAnomalyDetector(2, alarm_rate=0.02, random_state=0)
+    scores = detector.fit(X).fitted_scores_
+    assert scores.shape == (301,)
+    assert scores.argmin() == 300  # though a component of its own may make it the densest
+    assert scores[-1] < detector.score_samples(X)[-1] - 1
+    assert np.mean(scores < detector.offset_) < 0.06

@@ -179,7 +179,7 @@ def test_an_interrupted_fit_leaves_the_best_so_far(X):
         if record.step == 20:
             raise KeyboardInterrupt
 
-    stopped = model(callback=interrupt, prior=None)
+    stopped = model(callback=interrupt, prior=None, init_params="random")
     with pytest.raises(KeyboardInterrupt):
         stopped.fit(X)
     assert [r.step for r in stopped.history_] == list(range(21))

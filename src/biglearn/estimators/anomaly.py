@@ -14,9 +14,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from biglearn._types import Array, IntArray
+from biglearn.estimators.fitting import DoubtfulFitWarning
 from biglearn.estimators.mixture import BigLearnGaussianMixture
 from biglearn.model.checks import check_number
-from biglearn.model.mixture import Mixture
 
 
 class BigLearnAnomalyDetector(OutlierMixin, BaseEstimator):
@@ -24,7 +24,8 @@ class BigLearnAnomalyDetector(OutlierMixin, BaseEstimator):
 
     A model is too sure of the rows it was fitted to, so that a threshold taken from their
     own densities raises too many alarms on new ones.  Here the threshold comes from
-    out-of-fold densities: each row is scored by a mixture that did not see it.
+    out-of-fold densities: each row is scored by a mixture that did not see it.  The fitted
+    rows themselves are scored by their leave-one-out densities, in closed form.
 
     Parameters
     ----------
@@ -37,9 +38,8 @@ class BigLearnAnomalyDetector(OutlierMixin, BaseEstimator):
         Folds of the calibration; fewer where a fold would leave too few rows to fit.
     covariance_type : {"full", "tied", "diag", "spherical", "factor"}, default="full"
     method : {"search", "paper", "em"} or a method, default="em"
-    reg_covar : float, default=1e-3
-        All as in `BigLearnGaussianMixture`; the floor is higher, because a spike on a few
-        rows makes every other row an outlier.
+    reg_covar : float or "auto", default="auto"
+        All as in `BigLearnGaussianMixture`.
     random_state : int, RandomState instance or None, default=None
     mixture_params : dict, default=None
         Further parameters of `BigLearnGaussianMixture`.
@@ -50,6 +50,8 @@ class BigLearnAnomalyDetector(OutlierMixin, BaseEstimator):
         Fitted to all rows.
     calibration_scores_ : array of shape (N,)
         Out-of-fold log-densities of the fitted rows, ascending.
+    fitted_scores_ : array of shape (N,)
+        Log-density of each fitted row under the mixture without it.
     offset_ : float
         Log-density below which a row is an outlier.
     n_features_in_ : int
@@ -79,7 +81,7 @@ class BigLearnAnomalyDetector(OutlierMixin, BaseEstimator):
         n_folds: int = 5,
         covariance_type: str = "full",
         method: Any = "em",
-        reg_covar: float = 1e-3,
+        reg_covar: float | str = "auto",
         random_state: Any = None,
         mixture_params: dict[str, Any] | None = None,
     ) -> None:
@@ -113,19 +115,21 @@ class BigLearnAnomalyDetector(OutlierMixin, BaseEstimator):
             self, X, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2
         )
         seed = int(check_random_state(self.random_state).randint(2**31))
-        self.mixture_ = self._mixture(rows, seed)
+        model = self._fitted(rows, seed)
+        self.mixture_ = model.mixture_
+        self.fitted_scores_: Array = model.loo_score_samples(rows)
         scores = np.empty(len(rows))
         folds = min(self.n_folds, len(rows))
         if len(rows) - -(-len(rows) // folds) < max(2, self.n_components):
             scores = self.mixture_.log_density(rows)  # too few rows to leave any out
         else:
             for seen, unseen in KFold(folds, shuffle=True, random_state=seed).split(rows):
-                scores[unseen] = self._mixture(rows[seen], seed).log_density(rows[unseen])
+                scores[unseen] = self._fitted(rows[seen], seed).score_samples(rows[unseen])
         self.calibration_scores_: Array = np.sort(scores)
         self.offset_ = float(np.quantile(scores, self.alarm_rate))
         return self
 
-    def _mixture(self, rows: Array, seed: int) -> Mixture:
+    def _fitted(self, rows: Array, seed: int) -> BigLearnGaussianMixture:
         model = BigLearnGaussianMixture(
             self.n_components,
             covariance_type=self.covariance_type,
@@ -136,7 +140,8 @@ class BigLearnAnomalyDetector(OutlierMixin, BaseEstimator):
         )
         with warnings.catch_warnings():  # a threshold does not need the last digit
             warnings.simplefilter("ignore", ConvergenceWarning)
-            return model.fit(rows).mixture_
+            warnings.simplefilter("ignore", DoubtfulFitWarning)
+            return model.fit(rows)
 
     def score_samples(self, X: ArrayLike) -> Array:
         """Return the log-density of each row, shape (N,); lower is more unusual."""
