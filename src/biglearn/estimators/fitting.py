@@ -19,7 +19,7 @@ from biglearn.engines.rows.checks import check_labels
 from biglearn.engines.rows.units import Units
 from biglearn.estimators.rows import RowsMixin, open_rows
 from biglearn.model.checks import check_choice, check_fixed, check_number
-from biglearn.model.constraints import n_parameters
+from biglearn.model.constraints import Constraints, n_parameters
 from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise
 from biglearn.model.prior import CovariancePrior, prior_of
@@ -69,6 +69,10 @@ class FittingMixin(RowsMixin):
     checkpoint: str | os.PathLike[str] | None
     callback: Callable[[Record], None] | None
     n_features_in_: int
+
+    def _limits(self) -> Constraints:
+        """Return the constraints that the parameters ask for; the floor is the problem's."""
+        raise NotImplementedError
 
     @property
     def _automatic(self) -> bool:
@@ -151,7 +155,7 @@ class FittingMixin(RowsMixin):
         self.n_raised_ = fit.n_raised
         unit = min(1.0, fit.total / fit.n_rows)
         self.prior_rows_ = fit.pseudo_rows / unit
-        self._fitted_rows = fit.total, fit.pseudo_rows, unit
+        self._fitted_rows = fit.total, fit.pseudo_rows, unit, self._limits().structure
         self.loo_score_ = math.nan if fit.verdict is None else fit.verdict.loo
         self.doubts_ = self._doubts(fit)
 

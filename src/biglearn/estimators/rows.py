@@ -14,10 +14,10 @@ from biglearn.engines import RowOptions, Source, open_source
 from biglearn.engines.rows.totals import totals
 from biglearn.estimators.columns import check_columns
 from biglearn.model.checks import check_number
-from biglearn.model.constraints import Constraints
 from biglearn.model.leave_one_out import LeaveOneOut
 from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise, NoisyMixture
+from biglearn.model.structures import Structure
 
 
 def open_rows(
@@ -67,11 +67,7 @@ class RowsMixin:
     noise_: Noise
     _dtype: np.dtype[Any]
     _n_parameters: int
-    _fitted_rows: tuple[float, float, float]
-
-    def _limits(self) -> Constraints:
-        """Return the constraints that the parameters ask for; the floor is the problem's."""
-        raise NotImplementedError
+    _fitted_rows: tuple[float, float, float, Structure]
 
     def _fitted(self, X: ArrayLike) -> tuple[Source, Mixture | NoisyMixture]:
         """Return checked rows and the distribution, or say that there is none yet."""
@@ -139,7 +135,7 @@ class RowsMixin:
 
     def _leave_one_out(self) -> LeaveOneOut:
         check_is_fitted(self, "_fitted_rows")
-        total, pseudo_rows, unit = self._fitted_rows
+        total, pseudo_rows, unit, structure = self._fitted_rows
         noise = getattr(self, "noise_", None)
         return LeaveOneOut(
             self.mixture_,
@@ -147,7 +143,7 @@ class RowsMixin:
             pseudo_rows=pseudo_rows,
             noise=noise,
             unit=unit,
-            structure=self._limits().structure,
+            structure=structure,
         )
 
     def predict(self, X: ArrayLike) -> Any:

@@ -178,6 +178,7 @@ class Run:
     best: Components | None = field(default=None, init=False)
     best_objective: float = field(default=-math.inf, init=False)
     best_log_likelihood: float = field(default=-math.inf, init=False)
+    head_start: Components | None = field(default=None, init=False)
     leg: Components | None = field(default=None, init=False)
     leg_objective: float = field(default=-math.inf, init=False)
     leg_log_likelihood: float = field(default=-math.inf, init=False)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 
+from biglearn.model.m_step import m_step
 from biglearn.model.prior import FOLLOWED, CovariancePrior, PseudoRows
 from biglearn.search.judge import Judge
-from biglearn.search.moves.ascent import climb
+from biglearn.search.moves.ascent import Point, climb
 from biglearn.search.run import BudgetSpentError, Run
 
 
 def strengths(n_features: int) -> list[float]:
     """Return the numbers of pseudo-rows to try, ascending, from next to none to 3 (D + 1)."""
-    return [0.001, 0.03, 0.3, 1.0, 0.3 * (n_features + 1), n_features + 1.0, 3.0 * (n_features + 1)]
+    return [0.001, 0.03, 0.3, 1.0, *(share * (n_features + 1) for share in (0.3, 1.0, 3.0))]
 
 
 def default_strength(n_features: int) -> float:
@@ -21,12 +22,33 @@ def default_strength(n_features: int) -> float:
     return 0.3 * (n_features + 1)
 
 
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A few steps of EM under one prior.
+
+    Attributes
+    ----------
+    worth : float
+        Leave-one-out likelihood per row.
+    place : int
+        Of the strength among those to try.
+    prior : PseudoRows
+    point : Point
+        Where the steps ended.
+    """
+
+    worth: float
+    place: int
+    prior: PseudoRows
+    point: Point
+
+
 def choose_prior(run: Run, judge: Judge, asked: CovariancePrior, unit: float = 1.0) -> None:
     """Give a run the prior that generalises best, by leave-one-out likelihood.
 
-    A few steps of EM from one start, and from there a few more for each strength, the
-    strongest first, so that none begins at a spike; a second target is tried at the best
-    strength of the first and at its neighbours.  Where the time is up before, the prior stays.
+    A few steps of EM from the run's start, and from there a few more for each strength; then
+    with the second target from the best strength to its neighbours, as long as it gains.  The
+    first leg goes on from where the best ended.  Where the time is up before, the prior stays.
 
     Parameters
     ----------
@@ -41,34 +63,69 @@ def choose_prior(run: Run, judge: Judge, asked: CovariancePrior, unit: float = 1
     inner = run.part(run.engine, run.constraints, cost=1.0)
     try:
         with run.engine.running():
-            prior = _best_prior(inner, judge, asked, unit)
+            best = _Choice(inner, judge, asked, unit).best()
     except BudgetSpentError:
         return
     finally:
         run.counters.begun = False
-    run.constraints = replace(run.constraints, prior=prior)
+    run.constraints = replace(run.constraints, prior=best.prior)
+    run.head_start = best.point.components
 
 
-def _best_prior(run: Run, judge: Judge, asked: CovariancePrior, unit: float) -> PseudoRows:
-    prior, tuning = run.constraints.prior, run.tuning
-    run.begin_leg(run.start(run), fresh=True)
-    *_, first = islice(climb(run, run.components, accelerate=True), tuning.warm_steps)
-    steps = strengths(run.engine.n_features) if asked.rows == "auto" else [prior.rows / unit]
-    targets = FOLLOWED if asked.target == "auto" else [prior.follows]
-    found: list[tuple[float, float, PseudoRows]] = []  # worth, strength, prior
-    for target in targets:
-        point = first
-        for strength in steps[::-1]:
-            tried = replace(prior, rows=strength * unit, follows=target)
-            run.constraints = replace(run.constraints, prior=tried).following(point.components)
-            ascent = climb(run, point.components, accelerate=True)
-            *_, point = islice(ascent, tuning.strength_steps)
-            found.append((judge.worth(point.components, tried.rows), strength, tried))
-        place = steps.index(max(found, key=_preference)[1])
-        steps = steps[max(place - 1, 0) : place + 2]
-    return max(found, key=_preference)[2]
+class _Choice:
+    """The choice of a prior for a run: see `choose_prior`."""
 
+    def __init__(self, run: Run, judge: Judge, asked: CovariancePrior, unit: float) -> None:
+        self.run, self.judge, self.unit = run, judge, unit
+        prior, size = run.constraints.prior, run.engine.n_features
+        self.steps = strengths(size) if asked.rows == "auto" else [prior.rows / unit]
+        self.targets = FOLLOWED if asked.target == "auto" else (prior.follows,)
 
-def _preference(found: tuple[float, float, PseudoRows]) -> tuple[float, float]:
-    """Return what makes one prior preferable: its worth, and fewer rows where these tie."""
-    return found[0], -found[1]
+    def best(self) -> Trial:
+        """Return the best trial."""
+        run = self.run
+        run.begin_leg(run.start(run), fresh=True)
+        *_, point = islice(climb(run, run.components, accelerate=True), run.tuning.warm_steps)
+        best = self._scan(point)
+        for target in self.targets[1:]:
+            found = self._walk(best.place, best.point, target)
+            best = found if found.worth > best.worth else best
+        return best
+
+    def _scan(self, point: Point) -> Trial:
+        """Try every strength, the strongest first, so that none begins at a spike."""
+        best: Trial | None = None
+        for place in reversed(range(len(self.steps))):
+            found = self._try(place, point, self.targets[0])
+            point = found.point
+            if best is None or found.worth >= best.worth:
+                best = found
+        assert best is not None
+        return best
+
+    def _walk(self, place: int, point: Point, target: str | None) -> Trial:
+        """Go from strength to strength as long as it gains, up first, or down."""
+        best = self._try(place, point, target)
+        for step in (1, -1):
+            first = best.place
+            while 0 <= best.place + step < len(self.steps):
+                found = self._try(best.place + step, best.point, target)
+                if found.worth <= best.worth:
+                    break
+                best = found
+            if best.place != first:
+                break
+        return best
+
+    def _try(self, place: int, point: Point, target: str | None) -> Trial:
+        """Make a few steps of EM under one prior."""
+        run = self.run
+        rows = self.steps[place] * self.unit
+        prior = replace(run.constraints.prior, rows=rows, follows=target)
+        run.constraints = replace(run.constraints, prior=prior).following(point.components)
+        for _ in range(run.tuning.strength_steps):
+            fitted = m_step(run.constraints, point.components, point.moments)
+            components = run.note(fitted)
+            moments = run.expect(components)
+            point = Point(components, run.objective, moments)
+        return Trial(self.judge.worth(point.components, rows), place, prior, point)

@@ -70,7 +70,7 @@ class Tuning:
     few_runs: int = 2
     few_steps: int = 4
     warm_steps: int = 8
-    strength_steps: int = 3
+    strength_steps: int = 2
     start_rows: int = 20_000
     start_rows_per_component: int = 200
     merged_rows: int = 1000

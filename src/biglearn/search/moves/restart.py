@@ -17,6 +17,8 @@ from biglearn.search.starts.centres import CENTRE_STARTS
 class Restart:
     """Begin again from the run's start, with fresh randomness.
 
+    The first time it goes on from where the choice of a prior came to from there.
+
     Parameters
     ----------
     start : Start, optional
@@ -27,8 +29,11 @@ class Restart:
 
     def __call__(self, run: Run) -> Iterator[Record]:
         """Set the components; nothing is known of them yet."""
-        start = run.start if self.start is None else self.start
-        run.begin_leg(start(run), fresh=True)
+        if self.start is None and run.head_start is not None:
+            components, run.head_start = run.head_start, None
+        else:
+            components = (self.start or run.start)(run)
+        run.begin_leg(components, fresh=True)
         yield run.record("start", objective=float("nan"))
 
 
