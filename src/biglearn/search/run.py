@@ -330,7 +330,7 @@ class Run:
 
     def begin_leg(self, components: Components, *, fresh: bool = False) -> None:
         """Go on from other components, `fresh` from a start; `leg` is the best seen since."""
-        if self.best is None:
+        if self.constraints.prior.target is None:
             self.follow(components)
         self.components, self.objective = self.aligned(components, fresh=fresh), -math.inf
         self.leg, self.leg_objective = None, -math.inf
