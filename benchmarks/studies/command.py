@@ -23,6 +23,7 @@ STUDIES = (
     "ablation",
     "speed",
     "targets",
+    "generalise",
 )
 
 WORDS = f"{', '.join(STUDIES)}, all, tables, figures, merge or rivals"

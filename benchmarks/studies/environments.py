@@ -25,6 +25,7 @@ REQUIREMENTS: dict[str, list[list[str]]] = {
         ["torch==2.13.0", "tgmm==0.4.3", "pomegranate==1.1.2", "torchgmm==0.1.4", "threadpoolctl"]
     ],
     "gmmx": [["gmmx==0.7"]],
+    "pyod": [["pyod==3.6.7"]],
 }
 
 CHECKS = {
@@ -32,6 +33,7 @@ CHECKS = {
     "gmm-mml": "import gmm_mml",
     "torch": "import tgmm, pomegranate, torchgmm",
     "gmmx": "import gmmx",
+    "pyod": "import pyod",
 }
 
 

@@ -36,10 +36,13 @@ SKLEARN = {
     "digits": ("load_digits", None),
     "iris": ("load_iris", None),
     "wdbc10": ("load_breast_cancer", 10),
+    "wdbc": ("load_breast_cancer", None),
+    "wine": ("load_wine", None),
+    "progression": ("load_diabetes", None),
 }
 
 #: Sets that come with R's mclust.
-R_SETS = ("diabetes", "thyroid")
+R_SETS = ("diabetes", "thyroid", "banknote")
 
 #: File stems tried in turn where they are not simply the name.
 FILES = {"covtype": ("covtype", "covtype_16pct")}

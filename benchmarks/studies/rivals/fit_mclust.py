@@ -72,7 +72,7 @@ def fit(
                 answer = process.stdout.readline().strip()
                 in_a_row = in_a_row + 1 if answer == "failed" else 0
                 if answer == "fitted":
-                    yield _read(folder / "model", K, D)
+                    yield read_model(folder / "model", K, D)
                 elif answer == "failed":
                     yield np.full(K, np.nan), np.full((K, D), np.nan), np.full((K, D, D), np.nan)
                 else:
@@ -82,7 +82,8 @@ def fit(
             process.wait()
 
 
-def _read(path: Path, K: int, D: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+def read_model(path: Path, K: int, D: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return the weights, means and covariances that a script left in a file."""
     values = np.fromfile(path, dtype=np.float64)
     weights, rest = values[:K], values[K:]
     # R writes arrays by column: t(mean) is (K, D) by column, sigma (D, D, K) by column
