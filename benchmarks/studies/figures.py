@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from benchmarks.studies import generalise_tables
 from benchmarks.studies.contenders import CONTENDERS
 from benchmarks.studies.equal_time import best_known, settled
 from benchmarks.studies.store import Cell, load
@@ -136,6 +137,7 @@ def draw(folder: Path) -> list[Path]:
         "equal-time": draw_profile,
         "gaussians25": draw_divergence,
         "fashion": draw_fashion,
+        "generalise": generalise_tables.draw,
     }
     for study, painter in painters.items():
         source = folder / f"{study}.json"

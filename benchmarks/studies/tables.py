@@ -8,7 +8,16 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import mean, median
 
-from benchmarks.studies import ablation, clustering, fashion, gaussians25, speed, targets
+from benchmarks.studies import (
+    ablation,
+    clustering,
+    fashion,
+    gaussians25,
+    generalise,
+    generalise_tables,
+    speed,
+    targets,
+)
 from benchmarks.studies.contenders import CONTENDERS
 from benchmarks.studies.equal_time import NAME as EQUAL_TIME
 from benchmarks.studies.equal_time import TRUTH, best_known, settled
@@ -142,7 +151,6 @@ def equal_time(cells: list[Cell]) -> str:
         "pairs",
         *[f"{b:g} s" for b in budgets],
         "median gap",
-        "held-out gap",
         "ARI",
     ]
     head += ["time to scikit-learn's last", "later than it", "failed"]
@@ -205,30 +213,19 @@ def circumstances(cells: list[Cell]) -> str:
 def _extras(
     cells: list[Cell], own: list[Cell], budget: float, times: list[float], late: list[bool]
 ) -> list[str]:
-    best, held_out = best_known(cells), _best(cells, budget, "held_out")
+    best = best_known(cells)
     last = [c for c in own if c["budget"] == budget and c["status"] != "missing"]
     found = [c for c in last if value(c) > -math.inf]
     gaps = [best[c["problem"], c["seed"]] - value(c) for c in last]
-    lost = [held_out[c["problem"], c["seed"]] - float(c["held_out"]) for c in found]
     agreement = [float(c["ari"]) for c in found if c.get("ari") is not None]
     time = median(times) if times else math.inf
     return [
         f"{median(gaps):.4f}" if gaps else "–",
-        f"{mean(lost):.3f}" if lost else "–",
         f"{mean(agreement):.3f}" if agreement else "–",
         f"{time:.2g} s" if math.isfinite(time) else "never",
         f"{100 * mean(late):.0f} %" if late else "–",
         str(len(last) - len(found)),
     ]
-
-
-def _best(cells: list[Cell], budget: float, field: str) -> dict[tuple[str, int], float]:
-    best: dict[tuple[str, int], float] = {}
-    for cell in ran(cells):
-        if cell["budget"] == budget and cell.get(field) is not None:
-            pair = (cell["problem"], cell["seed"])
-            best[pair] = max(best.get(pair, -math.inf), float(cell[field]))
-    return best
 
 
 def by_problem(cells: list[Cell]) -> str:
@@ -297,6 +294,9 @@ def report(path: Path) -> str:
         fashion.NAME: fashion.table,
         speed.NAME: lambda cells: f"{speed.table(cells)}\n{circumstances(cells)}\n",
         targets.NAME: targets.table,
+        generalise.NAME: lambda cells: (
+            f"{generalise_tables.table(cells)}\n{circumstances(cells)}\n"
+        ),
     }
     if path.stem in own:
         return own[path.stem](cells)
@@ -323,6 +323,8 @@ def front(path: Path) -> str:
         Markdown.
     """
     cells = load(path)
+    if path.stem == generalise.NAME:
+        return "\n\n".join([generalise_tables.summary(cells), circumstances(cells)]) + "\n"
     if path.stem == speed.NAME:
         return "\n\n".join([speed.summary(cells), circumstances(cells)]) + "\n"
     return equal_time(cells) if path.stem == EQUAL_TIME else report(path)

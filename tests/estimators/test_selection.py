@@ -90,8 +90,13 @@ def test_heldout_rows_are_judged_and_not_fitted(rng):
 
 def test_a_weight_of_two_is_a_row_given_twice(three):
     weights = np.where(np.arange(len(three)) % 2, 1.0, 2.0)
-    weighted = select_mixture(three, [1, 3], sample_weight=weights, random_state=0)
-    repeated = select_mixture(np.repeat(three, weights.astype(int), axis=0), [1, 3], random_state=0)
+    rows = np.repeat(three, weights.astype(int), axis=0)
+    with pytest.warns(
+        UserWarning, match="components, 3, is the largest that was tried; try larger"
+    ):
+        weighted = select_mixture(three, [1, 3], sample_weight=weights, random_state=0)
+    with pytest.warns(UserWarning, match="largest"):
+        repeated = select_mixture(rows, [1, 3], random_state=0)
     for one, other in zip(weighted.candidates, repeated.candidates, strict=True):
         assert one.log_likelihood == pytest.approx(other.log_likelihood, abs=1e-4)
 
@@ -211,6 +216,11 @@ def mclust(tmp_path_factory):
     return answers
 
 
+#: What mclust does without its prior.
+LIKELIEST = {"prior": None, "resolution": None, "reg_covar": 1e-6, "init_params": "k-means++"}
+
+
+@pytest.mark.filterwarnings("ignore:the best number of components:UserWarning")
 @pytest.mark.parametrize("name", ["faithful", "iris", "diabetes", "thyroid", "banknote"])
 def test_mclust_is_reproduced_or_bettered_at_the_same_structure(mclust, name):
     X, answers = mclust[name]
@@ -221,18 +231,25 @@ def test_mclust_is_reproduced_or_bettered_at_the_same_structure(mclust, name):
         covariance_type=list(models),
         random_state=0,
         tol=1e-6,
-        **SCATTERED.get(name, {}),
+        **{**LIKELIEST, **SCATTERED.get(name, {})},
     )
     for one in found.candidates:
         theirs = answers[models[one.covariance_type]][one.n_components - 1]
         assert one.bic < theirs + 0.1, one
 
 
+@pytest.mark.filterwarnings("ignore:the best number of components:UserWarning")
 def test_mclust_spherical_needs_the_users_own_units(mclust):
     """VII is not invariant to the units of the columns, the others are."""
     X, answers = mclust["iris"]
     found = select_mixture(
-        X, range(1, 4), covariance_type="spherical", scaling="none", random_state=0, tol=1e-6
+        X,
+        range(1, 4),
+        covariance_type="spherical",
+        scaling="none",
+        random_state=0,
+        tol=1e-6,
+        **LIKELIEST,
     )
     for one, theirs in zip(found.candidates, answers["VII"], strict=True):
         assert one.bic < theirs + 0.1, one
@@ -263,4 +280,26 @@ def test_where_no_fit_has_enough_rows_the_smallest_is_chosen():
     X = np.random.default_rng(0).normal(size=(6, 9))
     found = select_mixture(X, [2, 1, 3], random_state=0)
     assert not any(one.supported for one in found.candidates)
+    assert found.best.n_components == 1
+
+
+def test_iris_is_not_its_rounding():
+    """The three petals that are 0.2 wide make no component; mclust has BIC 580.8 at K = 3."""
+    X = load_iris().data
+    for sizes in (range(1, 5), range(2, 8)):
+        found = select_mixture(X, sizes, random_state=0)
+        at = {one.n_components: one for one in found.candidates}
+        assert found.best.n_components == 2
+        assert at[3].bic == pytest.approx(580.8, abs=15)
+        assert at[3].supported
+    petals = BigLearnGaussianMixture("auto", random_state=0).fit(X[:, 2:])
+    assert len(petals.weights_) == 3
+    cells = np.diag([0.1, 0.1]) ** 2 / 12
+    assert np.linalg.eigvalsh(petals.covariances_ - cells).min() > 0
+
+
+def test_what_stands_on_the_floor_is_not_supported(rng):
+    X = np.vstack([rng.normal(size=(60, 2)), np.repeat([[9.0, 9.0]], 30, axis=0)])
+    found = select_mixture(X, [1, 2], prior=None, random_state=0)
+    assert [one.supported for one in found.candidates] == [True, False]
     assert found.best.n_components == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -77,10 +78,10 @@ def select_mixture(
     The smallest and the largest K, and those up to 5, are fitted by the estimator's
     method.  One path goes up, each K from the last by the cuts that gain most, and
     down again by the merges that cost least, each followed by EM; the best is kept
-    at every K.  So K = 1..30 costs a few times as much as one fit at K = 30, not
-    thirty times.  A fit is passed over where a component has too few rows for its
-    covariance (`Candidate.supported`), since the floor alone decides its likelihood;
-    on few rows raise `reg_covar`, so that the search does not come to such fits.
+    at every K, by leave-one-out likelihood under a prior.  A fit is passed over where a
+    component has too few rows for its covariance or stands on the floor
+    (`Candidate.supported`), since the floor alone decides its likelihood.  So K = 1..30
+    costs a few times as much as one fit at K = 30, not thirty.
 
     Parameters
     ----------
@@ -109,6 +110,7 @@ def select_mixture(
     Returns
     -------
     Selection
+        With a warning where the best K is at an end of those tried.
 
     Raises
     ------
@@ -166,9 +168,22 @@ def select_mixture(
     chosen = preferred(found, criterion)
     model, _ = next(trail for trail in trails if chosen in trail[1])
     best, fit = chosen
+    _warn_at_edge(best.n_components, [one.n_components for one, _ in found])
     again = criterion == "heldout"  # on the rows that were held out too
     estimator = _again(model, fit, X, sample_weight) if again else adopt(model, fit)
     return Selection(criterion, tuple(one for one, _ in found), best, estimator)
+
+
+def _warn_at_edge(chosen: int, tried: Sequence[int]) -> None:
+    """Say where the best K is the largest or the smallest of several that were tried."""
+    if len(set(tried)) > 1 and chosen in (max(tried), min(tried)) and chosen > 1:
+        end, other = ("largest", "larger") if chosen == max(tried) else ("smallest", "smaller")
+        warnings.warn(
+            f"the best number of components, {chosen}, is the {end} that was tried; "
+            f"try {other} ones too",
+            UserWarning,
+            stacklevel=3,
+        )
 
 
 def _check_sizes(n_components: Iterable[int]) -> list[int]:

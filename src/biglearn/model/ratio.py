@@ -54,13 +54,14 @@ def truncation(values: Array, counts: Array, ratio: float) -> float:
     low = np.concatenate([[_TINY], edges])
     high = np.concatenate([edges, [np.inf]])
     candidates = np.clip(best, low, high)
-    losses = [float(weights @ _loss(flat, m, ratio)) for m in candidates]
+    # the loss of each, by the sums over values below, within and above
+    most = ratio * candidates
+    inside = _cumulated(weights * (np.log(flat) + 1))
+    below, above = np.searchsorted(flat, candidates), np.searchsorted(flat, most, side="right")
+    losses = total[below] * np.log(candidates) + sums[below] / candidates
+    losses += inside[above] - inside[below]
+    losses += (total[-1] - total[above]) * np.log(most) + (sums[-1] - sums[above]) / most
     return float(candidates[int(np.argmin(losses))])
-
-
-def _loss(values: Array, least: float, ratio: float) -> Array:
-    clipped = np.clip(values, least, ratio * least)
-    return np.asarray(np.log(clipped) + values / clipped)
 
 
 def _cumulated(values: Array) -> Array:

@@ -178,8 +178,12 @@ class Path:
         rng = self._generator()
         fit = solve(problem, method, rng, start=start, watch=self._watch, tuning=self.tuning)
         self.passes[size] = self.passes.get(size, 0) + fit.passes
-        if size not in self.fits or fit.lower_bound > self.fits[size].lower_bound:
+        if size not in self.fits or self._worth(fit) > self._worth(self.fits[size]):
             self.fits[size] = fit
+
+    def _worth(self, fit: Fit) -> float:
+        """Return the objective; under a prior, which differs by fit, the leave-one-out score."""
+        return fit.lower_bound if fit.verdict is None or not fit.pseudo_rows else fit.verdict.loo
 
     def near(self, size: int) -> Start:
         """Return the start from the best components of another K."""
