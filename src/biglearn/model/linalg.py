@@ -37,16 +37,15 @@ def floor_covariances(covariances: Array, floor: float | Array) -> tuple[Array, 
     roots = np.sqrt(np.asarray(floor, dtype=np.float64))
     outer = roots[:, None] * roots
     scaled, n_raised = floor_eigenvalues(covariances / outer, 1.0)
-    if n_raised:
-        return scaled * outer, n_raised
-    broken = _indefinite(covariances)  # by rounding, where scales differ by too much
+    found = scaled * outer if n_raised else covariances
+    broken = _indefinite(found)  # by rounding, where scales differ by too much
     if not broken:
-        return covariances, 0
-    sound = covariances.copy()
+        return found, n_raised
+    sound = found.copy()
     for k in broken:
-        values, vectors = np.linalg.eigh(covariances[k])
+        values, vectors = np.linalg.eigh(found[k])
         sound[k] = (vectors * np.maximum(values, _NOISE * values[-1])) @ vectors.T
-    return symmetrise(sound), len(broken)
+    return symmetrise(sound), n_raised + len(broken)
 
 
 def floor_eigenvalues(covariances: Array, floor: float) -> tuple[Array, int]:
