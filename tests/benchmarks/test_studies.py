@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from benchmarks.studies import (
@@ -13,6 +14,8 @@ from benchmarks.studies import (
     fashion,
     figures,
     gaussians25,
+    generalise,
+    generalise_tables,
     problems,
     realdata,
     speed,
@@ -334,3 +337,32 @@ def test_targets_are_held_against_what_was_reached(tmp_path):
     (line,) = [line for line in lines if line.startswith("| iris-k2")]
     assert "worst -0.645" in line
     assert "**no**" in line
+
+
+def test_generalise_judges_new_rows_at_the_resolution_of_the_data(tmp_path):
+    store = Store(tmp_path, generalise.NAME)
+    plan = replace(generalise.PROFILES["tiny"], problems=("iris", "clusters-none", "scores-none"))
+    run(generalise.tasks(Options(plan)), store)
+    found = {(c["problem"], c["method"]): c for c in load(store.merged)}
+    ours, theirs = found["iris", "search"], found["iris", "sklearn"]
+    assert (ours["N"], ours["D"], ours["K"]) == (150, 4, 3)
+    assert ours["heldout"] > theirs["heldout"] - 0.1
+    assert ours["loo"] < ours["training"]
+    assert {c["status"] for (p, _), c in found.items() if p != "iris"} == {"missing"}
+    report = tables.report(store.merged)
+    assert "| biglearn, default | 1 |" in report
+    assert "| iris | 150 × 4, 3 |" in report
+
+
+def test_differences_are_of_the_sets_that_both_have():
+    found = {
+        "a": {"x": {"ari": 0.5}, "y": {"ari": 0.25}},
+        "b": {"x": {"ari": None}, "y": {"ari": 0.1}},
+        "c": {"y": {"ari": 0.1}},
+    }
+    assert generalise_tables.differences(found, "x", "y", "ari") == [0.25]
+
+
+def test_the_resolution_is_the_smallest_gap():
+    X = np.array([[0.1, 3.0], [0.3, 3.0], [0.4, 3.0]])
+    np.testing.assert_allclose(generalise.resolution(X), [0.1, 0.0])

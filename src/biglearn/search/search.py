@@ -126,6 +126,8 @@ class Search:
             if follows and portfolio.count == 0 and not small:  # its target came from a start
                 yield Refine(1, self.accelerate, tol=tuning.rough)
             climbed, rough = run.passes - spent, run.objective
+            if portfolio.count == 0 and run.judge is not None:
+                climbed += tuning.warm_steps  # the choice of the prior made the first steps
             if self.trials and not small:
                 yield SplitMerge(trials=min(self.trials, run.settings.n_components))
             # legs that fell further behind than surgery ever caught up are given up

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from biglearn import BigLearnGaussianMixture
 from biglearn.engines.rows.units import Units
 from biglearn.model.mixture import Mixture
 from helpers import random_mixture, with_gaps
@@ -81,3 +82,13 @@ def test_units_are_those_of_the_values_that_are_there(rng):
             spread = np.sqrt(np.average((X[there, j] - mean) ** 2, weights=each))
             assert units.centre[j] == pytest.approx(mean)
             assert units.scale[j] == pytest.approx(spread)
+
+
+def test_a_narrow_column_on_a_huge_offset_is_seen(rng):
+    times = np.append(rng.normal(1.7e18, 2e3, size=300), rng.normal(1.7e18 + 2e5, 2e3, size=300))
+    units = Units.of(times[:, None])
+    assert units.scale[0] == pytest.approx(1e5, rel=0.01)
+    model = BigLearnGaussianMixture(2, random_state=0).fit(times[:, None])
+    np.testing.assert_allclose(np.sqrt(model.covariances_.ravel()), 2e3, rtol=0.1)
+    far = BigLearnGaussianMixture(1).fit(rng.normal(0, 3.24, size=(500, 1)) + 1e14)
+    assert np.sqrt(far.covariances_[0, 0, 0]) == pytest.approx(3.24, rel=0.1)

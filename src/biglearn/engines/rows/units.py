@@ -16,8 +16,9 @@ from biglearn.engines.rows.spread import measure_spread
 from biglearn.engines.rows.summaries import ArrayRows, Summable, mean_and_deviation
 from biglearn.model.components import Components
 
-#: Spread relative to the magnitude below which a column counts as constant.
-_CONSTANT = 1e-13
+#: Half range relative to the magnitude below which a column counts as constant: some units of
+#: the last place of float64.
+_CONSTANT = 1e-15
 
 #: Scales outside this range have squares (covariances) outside float64.
 _RANGE = (1e-151, 1e151)
