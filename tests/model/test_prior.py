@@ -264,3 +264,13 @@ def test_a_stream_counts_pseudo_rows_by_all_its_rows(rng):
     for _ in range(30):
         model.partial_fit(3 * rng.normal(size=(100, 1)))
     assert model.covariances_[0, 0, 0] == pytest.approx(9.0, rel=0.15)
+
+
+@pytest.mark.parametrize("kind", ["pooled", "geometric", "total"])
+def test_a_diagonal_target_is_that_of_diagonal_covariances(rng, kind):
+    mixture = in_units(random_mixture(rng, 3, 2))
+    independent = mixture.covariances * np.eye(2)
+    middle = np.tile(mixture.mean, (3, 1))  # so that the total is diagonal too
+    same = mixture.replace(covariances=independent, means=middle)
+    found = target_of(same, kind, diagonal=True)
+    np.testing.assert_allclose(found, target_of(same, kind), atol=1e-12)

@@ -203,7 +203,7 @@ class Constraints:
         """
         if self.fixed is not None and not self.fixed.has_covariance.all():
             components = components.part(~self.fixed.has_covariance)
-        prior = self.prior.following(components)
+        prior = self.prior.following(components, diagonal=self.structure.is_diagonal)
         if prior.target is not None:
             target, _ = floor_covariances(prior.target[None], self.floor)
             prior = replace(prior, target=target[0])

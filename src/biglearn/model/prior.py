@@ -139,11 +139,11 @@ class PseudoRows:
         """Whether there are any."""
         return self.rows > 0 and self.target is not None
 
-    def following(self, components: Components) -> PseudoRows:
+    def following(self, components: Components, *, diagonal: bool = False) -> PseudoRows:
         """Return the prior with the target that these components ask for."""
         if self.follows is None or not self.rows:
             return self
-        return replace(self, target=target_of(components, self.follows))
+        return replace(self, target=target_of(components, self.follows, diagonal=diagonal))
 
     def blended(self, samples: Array, counts: Array, view: View | None = None) -> Array:
         """Return (n_k C_k + c T) / (n_k + c) in a view, shape (K, d, d).
@@ -171,20 +171,34 @@ class PseudoRows:
         return np.asarray(-0.5 * self.rows * (traces - log_det - components.n_features))
 
 
-def target_of(components: Components, kind: str) -> Array:
-    """Return the target T of a prior that follows components in units, shape (D, D)."""
+def target_of(components: Components, kind: str, *, diagonal: bool = False) -> Array:
+    """Return the target T of a prior that follows components in units, shape (D, D).
+
+    Parameters
+    ----------
+    components : Components
+    kind : {"pooled", "geometric", "total"}
+    diagonal : bool, default=False
+        Whether only its diagonal counts, as for diagonal covariances.
+    """
     weights = components.weights / components.weights.sum()
     centred = components.means - weights @ components.means
     between = (weights[:, None] * centred).T @ centred
     total = np.einsum("k,kij->ij", weights, components.covariances) + between
     total = _capped(total[None])[0]
+    if diagonal:
+        total = np.diag(np.diagonal(total))
     part = total * components.n_components ** (-2.0 / components.n_features)
     if kind == "total":
         return symmetrise(part)
     parts = np.concatenate([_capped(components.covariances), part[None]])
     shares = np.append((1 - _TOTAL_SHARE) * weights, _TOTAL_SHARE)
     mean = symmetrise(np.einsum("k,kij->ij", shares, parts))
-    return mean if kind == "pooled" else _geometric_mean(parts, shares, mean)
+    if kind == "pooled":
+        return mean
+    if diagonal:
+        return np.diag(np.exp(shares @ np.log(np.diagonal(parts, axis1=1, axis2=2))))
+    return _geometric_mean(parts, shares, mean)
 
 
 def _geometric_mean(covariances: Array, shares: Array, mean: Array) -> Array:
