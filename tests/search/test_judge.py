@@ -86,7 +86,7 @@ def test_own_units_take_part_where_they_differ_and_somebody_judges(rng, monkeypa
 
     def taken(**parameters):
         calls.clear()
-        search = Search(legs=("restart", "own-units"), chance=0.4)
+        search = Search(legs=("restart", "own-units"), chance=0.4, effort=1000)
         BigLearnGaussianMixture(3, method=search, **FEW, **parameters).fit(X)
         return len(calls)
 

@@ -119,15 +119,13 @@ class Search:
             best, spent = run.best_objective, run.passes
             yield from leg.moves(run)
             yield Ascent("em", tol=None if small else tuning.rough, accelerate=self.accelerate)
+            run.offer()  # surgery may leave it for a higher objective, that is worth less
             if run.settings.n_components == 1:
-                run.offer()
                 return
             follows = run.constraints.prior.follows is not None
             if follows and portfolio.count == 0 and not small:  # its target came from a start
                 yield Refine(1, self.accelerate, tol=tuning.rough)
             climbed, rough = run.passes - spent, run.objective
-            if portfolio.count == 0 and run.judge is not None:
-                climbed += tuning.warm_steps  # the choice of the prior made the first steps
             if self.trials and not small:
                 yield SplitMerge(trials=min(self.trials, run.settings.n_components))
             # legs that fell further behind than surgery ever caught up are given up
