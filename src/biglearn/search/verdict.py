@@ -22,6 +22,9 @@ _ON_FLOOR, _NAMED = 1e-4, 0.5
 #: without, in nats per row and as a multiple of what its free numbers explain.
 _APART, _UNEXPLAINED = 0.5, 2.0
 
+#: Differences above this count as this.
+_MOST = 1e6
+
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
@@ -102,7 +105,8 @@ def leave_out(source: Source, loo: LeaveOneOut) -> tuple[float, Array]:
         ours = np.ones(len(rows)) if weights is None else weights
         without = loo.log_density(rows, weights)
         shares = ours[:, None] * whole.responsibilities(rows)
-        gaps = shares.T @ np.maximum(whole.log_density(rows) - without, 0.0)
+        apart = np.nan_to_num(whole.log_density(rows) - without, nan=0.0, posinf=_MOST)
+        gaps = shares.T @ np.clip(apart, 0.0, _MOST)
         return np.concatenate([[ours @ without, ours.sum()], gaps, shares.sum(axis=0)])
 
     sums = source.total(summary)
