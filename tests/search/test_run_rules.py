@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from biglearn.model.constraints import Repairs
-from biglearn.search.run import BudgetSpentError, Counters, carry_out
+from biglearn.search.run import BudgetSpentError, carry_out
+from biglearn.search.stands import Counters
 from scripted import (
     Clock,
     Leaning,

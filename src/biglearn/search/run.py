@@ -13,10 +13,11 @@ import numpy as np
 from biglearn._types import Array
 from biglearn.engines.base import Engine
 from biglearn.model.components import Components
-from biglearn.model.constraints import Constraints, Fitted, Repairs
+from biglearn.model.constraints import Constraints, Fitted
 from biglearn.model.moments import Moments
 from biglearn.search.judge import Judge
 from biglearn.search.records import Record
+from biglearn.search.stands import Counters, Offer, Stand, Trace
 from biglearn.search.tuning import Tuning
 
 #: A start: from a run (its rows, constraints and randomness) to first components.
@@ -71,55 +72,6 @@ class Method(Protocol):
     def schedule(self, run: Run) -> Iterator[Move]:
         """Yield moves until the method has nothing left to try."""
         ...
-
-
-@dataclass
-class Trace:
-    """History of one EM run.
-
-    Parameters
-    ----------
-    objectives : list of float
-        At its start, or since it last re-seeded components, and after each step.
-    reseeded : list of int
-        Components that it re-seeded.
-    points : int
-        Points that it passed, its start and those before a re-seeding included.
-    """
-
-    objectives: list[float] = field(default_factory=list)
-    reseeded: list[int] = field(default_factory=list)
-    points: int = 0
-
-    def up_to(self, best: float) -> list[float]:
-        """Return its objectives, followed by `best` if none reaches that.
-
-        None does where time ran out before the run could take note of its last step, and
-        where no run of EM has come to the best components.
-        """
-        reached = max(self.objectives, default=-math.inf) >= best
-        return [*self.objectives] if reached else [*self.objectives, best]
-
-
-@dataclass
-class Counters:
-    """Work done and repairs made so far, in a run and all runs inside it.
-
-    Parameters
-    ----------
-    passes : float
-        Passes over all rows; work on some of the rows or components counts as a share.
-    steps : int
-        Records made.
-    begun : bool
-        Whether the outermost run has components; until then no budget ends it.
-    repairs : Repairs
-    """
-
-    passes: float = 0.0
-    steps: int = 0
-    begun: bool = False
-    repairs: Repairs = Repairs()  # noqa: RUF009  immutable
 
 
 @dataclass
@@ -182,9 +134,7 @@ class Run:
     leg: Components | None = field(default=None, init=False)
     leg_objective: float = field(default=-math.inf, init=False)
     leg_log_likelihood: float = field(default=-math.inf, init=False)
-    kept: Components | None = field(default=None, init=False)
-    kept_log_likelihood: float = field(default=-math.inf, init=False)
-    kept_worth: float = field(default=-math.inf, init=False)
+    offers: list[Offer] = field(default_factory=list, init=False)
     n_legs: int = field(default=0, init=False)
     converged: bool = field(default=False, init=False)
     total: float = field(default=math.nan, init=False)
@@ -298,19 +248,42 @@ class Run:
             return
         worth = self.judge.worth(self.leg, self.constraints.prior.rows)
         # differences below this are chance, and the order of components would follow it
-        if self.kept is None or worth > self.kept_worth + self.tuning.rough:
-            self.kept, self.kept_worth = self.leg, worth
-            self.kept_log_likelihood = self.leg_log_likelihood
+        if all(abs(worth - other.worth) > self.tuning.rough for other in self.offers):
+            self.offers.append(Offer(worth, self.leg, self.leg_log_likelihood))
+            self.offers.sort(key=lambda offer: -offer.worth)
+            del self.offers[self.tuning.offers :]
 
-    def settle(self) -> None:
-        """Make the components that the judge preferred the best, whatever their objective."""
-        if self.kept is None:
+    def settle(self, offer: Offer | None = None) -> None:
+        """Make an offer, the judge's favourite if left out, the best, whatever its objective."""
+        if offer is None and not self.offers:
             return
-        if self.kept is not self.best:
-            self.best, self.best_log_likelihood = self.kept, self.kept_log_likelihood
+        chosen = offer or self.offers[0]
+        if chosen.components is not self.best:
+            self.best, self.best_log_likelihood = chosen.components, chosen.log_likelihood
             self.best_objective = self.best_log_likelihood + self.prior_of(self.best, self.total)
             self.best_ascent, self.converged = Trace(), False
-        self.kept = None
+
+    @property
+    def worth_of_best(self) -> float:
+        """What the judge thinks of the best components; 0 without either."""
+        if self.judge is None or self.best is None:
+            return 0.0
+        return self.judge.worth(self.best, self.constraints.prior.rows)
+
+    def stand(self) -> Stand:
+        """Return how the best components stand, to go back to."""
+        return Stand(
+            self.best, self.best_log_likelihood, self.constraints, self.best_ascent, self.converged
+        )
+
+    def go_back(self, stand: Stand) -> None:
+        """Make the best components, and the target of the prior, what they were."""
+        self.best, self.best_log_likelihood = stand.best, stand.log_likelihood
+        self.constraints, self.best_ascent = stand.constraints, stand.ascent
+        self.converged = stand.converged
+        if self.best is not None:
+            self.components = self.best
+            self.best_objective = self.best_log_likelihood + self.prior_of(self.best, self.total)
 
     def note(self, fitted: Fitted) -> Components:
         """Return fitted components, and count their repairs."""

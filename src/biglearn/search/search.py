@@ -137,8 +137,9 @@ class Search:
             reach = max(reach, run.objective - rough)
             portfolio.tell(leg, run.objective, best, run.passes - spent)
             run.offer()
-            if run.best is not None:
-                run.follow(run.best)
+            followed = run.offers[0].components if run.offers else run.best
+            if followed is not None:
+                run.follow(followed)
             if run.settings.max_time is None and (
                 run.passes + portfolio.mean_cost > allowance
                 or portfolio.chance_of_gain < self.chance

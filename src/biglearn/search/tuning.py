@@ -24,6 +24,8 @@ class Tuning:
         Rows below which a few climbs are all.
     few_runs, few_steps : int
         Short runs of a tournament there, and their EM steps.
+    offers : int
+        Best components of legs, at most, that are climbed to the end before one is chosen.
     warm_steps, strength_steps : int
         EM steps before a prior's strength is chosen, and for each strength.
     start_rows, start_rows_per_component : int
@@ -71,6 +73,7 @@ class Tuning:
     few_steps: int = 4
     warm_steps: int = 8
     strength_steps: int = 2
+    offers: int = 3
     start_rows: int = 20_000
     start_rows_per_component: int = 200
     merged_rows: int = 1000

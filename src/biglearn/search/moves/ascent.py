@@ -13,7 +13,8 @@ from biglearn.model.constraints import Constraints, Fitted
 from biglearn.model.m_step import m_step, reseed
 from biglearn.model.moments import Moments
 from biglearn.search.records import Record
-from biglearn.search.run import Run, Trace
+from biglearn.search.run import Run
+from biglearn.search.stands import Trace
 
 
 def remaining_gain(trace: Sequence[float]) -> float:

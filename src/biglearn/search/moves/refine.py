@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -42,20 +43,43 @@ class Refine:
 class Settle:
     """Choose the result among the best components of the legs, and refine it.
 
+    Where the judge thinks less of what a round of refinement came to, it is taken back.
+
     Parameters
     ----------
+    rounds : int
     accelerate : bool
     """
 
+    rounds: int = 2
     accelerate: bool = True
 
     def __call__(self, run: Run) -> Iterator[Record]:
         """Climb from the components that the judge prefers."""
-        run.settle()
-        if run.best is None:
-            return
-        if run.constraints.prior.follows is not None:
-            yield from Refine(accelerate=self.accelerate)(run)
+        offers, run.offers = run.offers, []
+        found, worth = None, -math.inf
+        for offer in offers:
+            if worth >= offer.worth:
+                break
+            # components of an unfinished climb may promise more than where it leads
+            run.settle(offer)
+            yield from self._climb(run)
+            if run.worth_of_best > worth:
+                found, worth = run.stand(), run.worth_of_best
+        if found is None:
+            yield from self._climb(run)
         else:
+            run.go_back(found)
+        for _ in range(self.rounds):
+            if run.constraints.prior.follows is None or run.best is None:
+                return
+            before, worth = run.stand(), run.worth_of_best
+            yield from Refine(1, self.accelerate)(run)
+            if run.worth_of_best < worth - run.tuning.rough:
+                run.go_back(before)
+                return
+
+    def _climb(self, run: Run) -> Iterator[Record]:
+        if run.best is not None:
             run.components = run.best
             yield from Ascent("refine", accelerate=self.accelerate)(run)

@@ -1,0 +1,99 @@
+"""What a run keeps: its history of EM, its counts, and components that may be the result."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from biglearn.model.components import Components
+from biglearn.model.constraints import Constraints, Repairs
+
+
+@dataclass(frozen=True, eq=False)
+class Offer:
+    """Components that compete for the result of a fit.
+
+    Attributes
+    ----------
+    worth : float
+        What the judge thinks of them.
+    components : Components
+    log_likelihood : float
+        Mean per row.
+    """
+
+    worth: float
+    components: Components
+    log_likelihood: float
+
+
+@dataclass
+class Trace:
+    """History of one EM run.
+
+    Parameters
+    ----------
+    objectives : list of float
+        At its start, or since it last re-seeded components, and after each step.
+    reseeded : list of int
+        Components that it re-seeded.
+    points : int
+        Points that it passed, its start and those before a re-seeding included.
+    """
+
+    objectives: list[float] = field(default_factory=list)
+    reseeded: list[int] = field(default_factory=list)
+    points: int = 0
+
+    def up_to(self, best: float) -> list[float]:
+        """Return its objectives, followed by `best` if none reaches that.
+
+        None does where time ran out before the run could take note of its last step, and
+        where no run of EM has come to the best components.
+        """
+        reached = max(self.objectives, default=-math.inf) >= best
+        return [*self.objectives] if reached else [*self.objectives, best]
+
+
+@dataclass(frozen=True, eq=False)
+class Stand:
+    """How the best components of a run stand at some time.
+
+    Attributes
+    ----------
+    best : Components or None
+    log_likelihood : float
+        Mean per row.
+    constraints : Constraints
+        With the target of the prior.
+    ascent : Trace
+        Of the EM run that reached them.
+    converged : bool
+    """
+
+    best: Components | None
+    log_likelihood: float
+    constraints: Constraints
+    ascent: Trace
+    converged: bool
+
+
+@dataclass
+class Counters:
+    """Work done and repairs made so far, in a run and all runs inside it.
+
+    Parameters
+    ----------
+    passes : float
+        Passes over all rows; work on some of the rows or components counts as a share.
+    steps : int
+        Records made.
+    begun : bool
+        Whether the outermost run has components; until then no budget ends it.
+    repairs : Repairs
+    """
+
+    passes: float = 0.0
+    steps: int = 0
+    begun: bool = False
+    repairs: Repairs = Repairs()  # noqa: RUF009  immutable
