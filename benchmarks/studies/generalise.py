@@ -26,9 +26,9 @@ from sklearn.model_selection import KFold
 
 from benchmarks.studies import environments, realdata
 from benchmarks.studies.equal_time import missing
+from benchmarks.studies.once import mclust, outliers
 from benchmarks.studies.realdata import MissingDataError
-from benchmarks.studies.rivals.mclust_once import mclust
-from benchmarks.studies.rivals.outliers import SCORES, outliers
+from benchmarks.studies.rivals.outliers import SCORES
 from benchmarks.studies.simulated import Parameters
 from benchmarks.studies.store import Cell
 from benchmarks.studies.study import Options, Plan, Task

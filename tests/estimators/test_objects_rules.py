@@ -48,6 +48,7 @@ def test_a_structure_of_ones_own_rules_the_covariances(X):
     np.testing.assert_allclose(found.covariances_, np.tile(0.25 * np.eye(2), (2, 1, 1)), rtol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:the best number of components:UserWarning")
 def test_a_path_through_k_takes_structure_objects(X):
     found = select_mixture(X, [1, 2], covariance_type=[Round(), "full"], random_state=0)
     assert {one.covariance_type for one in found.candidates} == {"round", "full"}

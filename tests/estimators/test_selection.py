@@ -283,6 +283,7 @@ def test_where_no_fit_has_enough_rows_the_smallest_is_chosen():
     assert found.best.n_components == 1
 
 
+@pytest.mark.filterwarnings("ignore:the best number of components:UserWarning")
 def test_iris_is_not_its_rounding():
     """The three petals that are 0.2 wide make no component; mclust has BIC 580.8 at K = 3."""
     X = load_iris().data

@@ -6,12 +6,9 @@ The folder holds ``rows.npy`` and ``detector``, a key of `SCORES`; the answer is
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 #: Classes of pyod with their defaults, by name.
 SCORES = {
@@ -20,26 +17,6 @@ SCORES = {
     "iforest": ("iforest", "IForest"),
     "ecod": ("ecod", "ECOD"),
 }
-
-
-def outliers(X: NDArray[np.float64], detector: str) -> NDArray[Any]:
-    """Return the outlier score of every row, shape (N,); higher is more unusual.
-
-    Raises
-    ------
-    RuntimeError
-        Where the detector fails.
-    """
-    from benchmarks.studies import processes
-
-    with tempfile.TemporaryDirectory(prefix="biglearn-study-") as name:
-        folder = Path(name)
-        np.save(folder / "rows.npy", X)
-        (folder / "detector").write_text(detector)
-        ended = processes.run(Path(__file__), folder, environment="pyod", threads=1, timeout=600)
-        if ended:
-            raise RuntimeError(ended)
-        return np.asarray(np.load(folder / "scores.npy"))
 
 
 def main(folder: Path) -> None:
