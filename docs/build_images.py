@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -38,6 +39,10 @@ def first_mixture() -> Figure:
     return figure
 
 
+#: Pictures of optima and of their likelihood are of likelihood alone.
+LIKELIEST: dict[str, Any] = {"prior": None, "resolution": None}
+
+
 def of_tutorial(name: str) -> Callable[[], Figure]:
     """Return how to draw the `figure` of a tutorial: by running its examples."""
 
@@ -58,7 +63,7 @@ def views() -> Figure:
     X = grid25(np.random.default_rng(0)).train
     model = BigLearnGaussianMixture(
         25, method="em", init_params="normal", scaling="none", reg_covar=1e-5, random_state=3,
-        max_time=20,
+        max_time=20, **LIKELIEST,
     ).fit(X)  # fmt: skip
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     whole, *shadows = figure.subplots(1, 3, width_ratios=[1, 1, 1])
@@ -87,7 +92,9 @@ def history() -> Figure:
     rng = np.random.default_rng(5)
     centres = rng.uniform(-4, 4, size=(30, 4))
     X = np.concatenate([rng.normal(c, 0.6, size=(60, 4)) for c in centres])
-    model = BigLearnGaussianMixture(30, random_state=1, tol=1e-6).fit(X)
+    model = BigLearnGaussianMixture(
+        30, init_params="k-means++", random_state=1, tol=1e-6, **LIKELIEST
+    ).fit(X)
     figure = Figure(figsize=(7, 3.8), layout="constrained")
     axes = figure.subplots()
     passes = np.array([record.passes for record in model.history_])

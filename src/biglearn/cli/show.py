@@ -149,7 +149,7 @@ def contest_report(problem: "Problem", outcomes: "Sequence[Outcome]") -> Rendera
             f"{outcome.test_log_likelihood:.4f}",
             f"{outcome.test_ari:.3f}",
             f"{outcome.smallest_weight:.4f}",
-            f"{outcome.seconds:.1f}" if outcome.history else "–",
+            f"{outcome.seconds:.1f}" if outcome.seconds else "–",
         )
     table.caption = "train, held out: mean log-likelihood per row; ARI on held-out rows"
     return table

@@ -19,10 +19,10 @@ class Record:
         Name of the move ("em", "marginal", "restart", ...).
     log_likelihood : float
         Mean log-likelihood per row in the user's units of the mixture that the
-        step arrived at; NaN where nobody has evaluated it, as after a start or a
-        matching, which end with an M-step.
+        step arrived at, with the log-density of the prior if there is one; NaN where
+        nobody has evaluated it, as after a start or a matching, which end with an M-step.
     best : float
-        Highest log-likelihood known so far, within steps too.
+        Highest such value known so far, within steps too.
     accepted : bool
         Whether the search went on from the step's result.
     passes : int
