@@ -14,6 +14,7 @@ import functools
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,7 @@ ANOMALY_COMPONENTS = 4
 REAL = (*CLASSES, *WITHOUT, *(f"anomaly-{name}" for name in ANOMALIES))
 
 
+@dataclass(frozen=True, eq=False)
 class Fitted:
     """A fitted mixture as the study looks at it.
 
@@ -90,19 +92,14 @@ class Fitted:
     parameters : Parameters
     loo : float
         Leave-one-out log-likelihood per row; NaN where a contender has none.
-    warned, doubted : int
+    warned, doubted : bool
         Whether the fit did not converge, and whether it warned of its components.
     """
 
-    def __init__(
-        self,
-        parameters: Parameters,
-        loo: float = float("nan"),
-        warned: int = 0,
-        doubted: int = 0,
-    ) -> None:
-        self.parameters, self.loo = parameters, loo
-        self.warned, self.doubted = warned, doubted
+    parameters: Parameters
+    loo: float = float("nan")
+    warned: bool = False
+    doubted: bool = False
 
     def mixture(self, added: Array | float = 0.0) -> Mixture:
         """Return the mixture, with variances added to the diagonal of every covariance."""
@@ -172,12 +169,13 @@ TITLES = {
     "iforest": "pyod IForest",
     "ecod": "pyod ECOD",
 }
+DENSITY = tuple(name for name in METHODS if name != "ratio")
 CLUSTERING = ("sklearn", "em", "search", "search-likeliest", "ratio")
 DETECTION = ("sklearn", "em", "search", "search-likeliest")
 PROFILES = {
     "tiny": Plan(("iris", "clusters-wut_x1"), ("sklearn", "search"), (0,)),
     "short": Plan((*REAL, "clusters", "scores"), ("sklearn", "search"), (0,)),
-    "full": Plan((*REAL, "clusters", "scores"), tuple(METHODS)[:-1], (0,)),  # density: no ratio
+    "full": Plan((*REAL, "clusters", "scores"), DENSITY, (0,)),
 }
 
 

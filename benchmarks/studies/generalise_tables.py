@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from statistics import mean, median
 from typing import Any
 
-from benchmarks.studies.generalise import METHODS, TITLES, kind_of
+from benchmarks.studies.generalise import DETECTION, METHODS, TITLES, kind_of
 from benchmarks.studies.rivals.outliers import SCORES
 from benchmarks.studies.store import Cell
 
@@ -129,11 +130,17 @@ def clusterings(cells: list[Cell]) -> str:
     lines += [
         f"| {title} | {mean(g[key] for g in given):.3f} |" for title, key in published.items()
     ]
-    for method in METHODS:
-        values = [c[method]["ari"] for c in found.values() if method in c]
+    return "\n".join([*lines, *_means(found, METHODS, "ari")])
+
+
+def _means(found: dict[str, dict[str, Cell]], methods: Iterable[str], figure: str) -> list[str]:
+    """Return a row with the mean figure of each method that ran on every problem."""
+    lines = []
+    for method in methods:
+        values = [c[method][figure] for c in found.values() if method in c]
         if len(values) == len(found):
             lines.append(f"| {TITLES[method]} | {mean(values):.3f} |")
-    return "\n".join(lines)
+    return lines
 
 
 def detection(cells: list[Cell]) -> str:
@@ -142,11 +149,7 @@ def detection(cells: list[Cell]) -> str:
     if not found:
         return ""
     lines = [f"| ADBench, {len(found)} sets | mean AUROC |", "| --- | --- |"]
-    for method in ("sklearn", "em", "search", "search-likeliest", *SCORES):
-        values = [c[method]["auroc"] for c in found.values() if method in c]
-        if len(values) == len(found):
-            lines.append(f"| {TITLES[method]} | {mean(values):.3f} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_means(found, (*DETECTION, *SCORES), "auroc")])
 
 
 def by_set(cells: list[Cell]) -> str:

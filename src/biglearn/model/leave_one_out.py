@@ -100,7 +100,9 @@ class LeaveOneOut:
         scattered = self._scattered(counts)
         spread = (scattered - taken) / scattered
         size = np.broadcast_to(seen[:, None], spread.shape)
-        log_shrink, away = self._left_out(rows, distances, counted * stretch, spread, size)
+        log_shrink, away = self._left_out(
+            rows, distances, counted * stretch, scattered, spread, size
+        )
         away = stretch**2 * (scattered - taken) * away
         without = peak + self._weigh(away, seen)[0] + np.log(left / counts)
         without += 0.5 * (size * np.log(spread) - log_shrink)
@@ -119,10 +121,15 @@ class LeaveOneOut:
         return np.full_like(rows, rows.sum()) if self.structure.is_shared else rows
 
     def _left_out(
-        self, rows: Array, distances: Array, taken: Array, spread: Array, size: Array
+        self,
+        rows: Array,
+        distances: Array,
+        taken: Array,
+        scattered: Array,
+        spread: Array,
+        size: Array,
     ) -> tuple[Array, Array]:
         """Return how each covariance shrinks without each row, and the distance then, (N, K)."""
-        scattered = self._scattered(np.maximum(self._counts, _LEAST))
         if not self.structure.is_separable:
             parts = (distances / scattered)[:, :, None]
             return self.structure.left_out(parts, taken, spread, size)

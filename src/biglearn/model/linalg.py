@@ -38,8 +38,11 @@ def floor_covariances(covariances: Array, floor: float | Array) -> tuple[Array, 
     outer = roots[:, None] * roots
     scaled, n_raised = floor_eigenvalues(covariances / outer, 1.0)
     found = scaled * outer if n_raised else covariances
-    broken = _indefinite(found)  # by rounding, where scales differ by too much
-    if not broken:
+    # rounding breaks those alone whose scales differ by too much
+    largest = np.diagonal(found, axis1=1, axis2=2).max(axis=1)
+    doubtful = np.flatnonzero(_NOISE * largest >= roots.min() ** 2)
+    broken = doubtful[_indefinite(found[doubtful])] if len(doubtful) else doubtful
+    if not len(broken):
         return found, n_raised
     sound = found.copy()
     for k in broken:

@@ -12,6 +12,7 @@ same in every view, since B Σ_k Bᵀ = (B S_k Bᵀ + c B T Bᵀ) / (n_k + c).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -139,6 +140,13 @@ class PseudoRows:
         """Whether there are any."""
         return self.rows > 0 and self.target is not None
 
+    @cached_property
+    def _factor(self) -> tuple[Array, float]:
+        """Cholesky factor and log-determinant of T, which stays through a climb."""
+        assert self.target is not None
+        factor = np.asarray(np.linalg.cholesky(self.target), dtype=np.float64)
+        return factor, float(np.linalg.slogdet(self.target)[1])
+
     def following(self, components: Components, *, diagonal: bool = False) -> PseudoRows:
         """Return the prior with the target that these components ask for."""
         if self.follows is None or not self.rows:
@@ -165,9 +173,9 @@ class PseudoRows:
         """Return -c KL(N(0, T) ‖ N(0, Σ_k)) of each component, shape (K,)."""
         if not self.is_active or self.target is None:
             return np.zeros(components.n_components)
-        whitened = components.whitening @ np.linalg.cholesky(self.target)
-        traces = (whitened**2).sum(axis=(1, 2))
-        log_det = np.linalg.slogdet(self.target)[1] + 2 * components.half_log_det
+        factor, target_log_det = self._factor
+        traces = ((components.whitening @ factor) ** 2).sum(axis=(1, 2))
+        log_det = target_log_det + 2 * components.half_log_det
         return np.asarray(-0.5 * self.rows * (traces - log_det - components.n_features))
 
 

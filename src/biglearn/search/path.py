@@ -198,7 +198,8 @@ class Path:
         if kept is not None:
             n_kept, unseen, _ = totals(kept, fit.mixture)
             unseen = float(unseen / n_kept)
-        verdict = fit.verdict or problem.verdict(fit, problem.constraints)
+        verdict = fit.verdict
+        assert verdict is not None  # every fit of a path has come to its end
         return Candidate(
             covariance_type=problem.limits.structure.name,
             n_components=size,

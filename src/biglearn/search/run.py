@@ -263,9 +263,8 @@ class Run:
             self.best_objective = self.best_log_likelihood + self.prior_of(self.best, self.total)
             self.best_ascent, self.converged = Trace(), False
 
-    @property
     def worth_of_best(self) -> float:
-        """What the judge thinks of the best components; 0 without either."""
+        """Return what the judge thinks of the best components; 0 without either."""
         if self.judge is None or self.best is None:
             return 0.0
         return self.judge.worth(self.best, self.constraints.prior.rows)

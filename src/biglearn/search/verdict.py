@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from biglearn._types import Array, BoolArray, FloatArray
 from biglearn.engines.base import Source
 from biglearn.model.components import Components
 from biglearn.model.constraints import Constraints
+from biglearn.model.densities import FromLogJoint, normalise
 from biglearn.model.leave_one_out import LeaveOneOut
 from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise, NoisyMixture
@@ -99,13 +99,15 @@ def _places(chosen: BoolArray) -> list[int]:
 def leave_out(source: Source, loo: LeaveOneOut) -> tuple[float, Array]:
     """Return the mean leave-one-out log-density, and each component's gap, in one pass."""
     mixture, noise = loo.mixture, loo.noise
-    whole: Any = mixture if noise is None else NoisyMixture(mixture, noise)
+    whole: FromLogJoint = mixture if noise is None else NoisyMixture(mixture, noise)
 
     def summary(rows: FloatArray, weights: Array | None) -> Array:
         ours = np.ones(len(rows)) if weights is None else weights
         without = loo.log_density(rows, weights)
-        shares = ours[:, None] * whole.responsibilities(rows)
-        apart = np.nan_to_num(whole.log_density(rows) - without, nan=0.0, posinf=_MOST)
+        shares = whole.log_joint(rows)
+        density = normalise(shares.T)
+        shares *= ours[:, None]
+        apart = np.nan_to_num(density - without, nan=0.0, posinf=_MOST)
         gaps = shares.T @ np.clip(apart, 0.0, _MOST)
         return np.concatenate([[ours @ without, ours.sum()], gaps, shares.sum(axis=0)])
 

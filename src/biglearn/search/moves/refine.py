@@ -64,20 +64,23 @@ class Settle:
             # components of an unfinished climb may promise more than where it leads
             run.settle(offer)
             yield from self._climb(run)
-            if run.worth_of_best > worth:
-                found, worth = run.stand(), run.worth_of_best
+            if (reached := run.worth_of_best()) > worth:
+                found, worth = run.stand(), reached
         if found is None:
             yield from self._climb(run)
+            worth = run.worth_of_best()
         else:
             run.go_back(found)
         for _ in range(self.rounds):
             if run.constraints.prior.follows is None or run.best is None:
                 return
-            before, worth = run.stand(), run.worth_of_best
+            before = run.stand()
             yield from Refine(1, self.accelerate)(run)
-            if run.worth_of_best < worth - run.tuning.rough:
+            reached = run.worth_of_best()
+            if reached < worth - run.tuning.rough:
                 run.go_back(before)
                 return
+            worth = reached
 
     def _climb(self, run: Run) -> Iterator[Record]:
         if run.best is not None:

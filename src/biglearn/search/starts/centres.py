@@ -104,11 +104,12 @@ class CentreStart:
         sample = sample_of(run)
         rows = sample.rows()
         scale = run.scale if self.in_own_units and run.scale is not None else 1.0
-        task = Task(rows * scale, sample.weights, n_components, run.rng, run.tuning.merged_rows)
+        rows = rows * scale
+        task = Task(rows, sample.weights, n_components, run.rng, run.tuning.merged_rows)
         centres = self.centres(task) / scale
         if fixed is not None:
             centres = fixed.near(centres)
-        nearest = pairwise_distances_argmin(rows * scale, centres * scale)
+        nearest = pairwise_distances_argmin(rows, centres * scale)
         moments = sample.moments_of(one_hot(nearest, n_components))
         return run.note(estimate(run.constraints, moments, centres))
 
