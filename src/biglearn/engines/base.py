@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +17,35 @@ from biglearn.model.components import Components
 from biglearn.model.moments import Moments
 from biglearn.model.noise import Noise
 from biglearn.model.views import View
+
+
+class Block(NamedTuple):
+    """Rows in the layout of the compiled loops.
+
+    Attributes
+    ----------
+    rows : array of shape (D + 1, N)
+        Features first, and a row of ones.
+    weights : array of shape (N,) or None
+    background : array of shape (N,) or None
+        See `SampleEngine.background`.
+    """
+
+    rows: Array
+    weights: Array | None = None
+    background: Array | None = None
+
+    @property
+    def total(self) -> float:
+        """Weight of the rows."""
+        return float(len(self.rows[0])) if self.weights is None else float(self.weights.sum())
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows with a positive weight."""
+        if self.weights is None:
+            return len(self.rows[0])
+        return int(np.count_nonzero(self.weights > 0))
 
 
 class Engine(Protocol):
@@ -58,6 +87,13 @@ class Engine(Protocol):
         """
         ...
 
+    def block(self, n_components: int) -> Block | None:
+        """Return all rows where a pass over them is too little work for a call of its own.
+
+        Then compiled loops make many steps of EM at once.
+        """
+        ...
+
     def align(self, components: Components, held: BoolArray | None = None) -> Components:
         """Return the components in the order that suits known labels of the rows best.
 
@@ -94,7 +130,22 @@ class SampleEngine(Engine, Protocol):
         """Return the moments under given responsibilities, shape (N, K)."""
         ...
 
-    def select(self, chosen: IntArray, *, background: Array | None = None) -> SampleEngine:
+    @property
+    def background(self) -> FloatArray | None:
+        """Log-density that each row has from elsewhere, shape (N,), or None."""
+        ...
+
+    def responsibilities(self, components: Components) -> tuple[Array, Array]:
+        """Return the log-density of each row, shape (N,), and the responsibilities, (N, K)."""
+        ...
+
+    def select(
+        self,
+        chosen: IntArray,
+        *,
+        background: Array | None = None,
+        weights: Array | None = None,
+    ) -> SampleEngine:
         """Return an engine over the chosen rows, with a background of their own.
 
         Parameters
@@ -103,6 +154,8 @@ class SampleEngine(Engine, Protocol):
         background : array of shape (n,), optional
             Log-density that each row has from elsewhere, such as components that stay as they
             are: part of p(x_n) in every E-step.
+        weights : array of shape (n,), optional
+            Weights of the chosen rows; those that they have if left out.
         """
         ...
 
@@ -141,6 +194,10 @@ class EngineBase:
     def _through(self, view: View) -> Self:
         """Return an engine over the same rows, seen through another view."""
         raise NotImplementedError
+
+    def block(self, n_components: int) -> Block | None:
+        """Return None: the rows are asked one pass at a time."""
+        return None
 
     def align(self, components: Components, held: BoolArray | None = None) -> Components:
         """Return the components as they are: no row has a label."""

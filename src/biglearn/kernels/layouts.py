@@ -2,9 +2,46 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import NamedTuple
+
 import numpy as np
 
 from biglearn._types import FloatArray, IntArray
+
+#: The compiled loops sum one component at a time from so many features of a view on, and so many
+#: for each component but two (see docs/explanation).
+_FEW_FEATURES, _FEATURES_PER_COMPONENT = 4, 6
+
+#: Numbers in the `settings` of `climb_loops.climb`, by place: EM ends where less than `TOL` is
+#: left, after `PATIENCE` steps, or, after `GRACE` steps, where `HOPE` times what is left does not
+#: lead to the `GOAL`; `ALL_LIVE` says that it ends where a count is below `DEAD`, which estimates
+#: nothing, and `ACCELERATE` that it jumps.  `PSEUDO_ROWS` blend into covariances, `PRIOR_SCALE`
+#: turns the log-prior into one per row, covariances are of a `FORM`, and of `N_SUMS` numbers.
+(
+    TOL,
+    GOAL,
+    HOPE,
+    GRACE,
+    PATIENCE,
+    ALL_LIVE,
+    ACCELERATE,
+    PSEUDO_ROWS,
+    PRIOR_SCALE,
+    DEAD,
+    FORM,
+    N_SUMS,
+    N_SETTINGS,
+) = range(13)
+
+#: Forms of a covariance: any, a diagonal one, and one variance.
+FULL, DIAGONAL, SPHERICAL = range(3)
+
+#: Numbers in the `out` of `climb_loops.climb`, by place.
+BEST, POINTS, STEPS, RAISED, ENDED, N_OUT = range(6)
+
+#: Numbers of each point in its `trail`, by place.
+VALUE, LOG_LIKELIHOOD, LEFT, SO_FAR, LIFTED, N_TRAIL = range(6)
 
 
 def two_rows_at_once(size: int, *, diagonal: bool) -> tuple[IntArray, IntArray]:
@@ -69,3 +106,61 @@ def tiles(left: IntArray, right: IntArray, products: int) -> tuple[IntArray, int
     starts = products * np.concatenate([[0], np.cumsum(widths)])
     tile, row = np.divmod(below, products)
     return starts[tile] + row * widths[tile] + beside, int(starts[-1])
+
+
+def one_by_one(size: int, n_components: int) -> bool:
+    """Whether compiled loops sum one component at a time.
+
+    They multiply r_k with y_i first then, for all y_j to share, and y_i with y_j otherwise, for
+    all r_k to share.
+
+    Examples
+    --------
+    >>> from biglearn.kernels.layouts import one_by_one
+    >>> one_by_one(784, 10), one_by_one(16, 10)
+    (True, False)
+    """
+    return size >= max(_FEW_FEATURES, _FEATURES_PER_COMPONENT * (n_components - 2))
+
+
+class Layout(NamedTuple):
+    """How `climb_loops` reads the parameters of components, and sums products of rows.
+
+    Attributes
+    ----------
+    order : array of shape (2, P)
+        Order of the elements of a whitening, see `two_rows_at_once`.
+    pairs : array of shape (2, Q)
+        The pairs of rows of a block whose products are summed, or (2, 0) for all.
+    places : array of shape (d (d + 1) / 2 + d + 1,)
+        Where the sums are found of the products (i <= j), of the rows, and of ones.
+    n_sums : int
+        Number of sums for each component.
+    """
+
+    order: IntArray
+    pairs: IntArray
+    places: IntArray
+    n_sums: int
+
+
+@lru_cache(maxsize=64)
+def layout_of(size: int, n_components: int, products: int) -> Layout:
+    """Return the layout for components over d features; `products` are summed at a time.
+
+    Examples
+    --------
+    >>> from biglearn.kernels.layouts import layout_of
+    >>> layout_of(1, 2, products=6).places
+    array([0, 1, 2])
+    """
+    upper = np.triu_indices(size)
+    left = np.concatenate([upper[0], np.arange(size + 1)])
+    right = np.concatenate([upper[1], np.full(size + 1, size)])
+    order = np.array(two_rows_at_once(size, diagonal=False), dtype=np.int64)
+    if one_by_one(size, n_components):
+        places, n_sums = tiles(left, right, products)
+        return Layout(order, np.empty((2, 0), dtype=np.int64), places.astype(np.int64), n_sums)
+    idle = np.full(-len(left) % products, size)  # of no use, to fill a group
+    pairs = np.array([np.append(left, idle), np.append(right, idle)], dtype=np.int64)
+    return Layout(order, pairs, np.arange(len(left), dtype=np.int64), pairs.shape[1])

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import float32, float64, int64, literally, njit
 
+from biglearn.kernels import PRODUCTS
 from biglearn.kernels.compiling import compiled
 from biglearn.kernels.vectors import (
     MANY_REGISTERS,
@@ -38,7 +39,6 @@ PAIR = 2
 
 #: Sums that `add_sums` holds in registers: of so many products, weighted by as many other rows.
 GROUP = 4 if MANY_REGISTERS else 2
-PRODUCTS = 6
 
 #: Features that `add_sums` takes at a time, so that their rows stay in the second-level cache.
 PANEL = 128

@@ -193,8 +193,9 @@ class Constraints:
 
     def part(self, chosen: IntArray, weight: float = 1.0) -> Constraints:
         """Return the constraints of some components, whose weights sum to `weight`."""
-        fixed = None if self.fixed is None else self.fixed.part(chosen, weight)
-        return replace(self, fixed=fixed)
+        if self.fixed is None:
+            return self
+        return replace(self, fixed=self.fixed.part(chosen, weight))
 
     def following(self, components: Components) -> Constraints:
         """Return the constraints with the target of the prior that components ask for.

@@ -141,11 +141,10 @@ class PseudoRows:
         return self.rows > 0 and self.target is not None
 
     @cached_property
-    def _factor(self) -> tuple[Array, float]:
-        """Cholesky factor and log-determinant of T, which stays through a climb."""
+    def factor(self) -> Array:
+        """Cholesky factor of T, which stays through a climb, shape (D, D)."""
         assert self.target is not None
-        factor = np.asarray(np.linalg.cholesky(self.target), dtype=np.float64)
-        return factor, float(np.linalg.slogdet(self.target)[1])
+        return np.asarray(np.linalg.cholesky(self.target), dtype=np.float64)
 
     def following(self, components: Components, *, diagonal: bool = False) -> PseudoRows:
         """Return the prior with the target that these components ask for."""
@@ -173,7 +172,8 @@ class PseudoRows:
         """Return -c KL(N(0, T) ‖ N(0, Σ_k)) of each component, shape (K,)."""
         if not self.is_active or self.target is None:
             return np.zeros(components.n_components)
-        factor, target_log_det = self._factor
+        factor = self.factor
+        target_log_det = 2 * float(np.log(np.diagonal(factor)).sum())
         traces = ((components.whitening @ factor) ** 2).sum(axis=(1, 2))
         log_det = target_log_det + 2 * components.half_log_det
         return np.asarray(-0.5 * self.rows * (traces - log_det - components.n_features))

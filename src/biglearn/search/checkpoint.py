@@ -30,7 +30,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from biglearn._types import Array
-from biglearn.engines.base import Engine
+from biglearn.engines.base import Block, Engine
 from biglearn.engines.wrappers.base import EngineWrapper
 from biglearn.model.components import Components
 from biglearn.model.constraints import Constraints
@@ -248,6 +248,10 @@ class JournalledEngine(EngineWrapper):
         """Return an engine over the same rows seen through a view of this one."""
         seen = _digest(self._view, view.basis)
         return JournalledEngine(self._engine.project(view), self._journal, seen)
+
+    def block(self, n_components: int) -> Block | None:
+        """Return the rows where a pass is little work: it is sooner made than read again."""
+        return self._engine.block(n_components)
 
     def expect(self, components: Components, *, diagonal: bool = False) -> Moments:
         """Make one E-step, or remember it."""

@@ -210,18 +210,23 @@ class Run:
         moments = (engine or self.engine).expect(components, diagonal=diagonal)
         self.counters.passes += self.cost
         if engine is None:
-            self.total = moments.total
-            self.objective = self.objective_of(components, moments)
-            if self.leg is None or self.objective > self.leg_objective:
-                self.leg, self.leg_objective = components, self.objective
-                self.leg_log_likelihood = moments.mean_log_likelihood
-            if self.best is None or self.objective > self.best_objective:
-                self.best, self.best_objective = components, self.objective
-                self.best_log_likelihood = moments.mean_log_likelihood
-                self.best_ascent = self.ascent
-                self.converged = False
+            objective = self.objective_of(components, moments)
+            self.see(components, moments.mean_log_likelihood, moments.total, objective)
         self.check_budget()
         return moments
+
+    def see(
+        self, components: Components, log_likelihood: float, total: float, objective: float
+    ) -> None:
+        """Take note of components whose joint objective is known."""
+        self.total, self.objective = total, objective
+        if self.leg is None or objective > self.leg_objective:
+            self.leg, self.leg_objective = components, objective
+            self.leg_log_likelihood = log_likelihood
+        if self.best is None or objective > self.best_objective:
+            self.best, self.best_objective = components, objective
+            self.best_log_likelihood, self.best_ascent = log_likelihood, self.ascent
+            self.converged = False
 
     def objective_of(self, components: Components, moments: Moments) -> float:
         """Return the mean log-likelihood per row, with the log-prior of the constraints."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import islice
 
-from biglearn.model.m_step import m_step
 from biglearn.model.prior import FOLLOWED, CovariancePrior, PseudoRows
 from biglearn.search.judge import Judge
 from biglearn.search.moves.ascent import Point, climb
+from biglearn.search.moves.limits import Limits
 from biglearn.search.run import BudgetSpentError, Run
 
 
@@ -85,7 +84,8 @@ class _Choice:
         """Return the best trial."""
         run = self.run
         run.begin_leg(run.start(run), fresh=True)
-        *_, point = islice(climb(run, run.components, accelerate=True), run.tuning.warm_steps)
+        warm = Limits(patience=run.tuning.warm_steps - 1)
+        *_, point = climb(run, run.components, warm, accelerate=True)
         best = self._scan(point)
         for target in self.targets[1:]:
             found = self._walk(best.place, best.point, target)
@@ -123,9 +123,5 @@ class _Choice:
         rows = self.steps[place] * self.unit
         prior = replace(run.constraints.prior, rows=rows, follows=target)
         run.constraints = replace(run.constraints, prior=prior).following(point.components)
-        for _ in range(run.tuning.strength_steps):
-            fitted = m_step(run.constraints, point.components, point.moments)
-            components = run.note(fitted)
-            moments = run.expect(components)
-            point = Point(components, run.objective, moments)
+        *_, point = climb(run, point.components, Limits(patience=run.tuning.strength_steps))
         return Trial(self.judge.worth(point.components, rows), place, prior, point)

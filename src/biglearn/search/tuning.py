@@ -36,8 +36,9 @@ class Tuning:
         Rows that the search for lone ones looks at, their neighbours, and its rounds of EM.
     plan_rows : int
         Rows that plans, trials and starts in a view look at, at most.
-    cut_steps : int
-        EM steps inside a component that look for its best cut.
+    cut_steps, first_cut_steps : int
+        EM steps inside a component that look for its best cut, and after how many of them the
+        better of two directions is chosen.
     cut_members : int
         Rows of one component that shape its cut, at most.
     least_share : float
@@ -82,6 +83,7 @@ class Tuning:
     lone_rounds: int = 50
     plan_rows: int = 10_000
     cut_steps: int = 6
+    first_cut_steps: int = 2
     cut_members: int = 1000
     least_share: float = 1e-2
     chances: int = 3

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from biglearn._types import Array, FloatArray, IntArray
-from biglearn.engines.base import EngineBase
+from biglearn.engines.base import Block, EngineBase
 from biglearn.engines.memory.forms import Form, form_for
 from biglearn.engines.memory.threads import Threads
 from biglearn.engines.rows.samples import draw
@@ -127,6 +127,7 @@ class MemoryEngine(EngineBase):
         self._passes = 0
         self._kept: dict[int, FloatArray] = {}
         self._kept_in: tuple[Form, int] | None = None
+        self._block_of_all: Block | None = None
 
     @property
     def n_rows(self) -> int:
@@ -146,6 +147,12 @@ class MemoryEngine(EngineBase):
     def expect(self, components: Components, *, diagonal: bool = False) -> Moments:
         """Make one E-step: return the moments under the components' responsibilities."""
         form = form_for(self.n_features, self._dtype, diagonal=diagonal)
+        respond = self._respond(form, components)
+        moments = self._collect(respond, form, components.n_components, components.family)
+        return moments.completed(components, self.n_features)
+
+    def _respond(self, form: Form, components: Components) -> Respond:
+        """Return what turns a block of rows into responsibilities under components."""
         write_log_joint = form.density(components)
         tails = Tails.of(components, self._dtype)
 
@@ -157,8 +164,7 @@ class MemoryEngine(EngineBase):
             background = None if self._background is None else self._background[rows]
             return form.normalise(shares, background), scales
 
-        moments = self._collect(respond, form, components.n_components, components.family)
-        return moments.completed(components, self.n_features)
+        return respond
 
     def moments_of(self, responsibilities: Array) -> Moments:
         """Return the moments under given responsibilities, shape (N, K)."""
@@ -178,11 +184,48 @@ class MemoryEngine(EngineBase):
             return self
         return self.select(draw(len(self._X), limit, rng))
 
-    def select(self, chosen: IntArray, *, background: Array | None = None) -> MemoryEngine:
+    def block(self, n_components: int) -> Block | None:
+        """Return all rows where a pass over them is not worth waking a thread for."""
+        if len(self._X) * n_components * (self.n_features + 1) ** 2 // 2 > _SMALL_WORK:
+            return None
+        if self._block_of_all is None:
+            rows = np.ones((self.n_features + 1, len(self._X)))
+            rows[:-1] = self.rows().T
+            background = self._background
+            if background is not None:
+                background = background.astype(np.float64)
+            self._block_of_all = Block(rows, self._weights, background)
+        return self._block_of_all
+
+    def responsibilities(self, components: Components) -> tuple[Array, Array]:
+        """Return the log-density of each row, shape (N,), and the responsibilities, (N, K)."""
+        form = form_for(self.n_features, self._dtype)
+        respond = self._respond(form, components)
+        shares = np.empty((components.n_components, len(self._X)))
+        log_density = np.empty(len(self._X))
+        size = form.block_rows(components.n_components)
+        for start in range(0, len(self._X), size):
+            rows = slice(start, min(start + size, len(self._X)))
+            block = form.new_block(rows.stop - start)
+            form.hold(self._project(rows, np.empty((size, self._X.shape[1]))), block)
+            room = form.new_shares(components.n_components, rows.stop - start)
+            log_density[rows], _ = respond(rows, block, room)
+            shares[:, rows] = room
+        return log_density, shares.T
+
+    def select(
+        self,
+        chosen: IntArray,
+        *,
+        background: Array | None = None,
+        weights: Array | None = None,
+    ) -> MemoryEngine:
         """Return an engine over the chosen rows, with a background of their own."""
+        if weights is None and self._weights is not None:
+            weights = self._weights[chosen]
         return MemoryEngine(
             self._X[chosen],
-            weights=None if self._weights is None else self._weights[chosen],
+            weights=weights,
             units=self._units,
             view=self._view,
             n_threads=self._threads,
@@ -198,6 +241,11 @@ class MemoryEngine(EngineBase):
     def weights(self) -> Array | None:
         """Weight of each row, shape (N,), or None where all are 1."""
         return self._weights
+
+    @property
+    def background(self) -> FloatArray | None:
+        """Log-density that each row has from elsewhere, shape (N,), or None."""
+        return self._background
 
     def running(self) -> AbstractContextManager[None]:
         """Hold a pool of threads, with BLAS held to one thread in each."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from biglearn import kernels
 from biglearn._types import Array, FloatArray
-from biglearn.kernels.layouts import side_by_side, tiles, two_rows_at_once
+from biglearn.kernels.layouts import one_by_one, side_by_side, tiles, two_rows_at_once
 from biglearn.model.components import Components
 from biglearn.model.densities import (
     LEAST_EXPONENT,
@@ -42,10 +42,6 @@ _LINE = 64
 #: Registers of rows whose products are summed at a time: six such rows fit in the first-level
 #: cache, and an odd number keeps them from competing for the same lines of it.
 _CHUNK = 65
-
-#: The compiled loops sum one component at a time from so many features of a view on, and so many
-#: for each component but two (see docs/explanation).
-_FEW_FEATURES, _FEATURES_PER_COMPONENT = 4, 6
 
 
 class Form(Protocol):
@@ -134,21 +130,6 @@ def _form(size: int, dtype: np.dtype[Any], diagonal: bool, loops: Passes | None)
     if diagonal or size <= _FEATURES_SIZE:
         return _FeatureForm(pairs, dtype, pairs.n_features)
     return _WideForm(pairs, dtype, size)
-
-
-def one_by_one(size: int, n_components: int) -> bool:
-    """Whether compiled loops sum one component at a time.
-
-    They multiply r_k with y_i first then, for all y_j to share, and y_i with y_j otherwise, for
-    all r_k to share.
-
-    Examples
-    --------
-    >>> from biglearn.engines.memory.forms import one_by_one
-    >>> one_by_one(784, 10), one_by_one(16, 10)
-    (True, False)
-    """
-    return size >= max(_FEW_FEATURES, _FEATURES_PER_COMPONENT * (n_components - 2))
 
 
 class _NumPyForm:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 import numpy as np
 
 from biglearn._types import BoolArray
-from biglearn.engines.base import Engine, SampleEngine
+from biglearn.engines.base import Block, Engine, SampleEngine
 from biglearn.model.components import Components
 
 
@@ -38,6 +38,10 @@ class EngineWrapper:
     ) -> SampleEngine:
         """Return an engine in memory over at most `limit` of the rows, as the other one does."""
         return self._engine.subsample(limit, rng, components)
+
+    def block(self, n_components: int) -> Block | None:
+        """Return None: a wrapper wants to see every pass."""
+        return None
 
     def align(self, components: Components, held: BoolArray | None = None) -> Components:
         """Return the components in the order that suits known labels best, as the other does."""

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from biglearn._types import Array
+from biglearn._types import Array, BoolArray
 from biglearn.model.components import Components
-from biglearn.model.constraints import Constraints, Fitted
+from biglearn.model.constraints import Constraints, Fitted, Repairs
 from biglearn.model.m_step import m_step, reseed
 from biglearn.model.moments import Moments
+from biglearn.search.moves.compiled import CompiledEM, loops_for
+from biglearn.search.moves.limits import Limits
 from biglearn.search.records import Record
 from biglearn.search.run import Run
 from biglearn.search.stands import Trace
+
+#: A climb without end.
+UNENDING = Limits()
 
 
 def remaining_gain(trace: Sequence[float]) -> float:
@@ -40,29 +45,80 @@ def remaining_gain(trace: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class Point:
-    """Components whose joint objective is known, and the moments that it came with.
+    """Components whose joint objective is known.
 
     `left` bounds the gain that EM still has: the larger of its last gain and of
-    Aitken's estimate, infinite where neither is known.
+    Aitken's estimate, infinite where neither is known.  `alive`, shape (K,), says which
+    components hold enough weight to be estimated.
     """
 
     components: Components
     objective: float
-    moments: Moments
+    alive: BoolArray
     left: float = float("inf")
-
-    def can_reach(self, goal: float, *, hope: float = 2.0) -> bool:
-        """Whether EM may still climb to `goal`, with `hope` times its remaining gain."""
-        return not self.objective + hope * self.left < goal
+    moments: Moments | None = None
 
 
-def climb(run: Run, components: Components, *, accelerate: bool = False) -> Iterator[Point]:
-    """Yield the points of joint EM, without end; the objective never falls.
+def climb(
+    run: Run,
+    components: Components,
+    limits: Limits = UNENDING,
+    *,
+    accelerate: bool = False,
+) -> Iterator[Point]:
+    """Yield the points of joint EM up to its limits; the objective never falls.
 
     With `accelerate` every third step extrapolates the last two (SQUAREM, Varadhan
     and Roland, Scand. J. Statist. 35, 2008); where the jump loses
     EM goes on from before it, at the price of one pass.
+
+    Where a pass is little work, and there are compiled loops for the constraints, many steps
+    are one call.
     """
+    step = 0
+    block = run.engine.block(components.n_components)
+    if block is not None:
+        loops = loops_for(run.constraints, components.n_features)
+        if loops is not None:
+            em = CompiledEM(loops, block, run.constraints, run.row_stands_for)
+            for point in _compiled(run, em, components, limits, accelerate=accelerate):
+                yield point
+                if limits.stops(step, point.objective, point.left, lives=bool(point.alive.all())):
+                    return
+                step, components = step + 1, point.components
+            # rounding broke a covariance: LAPACK may still go on from the point before
+    for point in _steps(run, components, accelerate=accelerate):
+        yield point
+        if limits.stops(step, point.objective, point.left, lives=bool(point.alive.all())):
+            return
+        step += 1
+
+
+def _compiled(
+    run: Run, em: CompiledEM, components: Components, limits: Limits, *, accelerate: bool
+) -> Iterator[Point]:
+    """Yield the points of compiled steps, without end while covariances are sound."""
+    done, most = 0, em.steps_at_once(components.n_components)
+    while True:
+        # few at first, since most climbs are asked for their first points alone
+        patience = int(min(most, limits.patience - done))
+        now = replace(limits, grace=max(0, limits.grace - done))
+        climbed = em.climb(components, now, patience, accelerate=accelerate, keep=patience + 1)
+        if not climbed.is_sound:
+            return
+        for i, seen in enumerate(climbed.points()):
+            run.counters.repairs += Repairs(raised=seen.raised)
+            run.counters.passes += run.cost * seen.passes
+            components = seen.components
+            run.see(components, seen.log_likelihood, em.block.total, seen.objective)
+            run.check_budget()
+            if i > 0 or done == 0:  # a later call begins where the one before ended
+                yield Point(components, seen.objective, seen.alive, seen.left)
+        done += patience
+
+
+def _steps(run: Run, components: Components, *, accelerate: bool) -> Iterator[Point]:
+    """Yield the points of EM, pass by pass, without end."""
     first = point = _evaluate(run, components, [])
     trace = [point.objective]  # of plain steps, the only ones that Aitken understands
     yield point
@@ -82,6 +138,7 @@ def climb(run: Run, components: Components, *, accelerate: bool = False) -> Iter
 
 def _step(run: Run, point: Point, trace: list[float]) -> Point:
     """Make one M-step from a point, and evaluate the result."""
+    assert point.moments is not None
     fitted = m_step(run.constraints, point.components, point.moments)
     return _evaluate(run, run.note(fitted), trace)
 
@@ -92,7 +149,8 @@ def _evaluate(run: Run, components: Components, trace: list[float]) -> Point:
     value = run.objective
     gain = value - trace[-1] if trace else float("inf")
     trace.append(value)
-    return Point(components, value, moments, max(gain, remaining_gain(trace)))
+    left = max(gain, remaining_gain(trace))
+    return Point(components, value, moments.alive, left, moments)
 
 
 def _jump(
@@ -193,26 +251,28 @@ class Ascent:
         free = True if held is None else ~held  # a given one may well stay empty
         # shapes such as degrees of freedom creep without
         accelerate = self.accelerate or run.constraints.family.has_tails
-        points = climb(run, run.components, accelerate=accelerate)
+        start = run.components
         try:
             while trace.points <= limit:
-                point = next(points)
-                run.components = point.components
-                trace.objectives.append(point.objective)
-                trace.points += 1
-                yield run.record(self.name)
-                dead = ~point.moments.alive & free
-                if dead.any() and len(trace.reseeded) < run.settings.n_components:
-                    trace.reseeded += np.flatnonzero(dead).tolist()
-                    trace = run.ascent = Trace(reseeded=trace.reseeded, points=trace.points)
-                    moved = run.note(m_step(run.constraints, point.components, point.moments))
-                    revived = run.note(reseed(run.constraints, moved, dead))
-                    points = climb(run, revived, accelerate=accelerate)
-                elif point.left <= tol:
-                    self._conclude(run, trace, point.objective >= run.best_objective - tol)
+                may_reseed = len(trace.reseeded) < run.settings.n_components
+                limits = Limits(tol, limit - trace.points, self.goal, all_live=may_reseed)
+                for point in climb(run, start, limits, accelerate=accelerate):
+                    run.components = point.components
+                    trace.objectives.append(point.objective)
+                    trace.points += 1
+                    yield run.record(self.name)
+                    dead = ~point.alive & free
+                    if dead.any() and may_reseed:
+                        break
+                else:
+                    if point.left <= tol:
+                        self._conclude(run, trace, point.objective >= run.best_objective - tol)
                     break
-                elif not point.can_reach(self.goal):
-                    break
+                trace.reseeded += np.flatnonzero(dead).tolist()
+                trace = run.ascent = Trace(reseeded=trace.reseeded, points=trace.points)
+                moments = run.expect(point.components)
+                moved = run.note(m_step(run.constraints, point.components, moments))
+                start = run.note(reseed(run.constraints, moved, dead))
         finally:
             run.ascent = Trace()  # results of other moves are not this run's
 

@@ -7,16 +7,29 @@ costs a fraction of a pass, and tells whether the surgery pays.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from biglearn import kernels
 from biglearn._types import IntArray
+from biglearn.kernels import layouts
+from biglearn.kernels.layouts import layout_of
 from biglearn.model.components import Components
-from biglearn.search.moves.ascent import climb
-from biglearn.search.moves.surgery import JudgedRows, Plan, operate
+from biglearn.model.constraints import Constraints, Repairs
+from biglearn.search.moves.compiled import WORK, bounds_of, patches_for, settings_of
+from biglearn.search.moves.judged import JudgedRows
+from biglearn.search.moves.limits import Limits
+from biglearn.search.moves.patch import patch_of, settle
+from biglearn.search.moves.surgery import Plan, operate
 from biglearn.search.run import Run
 from biglearn.search.tuning import Tuning
+
+if TYPE_CHECKING:
+    from biglearn.kernels.patch_loops import Patches
+
+_TINY = 1e-300
 
 
 @dataclass(frozen=True)
@@ -64,34 +77,84 @@ def try_plan(
 ) -> Trial:
     """Carry out a plan and let EM settle its neighbourhood; the components themselves stay."""
     active = neighbourhood(rows, plan, run.tuning)
+    weight = float(components.weights[active].sum())
+    constraints = run.constraints.part(active, weight)
+    old = components.part(active, 1 / weight)
+    local = [(removal.within(active), cut.within(active)) for removal, cut in plan]
+    part = run.note(operate(constraints, old, local))
+    # EM is done where it has less than `tol` left, and given up where it cannot come back
+    limits = Limits(tol, patience, grace=run.tuning.grace)
+    loops = patches_for(constraints, components.n_features)
+    work = rows.shares[:, active].size * (components.n_features + 1) ** 2 * patience
+    if loops is not None and weight * work < 10 * WORK:
+        found = _try_compiled(loops, run, constraints, rows, active, weight, old, part, limits)
+        if found is not None:
+            return found
+    return _try(run, constraints, rows, active, weight, old, part, limits)
+
+
+def _try_compiled(
+    loops: Patches,
+    run: Run,
+    constraints: Constraints,
+    rows: JudgedRows,
+    active: IntArray,
+    weight: float,
+    old: Components,
+    part: Components,
+    limits: Limits,
+) -> Trial | None:
+    """Settle a neighbourhood in one call; return None where rounding broke a covariance."""
+    size, total = old.n_features, rows.total / rows.stands_for
+    layout = layout_of(size, len(active), kernels.PRODUCTS)
+    thinned = constraints.thinned(1 / rows.stands_for)
+    settings = settings_of(thinned, layout, limits, run.row_stands_for * rows.stands_for)
+    settings[layouts.TOL] *= total
+    prior = float(constraints.log_prior(old).sum()) / max(constraints.prior.rows, _TINY)
+    best, found = (part.weights.copy(), part.means.copy(), part.covariances.copy()), np.empty(4)
+    loops.attempt(
+        *(rows.values, rows.by_component, rows.log_density, rows.row_weights),
+        active,
+        *bounds_of(thinned, size),
+        *layout[:3],
+        settings,
+        np.array([run.tuning.least_share, weight, prior]),
+        *best,
+        found,
+    )
+    gain, members, steps, raised = found.tolist()
+    if raised:
+        run.counters.repairs += Repairs(raised=int(raised))
+    run.spend(steps * members * len(active) / rows.shares.size)
+    if not np.isfinite(gain):
+        return None
+    weights, means, covariances = best
+    return Trial(
+        active,
+        Components(weight * weights, means, covariances, part.shapes, part.family),
+        gain / total,
+    )
+
+
+def _try(
+    run: Run,
+    constraints: Constraints,
+    rows: JudgedRows,
+    active: IntArray,
+    weight: float,
+    old: Components,
+    part: Components,
+    limits: Limits,
+) -> Trial:
+    """Settle a neighbourhood by passes over its rows."""
     share = rows.shares[:, active].sum(axis=1)
     members = np.flatnonzero(share > run.tuning.least_share)
-    weight = float(components.weights[active].sum())
     with np.errstate(divide="ignore"):  # a row of these components alone has no background
         elsewhere = np.log(np.maximum(1.0 - share[members], 0.0)) + rows.log_density[members]
-    inner = run.part(
-        rows.sample.select(members, background=elsewhere - np.log(weight)),
-        run.constraints.part(active, weight).thinned(1 / rows.stands_for),
-        n_components=len(active),
-        cost=len(members) * len(active) / rows.shares.size,
-        weight=weight,
-        row_stands_for=rows.stands_for,
-    )
-    whole = run.note(operate(run.constraints, components, plan))
-    part = whole.part(active, 1 / whole.weights[active].sum())
+    background = elsewhere - np.log(weight)
+    patch = patch_of(run, rows, members, constraints, len(active), weight, background=background)
     ours = rows.weights[members]
     before = float(ours @ rows.log_density[members] / ours.sum()) - np.log(weight)
-    total = float(ours.sum()) * rows.total / rows.stands_for
-    before += inner.prior_of(components.part(active, 1 / weight), total)
-    best = _settle(inner, part, before, tol=tol / ours.sum(), patience=patience)
-    gain = float((inner.best_objective - before) * ours.sum())
-    return Trial(active, best.part(slice(None), weight), gain)
-
-
-def _settle(inner: Run, part: Components, goal: float, *, tol: float, patience: int) -> Components:
-    """Climb until EM has less than `tol` left, or cannot reach the goal."""
-    for step, point in enumerate(climb(inner, part, accelerate=True)):
-        lost = step >= inner.tuning.grace and not point.can_reach(goal)
-        if lost or point.left <= tol or step >= patience:
-            break
-    return inner.best or part
+    before += patch.prior_of(old, float(ours.sum()) * rows.total / rows.stands_for)
+    best, reached = settle(patch, part, replace(limits, tol=limits.tol / ours.sum(), goal=before))
+    return Trial(active, best.part(slice(None), weight), float((reached - before) * ours.sum()))

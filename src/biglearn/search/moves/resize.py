@@ -9,13 +9,9 @@ import numpy as np
 
 from biglearn.model.components import Components
 from biglearn.model.m_step import reseed
-from biglearn.search.moves.surgery import (
-    JudgedRows,
-    Removal,
-    find_cuts,
-    merge,
-    removals,
-)
+from biglearn.search.moves.cuts import find_cuts
+from biglearn.search.moves.judged import JudgedRows
+from biglearn.search.moves.surgery import Removal, merge, removals
 from biglearn.search.run import Run
 
 

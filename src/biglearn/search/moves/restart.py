@@ -8,6 +8,7 @@ from itertools import cycle, islice
 
 from biglearn.model.components import Components
 from biglearn.search.moves.ascent import Point, climb
+from biglearn.search.moves.limits import Limits
 from biglearn.search.records import Record
 from biglearn.search.run import Run, Start
 from biglearn.search.starts.centres import CENTRE_STARTS
@@ -69,7 +70,8 @@ class Tournament:
         ends: list[Point] = []
         for start in islice(cycle(entrants), self.runs):
             run.begin_leg(start(run), fresh=True)
-            *_, end = islice(climb(run, run.components, accelerate=True), self.steps)
+            limits = Limits(patience=self.steps - 1)
+            *_, end = climb(run, run.components, limits, accelerate=True)
             ends.append(end)
             yield run.record("short run", objective=end.objective)
         run.begin_leg(max(ends, key=lambda end: end.objective).components)

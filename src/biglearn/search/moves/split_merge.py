@@ -9,8 +9,11 @@ import numpy as np
 
 from biglearn.model.components import Components
 from biglearn.search.moves.ascent import climb
+from biglearn.search.moves.cuts import Cut, find_cuts
+from biglearn.search.moves.judged import JudgedRows
+from biglearn.search.moves.limits import Limits
 from biglearn.search.moves.local import Trial, neighbourhood, try_plan
-from biglearn.search.moves.surgery import Cut, JudgedRows, Plan, find_cuts, plans, removals
+from biglearn.search.moves.surgery import Plan, plans, removals
 from biglearn.search.records import Record
 from biglearn.search.run import Run
 
@@ -101,10 +104,9 @@ class SplitMerge:
     def _join(self, run: Run, components: Components, before: float) -> Iterator[Record]:
         """Let EM of all components settle after surgeries; undo these if nothing was gained."""
         old = run.components
-        for step, point in enumerate(climb(run, run.aligned(components), accelerate=True)):
+        limits = Limits(self.tol, run.tuning.settle)
+        for point in climb(run, run.aligned(components), limits, accelerate=True):
             run.components = point.components
-            if step >= run.tuning.settle or point.left <= self.tol:
-                break
         accepted = run.objective > before
         yield run.record("split-merge", accepted=accepted)
         if not accepted:

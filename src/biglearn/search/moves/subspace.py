@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from biglearn.model.constraints import Constraints
 from biglearn.model.mixture import Mixture
 from biglearn.model.views import View
 from biglearn.search.moves.ascent import climb
+from biglearn.search.moves.limits import Limits
 from biglearn.search.records import Record
 from biglearn.search.run import Run
 from biglearn.search.starts.centres import CENTRE_STARTS
@@ -103,7 +103,7 @@ class SubspaceStart:
         seen = sample.project(view)
         inner = run.part(seen, Constraints(floor=_floor_in(view, run.constraints)))
         start = CENTRE_STARTS["k-means++"](inner)
-        *_, point = islice(climb(inner, start, accelerate=True), self.passes)
+        *_, point = climb(inner, start, Limits(patience=self.passes - 1), accelerate=True)
         shares = Mixture.of(point.components).responsibilities(seen.rows())
         moments = sample.moments_of(shares)
         if run.constraints.fixed is not None:

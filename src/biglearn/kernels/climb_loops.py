@@ -1,0 +1,344 @@
+"""EM of a few components on a few rows, compiled from end to end.
+
+Surgery makes hundreds of these climbs, of one call each: the interpreter between the steps would
+cost more than their arithmetic.  `biglearn.search.moves.ascent` does the same in NumPy, for any
+family, structure and engine.
+
+Rows come as a block (d + 1, n), features first, the last row ones.  Sets of components are
+arrays (a,), (a, d), (a, d, d) of weights, means and covariances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numba import float64, int64, njit, types
+
+from biglearn.kernels import PRODUCTS
+from biglearn.kernels.compiling import compiled
+from biglearn.kernels.em_steps import (
+    CHUNK,
+    LANES,
+    add_sums,
+    copy_of,
+    factorise,
+    maximise,
+    raise_to,
+    values_of,
+)
+from biglearn.kernels.layouts import (
+    ACCELERATE,
+    ALL_LIVE,
+    BEST,
+    DEAD,
+    ENDED,
+    GOAL,
+    GRACE,
+    HOPE,
+    LEFT,
+    LIFTED,
+    LOG_LIKELIHOOD,
+    N_SUMS,
+    PATIENCE,
+    POINTS,
+    PRIOR_SCALE,
+    RAISED,
+    SO_FAR,
+    STEPS,
+    TOL,
+    VALUE,
+)
+
+_TINY = 1e-300
+
+
+@njit
+def _log_weight(weight):
+    return np.log(max(weight, 1e-12))
+
+
+@njit
+def _step_length(points, whitening):
+    """Return SQUAREM's step length from three points; see `ascent.extrapolate`."""
+    weights, means, covariances = points
+    n_components, size = means.shape[1:]
+    rr, vv = 0.0, 0.0
+    one, two = np.empty((size, size)), np.empty((size, size))
+    ahead = np.empty((2, size, size))
+    for k in range(n_components):
+        heavy = weights[2, k]
+        root = np.sqrt(heavy)
+        middle = _log_weight(weights[1, k])
+        r = root * (middle - _log_weight(weights[0, k]))
+        v = root * (_log_weight(weights[2, k]) - middle) - r
+        rr, vv = rr + r * r, vv + v * v
+        w = whitening[k]
+        for i in range(size):
+            r, v = 0.0, 0.0
+            for j in range(i + 1):
+                a = means[1, k, j] - means[0, k, j]
+                r += w[i, j] * a
+                v += w[i, j] * (means[2, k, j] - means[1, k, j] - a)
+            rr, vv = rr + heavy * r * r, vv + heavy * v * v
+        for i in range(size):
+            for j in range(size):
+                one[i, j] = covariances[1, k, i, j] - covariances[0, k, i, j]
+                two[i, j] = covariances[2, k, i, j] - covariances[1, k, i, j] - one[i, j]
+        for i in range(size):  # W A, of which W A Wᵀ follows
+            for j in range(size):
+                a, b = 0.0, 0.0
+                for c in range(i + 1):
+                    a += w[i, c] * one[c, j]
+                    b += w[i, c] * two[c, j]
+                ahead[0, i, j], ahead[1, i, j] = a, b
+        for i in range(size):
+            for j in range(size):
+                a, b = 0.0, 0.0
+                for c in range(j + 1):
+                    a += ahead[0, i, c] * w[j, c]
+                    b += ahead[1, i, c] * w[j, c]
+                rr, vv = rr + heavy * a * a, vv + heavy * b * b
+    if not vv > 0:
+        return 0.0
+    return min(np.sqrt(rr / vv), 64.0)
+
+
+@njit
+def _extrapolate(points, whitening, new, roots, raised):
+    """Write SQUAREM's jump from three points; return whether there is one."""
+    weights, means, covariances = points
+    new_weights, new_means, new_covariances = new
+    n_components, size = new_means.shape
+    length = _step_length(points, whitening)
+    upper = np.empty((n_components, size, size))
+    sound = np.empty(n_components, dtype=np.bool_)
+    while length > 1.0:
+        a, b, c = (1 - length) ** 2, 2 * length * (1 - length), length**2
+        for k in range(n_components):
+            for i in range(size):
+                for j in range(size):
+                    new_covariances[k, i, j] = (
+                        a * covariances[0, k, i, j]
+                        + b * covariances[1, k, i, j]
+                        + c * covariances[2, k, i, j]
+                    )
+        factorise(new_covariances, upper, sound)
+        if sound.all():
+            highest, total = -np.inf, 0.0
+            for k in range(n_components):
+                for i in range(size):
+                    new_means[k, i] = a * means[0, k, i] + b * means[1, k, i] + c * means[2, k, i]
+                new_weights[k] = (
+                    a * _log_weight(weights[0, k])
+                    + b * _log_weight(weights[1, k])
+                    + c * _log_weight(weights[2, k])
+                )
+                highest = max(highest, new_weights[k])
+                raised[0] += raise_to(new_covariances[k], roots)
+            for k in range(n_components):
+                new_weights[k] = np.exp(new_weights[k] - highest)
+                total += new_weights[k]
+            for k in range(n_components):
+                new_weights[k] /= total
+            return True
+        length = 1.0 + (length - 1.0) / 2 if length > 1.1 else 1.0
+    return False
+
+
+@njit
+def _left(values, n_values):
+    """Bound the gain that EM has left, by its last values; see `ascent.climb`."""
+    if n_values < 2:
+        return np.inf
+    last = values[n_values - 1] - values[n_values - 2]
+    if n_values < 3:
+        return np.inf
+    previous = values[n_values - 2] - values[n_values - 3]
+    if last <= 0:
+        return max(last, 0.0)
+    rate = min(last / previous, 0.9999) if previous > 0 else 0.9999
+    return max(last, last * rate / (1.0 - rate))
+
+
+def climb(
+    block, row_weights, background, roots, target, factor, order, pairs, places, settings, weights,
+    means, covariances, out, trail, counts, all_weights, all_means, all_covariances,
+):  # fmt: skip
+    """Climb by EM until little is left, the goal is lost, or patience is.
+
+    Parameters
+    ----------
+    block : array of shape (d + 1, n)
+    row_weights : array of shape (n,), or (0,) where all are 1
+    background : array of shape (n,), or (0,) for none
+    roots : array of shape (d,)
+        Roots of the floor.
+    target, factor : array of shape (d, d)
+        Of the prior, and its lower Cholesky factor.
+    order, pairs, places : arrays
+        See `layouts.Layout`.
+    settings : array of shape (N_SETTINGS,)
+    weights, means, covariances : arrays of shape (a,), (a, d), (a, d, d)
+        Where it begins; get the best components found.
+    out : array of shape (N_OUT,)
+        Gets the best objective, -inf where rounding broke a covariance; points; E-steps;
+        eigenvalues raised; and whether it ended for another reason than patience.
+    trail : array of shape (s, N_TRAIL)
+        Gets the objective, log-likelihood, what is left, and E-steps and eigenvalues raised so
+        far, of the first s points.
+    counts, all_weights, all_means, all_covariances : arrays of shape (s, a), ...
+        Get Σ r and the components of the first s points.
+    """
+    n_components, size = means.shape
+    data, prior = (
+        (block, row_weights, background, (order, pairs, places)),
+        (factor, settings[PRIOR_SCALE]),
+    )
+    # three points of plain EM, and the jump from them
+    slots = (
+        np.empty((4, n_components)),
+        np.empty((4, n_components, size)),
+        np.empty((4, n_components, size, size)),
+    )
+    best, first = (weights, means, covariances), (slots[0][0], slots[1][0], slots[2][0])
+    copy_of(best, first)
+    room = (np.empty((n_components, size, size)), np.empty(n_components))
+    n_sums, last = int(settings[N_SUMS]), places[len(places) - 1]
+    sums, held = np.empty((2, n_components, n_sums)), 0  # those of the point, and others
+    values, n_values = np.empty(4), 0  # of plain steps since the last jump
+    value, place, at, step, raised = -np.inf, 0, 0, -1, np.zeros(1)
+    out[BEST], out[STEPS], out[ENDED] = -np.inf, 0.0, 0.0
+    while True:
+        point = (slots[0][at], slots[1][at], slots[2][at])
+        log_likelihood, found = values_of(data, prior, point, room, sums[1 - held])
+        out[STEPS] += 1
+        if at < 3 or found > value:
+            if at == 3:
+                copy_of(point, first)
+                n_values = 0
+            place, held, value, step = at % 3, 1 - held, found, step + 1
+            if n_values == 4:
+                values[0], values[1], values[2] = values[1], values[2], values[3]
+                n_values = 3
+            values[n_values] = value
+            n_values += 1
+            if not np.isfinite(value):
+                out[BEST], out[ENDED] = -np.inf, 1.0
+                break
+            if value > out[BEST]:
+                out[BEST] = value
+                copy_of(point, best)
+            left, lives = _left(values, n_values), True
+            for k in range(n_components):
+                lives = lives and sums[held, k, last] > settings[DEAD]
+            if step < len(trail):
+                trail[step, VALUE], trail[step, LOG_LIKELIHOOD] = value, log_likelihood
+                trail[step, LEFT], trail[step, SO_FAR] = left, out[STEPS]
+                trail[step, LIFTED] = raised[0]
+                copy_of(point, (all_weights[step], all_means[step], all_covariances[step]))
+                for k in range(n_components):
+                    counts[step, k] = sums[held, k, last]
+            lost = step >= settings[GRACE] and value + settings[HOPE] * left < settings[GOAL]
+            dead = settings[ALL_LIVE] > 0 and not lives
+            out[ENDED] = lost or dead or left <= settings[TOL]
+            if out[ENDED] or step >= settings[PATIENCE]:
+                break
+            points = (slots[0][:3], slots[1][:3], slots[2][:3])
+            jump = (slots[0][3], slots[1][3], slots[2][3])
+            jumps = place == 2 and settings[ACCELERATE] > 0
+            if jumps and _extrapolate(points, room[0], jump, roots, raised):
+                at = 3
+                continue
+        old = (slots[0][place], slots[1][place], slots[2][place])
+        at = (place + 1) % 3
+        new = (slots[0][at], slots[1][at], slots[2][at])
+        raised[0] += maximise(sums[held], places, old, new, roots, target, settings)
+    out[RAISED], out[POINTS] = raised[0], step + 1
+
+
+def directions(block, row_weights, middle, whitening, pairs, places, n_sums, out, distance):
+    """Write the directions in which rows of one component are least like a Gaussian.
+
+    Parameters
+    ----------
+    block : array of shape (d + 1, m)
+    row_weights : array of shape (m,)
+    middle : array of shape (d,)
+        Mean of the component.
+    whitening : array of shape (d, d)
+        W of the component.
+    pairs, places, n_sums
+        See `layouts.Layout`; for one component.
+    out : array of shape (2, d)
+        Gets the axis on which the rows weighted by their squared distance are most spread, and
+        that principal axis of theirs on which the kurtosis is lowest, in the whitened frame.
+    distance : array of shape (1,)
+        Gets the mean squared distance of the rows in the whitened frame.
+    """
+    size, n_rows = block.shape[0] - 1, block.shape[1]
+    whitened = np.zeros((size + 1, n_rows))
+    shares, along = np.empty((1, n_rows)), np.zeros(n_rows)
+    for i in range(size):
+        for j in range(i + 1):
+            for n in range(n_rows):
+                whitened[i, n] += whitening[i, j] * (block[j, n] - middle[j])
+        for n in range(n_rows):
+            along[n] += whitened[i, n] ** 2
+    total = 0.0
+    distance[0] = 0.0
+    for n in range(n_rows):
+        shares[0, n], whitened[size, n] = along[n] * row_weights[n], 1.0
+        distance[0] += shares[0, n]
+        total += row_weights[n]
+    distance[0] /= total
+    sums = np.zeros((1, n_sums))
+    products, room = np.empty((PRODUCTS, CHUNK)), np.empty((size + 2, LANES))
+    add_sums(shares, whitened, pairs[0], pairs[1], sums, products, room)
+    scatter = np.empty((size, size))
+    place = 0
+    for i in range(size):
+        for j in range(i, size):
+            scatter[i, j] = scatter[j, i] = sums[0, places[place]]
+            place += 1
+    vectors = np.linalg.eigh(scatter)[1]
+    flattest, least = 0, np.inf
+    for axis in range(size):
+        for n in range(n_rows):
+            along[n] = 0.0
+        for i in range(size):
+            for n in range(n_rows):
+                along[n] += vectors[i, axis] * whitened[i, n]
+        second, fourth = 0.0, 0.0
+        for n in range(n_rows):
+            square = along[n] * along[n]
+            second += row_weights[n] * square
+            fourth += row_weights[n] * square * square
+        kurtosis = fourth / max(second * second, _TINY)
+        if kurtosis < least:
+            flattest, least = axis, kurtosis
+    for i in range(size):
+        out[0, i], out[1, i] = vectors[i, size - 1], vectors[i, flattest]
+
+
+class Climbs(NamedTuple):
+    """The loops, compiled."""
+
+    climb: Callable[..., None]
+    directions: Callable[..., None]
+
+
+@lru_cache(maxsize=1)
+def climbs() -> Climbs:
+    """Compile the loops, or load them from an earlier process."""
+    one, two, three, four = (types.Array(float64, n, "C") for n in (1, 2, 3, 4))
+    places, pairs = int64[::1], int64[:, ::1]
+    triangle = types.Array(float64, 2, "C", readonly=True)
+    layout = (pairs, pairs, places)
+    trail = (two, two, two, three, four)
+    return Climbs(
+        compiled(climb, two, one, one, one, two, two, *layout, one, one, two, three, one, *trail),
+        compiled(directions, two, one, one, triangle, pairs, places, int64, two, one),
+    )

@@ -1,0 +1,242 @@
+"""EM in compiled loops, many steps at a time, where these know the constraints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from biglearn import kernels
+from biglearn._types import Array, BoolArray
+from biglearn.engines.base import Block
+from biglearn.kernels import layouts
+from biglearn.kernels.layouts import Layout, layout_of
+from biglearn.model.components import Components
+from biglearn.model.constraints import Constraints
+from biglearn.model.moments import DEAD_ROWS
+from biglearn.model.structures import Diagonal, Spherical, Structure
+from biglearn.search.moves.limits import HOPE, Limits
+
+if TYPE_CHECKING:
+    from biglearn.kernels.climb_loops import Climbs
+    from biglearn.kernels.patch_loops import Patches
+
+#: Covariance structures that the compiled loops know, and their form there.
+_FORMS: dict[type[Structure], int] = {
+    Structure: layouts.FULL,
+    Diagonal: layouts.DIAGONAL,
+    Spherical: layouts.SPHERICAL,
+}
+
+#: Up to so many features compiled factors are faster than LAPACK's.
+_MOST_FEATURES = 96
+
+#: Multiplications of one call, about: the time is looked at between calls.
+WORK = 50_000_000
+
+_NOTHING: Array = np.empty(0)
+
+
+def loops_know(constraints: Constraints, size: int) -> bool:
+    """Whether the compiled loops know the constraints of components over D features."""
+    return bool(
+        type(constraints) is Constraints
+        and type(constraints.structure) in _FORMS
+        and constraints.fixed is None
+        and constraints.max_ratio is None
+        and not constraints.family.has_tails
+        and size <= _MOST_FEATURES
+        and np.min(constraints.floor) > 0
+    )
+
+
+def loops_for(constraints: Constraints, size: int) -> Climbs | None:
+    """Return the compiled loops over EM, or None where they do not know the constraints."""
+    return kernels.climbs() if loops_know(constraints, size) else None
+
+
+def patches_for(constraints: Constraints, size: int) -> Patches | None:
+    """Return the compiled loops of surgery, or None where they do not know the constraints."""
+    return kernels.patches() if loops_know(constraints, size) else None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A point that a climb passed.
+
+    Attributes
+    ----------
+    components : Components
+    objective, log_likelihood : float
+        Per row.
+    left : float
+        Bounds the gain that EM still has.
+    alive : array of shape (K,)
+        Which components hold enough weight to be estimated.
+    passes, raised : int
+        E-steps made, and eigenvalues raised, since the point before.
+    """
+
+    components: Components
+    objective: float
+    log_likelihood: float
+    left: float
+    alive: BoolArray
+    passes: int
+    raised: int
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledEM:
+    """EM over a block of rows under constraints.
+
+    Parameters
+    ----------
+    loops : Climbs
+    block : Block
+    constraints : Constraints
+        With a prior that is thinned to these rows.
+    stands_for : float
+        Rows that each row stands for.
+    """
+
+    loops: Climbs
+    block: Block
+    constraints: Constraints
+    stands_for: float = 1.0
+
+    def steps_at_once(self, n_components: int) -> int:
+        """Return how many steps may be made before the time is looked at."""
+        work = self.block.rows.size * n_components * len(self.block.rows)
+        return max(3, WORK // work)
+
+    def climb(
+        self,
+        start: Components,
+        limits: Limits,
+        patience: int,
+        *,
+        accelerate: bool = True,
+        keep: int = 0,
+    ) -> Climbed:
+        """Make at most so many steps, and take note of the first points, `keep` of them."""
+        n_components, size = start.means.shape
+        layout = layout_of(size, n_components, kernels.PRODUCTS)
+        settings = settings_of(self.constraints, layout, limits, self.stands_for)
+        settings[layouts.PRIOR_SCALE] /= self.block.total
+        settings[layouts.DEAD] = self._dead
+        settings[layouts.PATIENCE], settings[layouts.ACCELERATE] = patience, accelerate
+        best = start.weights.copy(), start.means.copy(), start.covariances.copy()
+        trail = (
+            np.empty((keep, layouts.N_TRAIL)),
+            np.empty((keep, n_components)),
+            np.empty((keep, n_components)),
+            np.empty((keep, n_components, size)),
+            np.empty((keep, n_components, size, size)),
+        )
+        out = np.empty(layouts.N_OUT)
+        self.loops.climb(*self._given, *layout[:3], settings, *best, out, *trail)
+        return Climbed(start, best, out, trail, self._dead)
+
+    @cached_property
+    def _dead(self) -> float:
+        """Weight of rows below which a component counts as empty."""
+        return DEAD_ROWS * min(1.0, self.block.total / max(self.block.n_rows, 1))
+
+    @cached_property
+    def _given(self) -> tuple[Array, ...]:
+        """What stays for all climbs."""
+        arrays = (self.block.weights, self.block.background)
+        weights, background = (_NOTHING if array is None else array for array in arrays)
+        bounds = bounds_of(self.constraints, len(self.block.rows) - 1)
+        return self.block.rows, weights, background, *bounds
+
+
+def bounds_of(constraints: Constraints, size: int) -> tuple[Array, Array, Array]:
+    """Return the roots of the floor (D,), and the target of the prior and its factor, (D, D)."""
+    prior, floor = constraints.prior, np.broadcast_to(constraints.floor, size)
+    if isinstance(constraints.structure, Spherical):
+        floor = np.full(size, floor.max())
+    if not prior.is_active:
+        return np.sqrt(floor), np.eye(size), np.eye(size)
+    assert prior.target is not None
+    return np.sqrt(floor), np.ascontiguousarray(prior.target), prior.factor
+
+
+def settings_of(
+    constraints: Constraints, layout: Layout, limits: Limits, stands_for: float
+) -> Array:
+    """Return settings of a climb, with the scale of the prior for rows of weight 1 in all."""
+    prior, settings = constraints.prior, np.zeros(layouts.N_SETTINGS)
+    settings[layouts.TOL], settings[layouts.GOAL] = limits.tol, limits.goal
+    settings[layouts.GRACE], settings[layouts.ALL_LIVE] = limits.grace, limits.all_live
+    settings[layouts.HOPE], settings[layouts.PATIENCE] = HOPE, limits.patience
+    settings[layouts.FORM] = _FORMS[type(constraints.structure)]
+    settings[layouts.N_SUMS], settings[layouts.ACCELERATE] = layout.n_sums, True
+    if prior.is_active:
+        settings[layouts.PSEUDO_ROWS] = prior.rows * prior.thinning
+        settings[layouts.PRIOR_SCALE] = prior.rows / stands_for
+    return settings
+
+
+@dataclass(frozen=True, eq=False)
+class Climbed:
+    """What compiled steps came to."""
+
+    start: Components
+    arrays: tuple[Array, Array, Array]
+    out: Array
+    trail: tuple[Array, ...]
+    dead: float
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether no covariance was broken by rounding."""
+        return bool(np.isfinite(self.out[layouts.BEST]))
+
+    @property
+    def objective(self) -> float:
+        """The best one."""
+        return float(self.out[layouts.BEST])
+
+    @property
+    def best(self) -> Components:
+        """The components of the best objective."""
+        return Components(*self.arrays, self.start.shapes, self.start.family)
+
+    @property
+    def passes(self) -> int:
+        """E-steps made."""
+        return int(self.out[layouts.STEPS])
+
+    @property
+    def raised(self) -> int:
+        """Eigenvalues raised."""
+        return int(self.out[layouts.RAISED])
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is done, or given up."""
+        return bool(self.out[layouts.ENDED])
+
+    def points(self) -> Iterator[Seen]:
+        """Yield the points that were kept."""
+        numbers, counts, weights, means, covariances = self.trail
+        shapes, family = self.start.shapes, self.start.family
+        passes = raised = 0
+        for i in range(min(int(self.out[layouts.POINTS]), len(numbers))):
+            value, log_likelihood, left, so_far, lifted = numbers[i].tolist()
+            components = Components(weights[i], means[i], covariances[i], shapes, family)
+            yield Seen(
+                components,
+                value,
+                log_likelihood,
+                left,
+                counts[i] > self.dead,
+                int(so_far) - passes,
+                int(lifted) - raised,
+            )
+            passes, raised = int(so_far), int(lifted)

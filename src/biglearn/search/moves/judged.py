@@ -1,0 +1,101 @@
+"""A sample of rows with what components make of them: what plans of surgery are judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from biglearn import kernels
+from biglearn._types import Array, IntArray
+from biglearn.engines.base import SampleEngine
+from biglearn.model.components import Components
+from biglearn.search.run import Run
+
+_TINY = 1e-300
+
+#: No responsibility counts as higher where a component is dropped.
+_CERTAIN = 1 - 1e-15
+
+
+@dataclass(frozen=True)
+class JudgedRows:
+    """A sample of rows with their densities and responsibilities under components.
+
+    Attributes
+    ----------
+    sample : SampleEngine
+        An engine over the rows.
+    values : array of shape (n, D)
+    weights : array of shape (n,)
+        Summing to one.
+    total : float
+        Weight of all rows, for which the sample stands.
+    stands_for : float
+        Rows that each row of the sample stands for.
+    log_density : array of shape (n,)
+    shares : array of shape (n, K)
+        Responsibilities.
+    """
+
+    sample: SampleEngine
+    values: Array
+    weights: Array
+    total: float
+    stands_for: float
+    log_density: Array
+    shares: Array
+
+    @classmethod
+    def of(cls, run: Run, components: Components, limit: int | None = None) -> JudgedRows:
+        """Draw at most `limit` of the run's rows (`plan_rows` if left out)."""
+        limit = run.tuning.plan_rows if limit is None else limit
+        sample = run.engine.subsample(limit, run.rng, components)
+        values = sample.rows()
+        weights = np.ones(len(values)) if sample.weights is None else sample.weights
+        total, stands_for = float(weights.sum()), run.engine.n_rows / sample.n_rows
+        log_density, shares = sample.responsibilities(components)
+        ours = weights / total
+        return cls(sample, values, ours, total * stands_for, stands_for, log_density, shares)
+
+    @cached_property
+    def row_weights(self) -> Array:
+        """Weight of each row of the sample, shape (n,)."""
+        weights = self.sample.weights
+        return np.ones(len(self.values)) if weights is None else weights
+
+    @cached_property
+    def by_component(self) -> Array:
+        """The responsibilities of one component after the other, shape (K, n)."""
+        return np.ascontiguousarray(self.shares.T)
+
+    @cached_property
+    def overlaps(self) -> Array:
+        """How much of component i's rows j answers for, shape (K, K); rows sum to one."""
+        weighted = self.shares * self.weights[:, None]
+        common = weighted.T @ self.shares
+        return np.asarray(common / np.maximum(weighted.sum(axis=0)[:, None], _TINY))
+
+    def entropies(self, left: IntArray, right: IntArray) -> Array:
+        """Return the entropies of the choice between pairs of components, per row, (P,)."""
+        loops, shares = kernels.overlaps(), self.by_component
+        if loops is not None:
+            out = np.empty(len(left))
+            loops.entropies(shares, self.weights, left, right, out)
+            return out
+        return np.array([self._entropy(*shares[[i, j]]) for i, j in zip(left, right, strict=True)])
+
+    def _entropy(self, a: Array, b: Array) -> float:
+        a, b = np.maximum(a, _TINY), np.maximum(b, _TINY)
+        both = a + b
+        return float(-self.weights @ (a * np.log(a / both) + b * np.log(b / both)))
+
+    def drops(self) -> Array:
+        """Return what the log-likelihood per row loses with each component, weights kept, (K,)."""
+        loops, shares = kernels.overlaps(), self.by_component
+        if loops is None:
+            return np.asarray(-np.log1p(-np.minimum(shares, _CERTAIN)) @ self.weights)
+        out = np.empty(len(shares))
+        loops.drops(shares, self.weights, _CERTAIN, out)
+        return out
