@@ -181,6 +181,22 @@ def raise_to(covariance, roots):
 
 
 @njit
+def impose(covariance, form, roots):
+    """Bring a covariance to its form and the floor in place; count the eigenvalues raised."""
+    size = len(roots)
+    if form != FULL:
+        mean_variance = 0.0
+        for i in range(size):
+            mean_variance += covariance[i, i] / size
+            for j in range(i):
+                covariance[i, j] = covariance[j, i] = 0.0
+        if form == SPHERICAL:
+            for i in range(size):
+                covariance[i, i] = mean_variance
+    return raise_to(covariance, roots)
+
+
+@njit
 def maximise(sums, places, old, new, roots, target, settings):
     """Make an M-step from sums; return how many eigenvalues the floor raised.
 
@@ -220,16 +236,7 @@ def maximise(sums, places, old, new, roots, target, settings):
             for i in range(size):
                 for j in range(size):
                     covariance[i, j] = share * covariance[i, j] + (1 - share) * target[i, j]
-        if form != FULL:
-            mean_variance = 0.0
-            for i in range(size):
-                mean_variance += covariance[i, i] / size
-                for j in range(i):
-                    covariance[i, j] = covariance[j, i] = 0.0
-            if form == SPHERICAL:
-                for i in range(size):
-                    covariance[i, i] = mean_variance
-        raised += raise_to(covariance, roots)
+        raised += impose(covariance, form, roots)
     return raised
 
 

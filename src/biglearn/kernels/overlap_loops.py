@@ -10,32 +10,28 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import float64, int64, types
+from numba import float64, types
 
 from biglearn.kernels.compiling import compiled
 
 #: Responsibilities below this count as none.
-_NONE = 1e-12
+_NONE = 1e-10
 
 
-def entropies(shares, row_weights, left, right, out):
-    """Write Σ_n w_n (a + b) H(a / (a + b)) for pairs of components with shares a and b.
+def entropy(a, b, row_weights, out):
+    """Write Σ_n w_n (a + b) H(a / (a + b)) for a pair of components with shares a and b.
 
     Parameters
     ----------
-    shares : array of shape (K, n)
-    row_weights : array of shape (n,)
-    left, right : array of shape (P,)
-    out : array of shape (P,)
+    a, b, row_weights : array of shape (n,)
+    out : array of shape (1,)
     """
-    for p in range(len(left)):
-        i, j, total = left[p], right[p], 0.0
-        for n in range(len(row_weights)):
-            a, b = shares[i, n], shares[j, n]
-            if a > _NONE and b > _NONE:
-                both = a + b
-                total -= row_weights[n] * (a * np.log(a / both) + b * np.log(b / both))
-        out[p] = total
+    total = 0.0
+    for n in range(len(row_weights)):
+        if a[n] > _NONE and b[n] > _NONE:
+            both = a[n] + b[n]
+            total -= row_weights[n] * (a[n] * np.log(a[n] / both) + b[n] * np.log(b[n] / both))
+    out[0] = total
 
 
 def drops(shares, row_weights, certain, out):
@@ -60,7 +56,7 @@ def drops(shares, row_weights, certain, out):
 class Overlaps(NamedTuple):
     """The loops, compiled."""
 
-    entropies: Callable[..., None]
+    entropy: Callable[..., None]
     drops: Callable[..., None]
 
 
@@ -68,8 +64,8 @@ class Overlaps(NamedTuple):
 def overlaps() -> Overlaps:
     """Compile the loops, or load them from an earlier process."""
     two = types.Array(float64, 2, "C", readonly=True)
-    one, indices = float64[::1], int64[::1]
+    one, row = float64[::1], types.Array(float64, 1, "C", readonly=True)
     return Overlaps(
-        compiled(entropies, two, one, indices, indices, one),
+        compiled(entropy, row, row, one, one),
         compiled(drops, two, one, float64, one),
     )

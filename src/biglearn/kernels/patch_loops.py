@@ -14,15 +14,25 @@ from numba import float64, int64, njit, types
 
 from biglearn.kernels.climb_loops import climbs
 from biglearn.kernels.compiling import compiled
-from biglearn.kernels.em_steps import copy_of, log_prior, raise_to, whitening_of
-from biglearn.kernels.layouts import BEST, DEAD, GOAL, PATIENCE, PRIOR_SCALE, RAISED, STEPS, TOL
+from biglearn.kernels.em_steps import copy_of, impose, log_prior, whitening_of
+from biglearn.kernels.layouts import (
+    BEST,
+    DEAD,
+    FORM,
+    GOAL,
+    PATIENCE,
+    PRIOR_SCALE,
+    RAISED,
+    STEPS,
+    TOL,
+)
 
 _climb, _directions = climbs()
 _LOG_2PI = float(np.log(2 * np.pi))
 
 
 @njit
-def _halve(covariance, whitening, direction, roots, new):
+def _halve(covariance, whitening, direction, form, roots, new):
     """Write two halves about the mean, apart along a direction of the whitened frame.
 
     Halves of N(0, 1) have means ± √(2/π) and variance 1 - 2/π.
@@ -43,7 +53,7 @@ def _halve(covariance, whitening, direction, roots, new):
             new[1][half, i] = aside[i] if half == 0 else -aside[i]
             for j in range(size):
                 new[2][half, i, j] = covariance[i, j] - aside[i] * aside[j]
-        raised += raise_to(new[2][half], roots)
+        raised += impose(new[2][half], form, roots)
     return raised
 
 
@@ -123,7 +133,9 @@ def cuts(
         reached = -np.inf
         for trial in range(3):  # both directions, and then the better one again
             if trial < 2:
-                found[p, 3] += _halve(covariances[k], one[0], directions[trial], roots, now)
+                found[p, 3] += _halve(
+                    covariances[k], one[0], directions[trial], settings[FORM], roots, now
+                )
                 settings[PATIENCE] = first
             else:
                 if cutting[3] <= first:
@@ -165,7 +177,7 @@ def attempt(
         Least share of a row that takes part, joint weight of the active components, and their
         log-prior before.
     weights, means, covariances : arrays of shape (a,), (a, d), (a, d, d)
-        Where it begins; get the best components found.
+        Where it begins, whatever the floor; get the best components found.
     found : array of shape (4,)
         Gets the gain times the weight of the sample, -inf where rounding broke a covariance; the
         rows that took part; E-steps; and eigenvalues raised.
@@ -207,6 +219,9 @@ def attempt(
     for a in range(n_active):
         for i in range(size):
             means[a, i] -= centre[i]
+    lifted = 0
+    for a in range(n_active):
+        lifted += impose(covariances[a], settings[FORM], roots)
     out = np.empty(5)
     trail = (np.empty((0, 5)), np.empty((0, n_active)), np.empty((0, n_active, size)))
     _climb(
@@ -218,7 +233,7 @@ def attempt(
         for i in range(size):
             means[a, i] += centre[i]
     found[0], found[1] = (out[BEST] - before) * total, some
-    found[2], found[3] = out[STEPS], out[RAISED]
+    found[2], found[3] = out[STEPS], out[RAISED] + lifted
 
 
 class Patches(NamedTuple):

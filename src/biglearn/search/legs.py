@@ -12,6 +12,7 @@ from typing import Protocol
 from biglearn.model.lifts import Lift
 from biglearn.model.views import View, random_subset
 from biglearn.search.moves.matching import Matching
+from biglearn.search.moves.recombine import Recombine
 from biglearn.search.moves.restart import Jump, Restart, Tournament
 from biglearn.search.moves.subspace import SubspaceStart
 from biglearn.search.run import Move, Run
@@ -136,6 +137,25 @@ class DisturbLeg:
             yield Matching(view, inner_steps=self.inner_steps, lift=self.lift)
 
 
+@dataclass(frozen=True)
+class RecombineLeg:
+    """Begin from two optima that other legs came to, combined; or from the start.
+
+    Parameters
+    ----------
+    name : {"regions", "pairs"}
+        See `Recombine`.
+    """
+
+    name: str = "regions"
+    fresh: bool = False
+
+    def moves(self, run: Run) -> Iterator[Move]:
+        """Yield a recombination, or a restart where there are no two optima yet."""
+        free = run.constraints.fixed is None and len(run.pool.optima) > 1
+        yield Recombine(self.name) if free else Restart()
+
+
 #: The legs by name.
 LEGS: dict[str, Leg] = {
     leg.name: leg
@@ -146,6 +166,8 @@ LEGS: dict[str, Leg] = {
         SubspaceLeg(),
         DisturbLeg(),
         DisturbLeg("jolt", "block"),
+        RecombineLeg(),
+        RecombineLeg("pairs"),
     )
 }
 

@@ -16,6 +16,7 @@ from biglearn.model.components import Components
 from biglearn.model.constraints import Constraints, Fitted
 from biglearn.model.moments import Moments
 from biglearn.search.judge import Judge
+from biglearn.search.pool import Pool
 from biglearn.search.records import Record
 from biglearn.search.stands import Counters, Offer, Stand, Trace
 from biglearn.search.tuning import Tuning
@@ -135,6 +136,7 @@ class Run:
     leg_objective: float = field(default=-math.inf, init=False)
     leg_log_likelihood: float = field(default=-math.inf, init=False)
     offers: list[Offer] = field(default_factory=list, init=False)
+    pool: Pool = field(default_factory=Pool, init=False)
     n_legs: int = field(default=0, init=False)
     converged: bool = field(default=False, init=False)
     total: float = field(default=math.nan, init=False)

@@ -36,7 +36,8 @@ class Search:
         "own-units" (under a prior) from k-means in the user's units, "tournament" from the
         best of four short runs, "disturb" and "jolt" from the best mixture, by matchings with
         the regression lift and with the published block lift, "subspace" from a small view in
-        which the rows look least Gaussian.  An object with `name`, `fresh` and `moves(run)` is
+        which the rows look least Gaussian, "regions" and "pairs" from two optima combined.  An
+        object with `name`, `fresh` and `moves(run)` is
         a leg.
     chance : float
         Between 0 and 1.
@@ -66,6 +67,8 @@ class Search:
         "disturb",
         "subspace",
         "jolt",
+        "regions",
+        "pairs",
     )
     chance: float = 0.1
     effort: float = 20.0
@@ -134,6 +137,8 @@ class Search:
             if portfolio.count == 0:
                 effort = tuning.small_effort if small else self.effort
                 allowance = spent + effort * climbed
+            if run.leg is not None:
+                run.pool.add(run.leg, run.leg_objective)
             reach = max(reach, run.objective - rough)
             portfolio.tell(leg, run.objective, best, run.passes - spent)
             run.offer()

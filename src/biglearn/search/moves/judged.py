@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from biglearn import kernels
-from biglearn._types import Array, IntArray
+from biglearn._types import Array
 from biglearn.engines.base import SampleEngine
 from biglearn.model.components import Components
 from biglearn.search.run import Run
@@ -77,16 +77,25 @@ class JudgedRows:
         common = weighted.T @ self.shares
         return np.asarray(common / np.maximum(weighted.sum(axis=0)[:, None], _TINY))
 
-    def entropies(self, left: IntArray, right: IntArray) -> Array:
-        """Return the entropies of the choice between pairs of components, per row, (P,)."""
-        loops, shares = kernels.overlaps(), self.by_component
-        if loops is not None:
-            out = np.empty(len(left))
-            loops.entropies(shares, self.weights, left, right, out)
-            return out
-        return np.array([self._entropy(*shares[[i, j]]) for i, j in zip(left, right, strict=True)])
+    @cached_property
+    def neighbours(self) -> list[list[tuple[float, int]]]:
+        """Of each component the others by how much they answer for its rows, most first."""
+        overlaps = self.overlaps
+        order = np.argsort(-overlaps, axis=1, kind="stable")
+        sorted_overlaps = np.take_along_axis(overlaps, order, axis=1).tolist()
+        return [
+            [(share, j) for share, j in zip(shares, places, strict=True) if j != k]
+            for k, (shares, places) in enumerate(zip(sorted_overlaps, order.tolist(), strict=True))
+        ]
 
-    def _entropy(self, a: Array, b: Array) -> float:
+    def entropy(self, i: int, j: int) -> float:
+        """Return the entropy of the choice between a pair of components, per row."""
+        a, b = self.by_component[i], self.by_component[j]
+        loops = kernels.overlaps()
+        if loops is not None:
+            out = np.empty(1)
+            loops.entropy(a, b, self.weights, out)
+            return float(out[0])
         a, b = np.maximum(a, _TINY), np.maximum(b, _TINY)
         both = a + b
         return float(-self.weights @ (a * np.log(a / both) + b * np.log(b / both)))

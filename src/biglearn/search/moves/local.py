@@ -22,7 +22,7 @@ from biglearn.search.moves.compiled import WORK, bounds_of, patches_for, setting
 from biglearn.search.moves.judged import JudgedRows
 from biglearn.search.moves.limits import Limits
 from biglearn.search.moves.patch import patch_of, settle
-from biglearn.search.moves.surgery import Plan, operate
+from biglearn.search.moves.surgery import Plan, carried_out, operate
 from biglearn.search.run import Run
 from biglearn.search.tuning import Tuning
 
@@ -56,14 +56,18 @@ class Trial:
         return run.note(run.constraints.impose_on(changed))
 
 
-def neighbourhood(rows: JudgedRows, plan: Plan, tuning: Tuning) -> IntArray:
-    """Return the components that a plan touches, and their nearest neighbours."""
-    touched = sorted(set().union(*(removal.touched | {cut.parent} for removal, cut in plan)))
-    overlap = rows.overlaps[touched].max(axis=0)
-    overlap[touched] = 0.0
-    nearest = np.argsort(-overlap)[: tuning.neighbours]
-    nearest = nearest[overlap[nearest] > tuning.neighbour_share]
-    return np.sort(np.concatenate([np.array(touched), nearest]))
+def neighbourhood(rows: JudgedRows, plan: Plan, tuning: Tuning) -> list[int]:
+    """Return the components that a plan touches, and their nearest neighbours, in order."""
+    touched = set().union(*(removal.touched | {cut.parent} for removal, cut in plan))
+    near: dict[int, float] = {}
+    for k in touched:
+        for share, j in rows.neighbours[k]:
+            if share <= tuning.neighbour_share:
+                break
+            if j not in touched:
+                near[j] = max(near.get(j, 0.0), share)
+    nearest = sorted(near, key=lambda j: (-near[j], j))[: tuning.neighbours]
+    return sorted(touched.union(nearest))
 
 
 def try_plan(
@@ -76,20 +80,21 @@ def try_plan(
     patience: int,
 ) -> Trial:
     """Carry out a plan and let EM settle its neighbourhood; the components themselves stay."""
-    active = neighbourhood(rows, plan, run.tuning)
+    active = np.array(neighbourhood(rows, plan, run.tuning))
     weight = float(components.weights[active].sum())
     constraints = run.constraints.part(active, weight)
     old = components.part(active, 1 / weight)
     local = [(removal.within(active), cut.within(active)) for removal, cut in plan]
-    part = run.note(operate(constraints, old, local))
     # EM is done where it has less than `tol` left, and given up where it cannot come back
     limits = Limits(tol, patience, grace=run.tuning.grace)
     loops = patches_for(constraints, components.n_features)
     work = rows.shares[:, active].size * (components.n_features + 1) ** 2 * patience
     if loops is not None and weight * work < 10 * WORK:
+        part = carried_out(old, local)
         found = _try_compiled(loops, run, constraints, rows, active, weight, old, part, limits)
         if found is not None:
             return found
+    part = run.note(operate(constraints, old, local))
     return _try(run, constraints, rows, active, weight, old, part, limits)
 
 

@@ -88,7 +88,7 @@ class SplitMerge:
         ways = removals(run.constraints, components, rows)
         possible = [removal for removal in ways if not removal.touched & held]
         for plan in plans(possible, cuts, run.tuning.chances):
-            active = set(neighbourhood(rows, plan, run.tuning).tolist())
+            active = set(neighbourhood(rows, plan, run.tuning))
             if busy & active or failed.knows(plan):
                 continue
             trial = try_plan(run, components, rows, plan, tol=self.tol, patience=self.patience)

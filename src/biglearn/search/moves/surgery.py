@@ -51,22 +51,26 @@ def removals(constraints: Constraints, components: Components, rows: JudgedRows)
     dropped = rows.drops() + np.log1p(-np.minimum(components.weights, 1 - 1e-15))
     dropped += constraints.log_prior(components) / rows.total
     best = [Removal(k, None, float(cost)) for k, cost in enumerate(dropped)]
-    for i, j, cost in merge_costs(constraints, components, rows):
+    weights = components.weights.tolist()
+    for i, j, least in merge_costs(constraints, components, rows):
         # the lighter of a pair is the one given up
-        lost, kept = (i, j) if components.weights[i] < components.weights[j] else (j, i)
-        if cost < best[lost].cost:
-            best[lost] = Removal(lost, kept, cost)
+        lost, kept = (i, j) if weights[i] < weights[j] else (j, i)
+        if least < best[lost].cost:
+            cost = least + rows.entropy(i, j)
+            if cost < best[lost].cost:
+                best[lost] = Removal(lost, kept, cost)
     return sorted(best, key=lambda removal: removal.cost)
 
 
 def merge_costs(
     constraints: Constraints, components: Components, rows: JudgedRows
 ) -> list[tuple[int, int, float]]:
-    """Return (i, j, cost) for the pairs that are cheapest to merge.
+    """Return (i, j, cost) for the pairs that are cheapest to merge, without their entropies.
 
-    cost = ½(π_ij log|Σ_ij| - π_i log|Σ_i| - π_j log|Σ_j|) - π_ij H(π_i/π_ij)
-    + Σ_n r_n,ij H(r_ni/r_n,ij), where ij is the pair merged with its moments kept
-    and H the entropy in nats: the loss in Jensen's bound at a fixed point of EM.
+    cost = ½(π_ij log|Σ_ij| - π_i log|Σ_i| - π_j log|Σ_j|) - π_ij H(π_i/π_ij),
+    where ij is the pair merged with its moments kept.  With Σ_n r_n,ij H(r_ni/r_n,ij), the
+    `JudgedRows.entropy` of the pair, it is the loss in Jensen's bound at a fixed point of EM; H is
+    the entropy in nats.
     """
     n_components = components.n_components
     left, right = np.triu_indices(n_components, 1)
@@ -83,9 +87,8 @@ def merge_costs(
         costs += weights[part] * np.log(weights[part] / merged.weights)
         costs += prior[part] / rows.total
     cheapest = np.argsort(costs)[: 4 * n_components]
-    left, right = left[cheapest], right[cheapest]
-    costs = costs[cheapest] + rows.entropies(left, right)
-    return list(zip(left.tolist(), right.tolist(), costs.tolist(), strict=True))
+    chosen = (left[cheapest], right[cheapest], costs[cheapest])
+    return list(zip(*(values.tolist() for values in chosen), strict=True))
 
 
 def merge(components: Components, left: Places, right: Places) -> Components:
@@ -125,7 +128,7 @@ def plans(removals: list[Removal], cuts: list[Cut], chances: int = 3) -> Iterato
             yield [(removals[i], cuts[j])]
 
 
-def operate(constraints: Constraints, components: Components, plan: Plan) -> Fitted:
+def carried_out(components: Components, plan: Plan) -> Components:
     """Carry out disjoint surgeries: give up one component each, and cut another."""
     changed = components
     for removal, cut in plan:
@@ -133,4 +136,9 @@ def operate(constraints: Constraints, components: Components, plan: Plan) -> Fit
             one = merge(components, [removal.lost], [removal.partner])
             changed = changed.put([removal.partner], one)
         changed = changed.put([cut.parent, removal.lost], cut.placed(components))
-    return constraints.impose_on(changed.reweighted())
+    return changed.reweighted()
+
+
+def operate(constraints: Constraints, components: Components, plan: Plan) -> Fitted:
+    """Carry out disjoint surgeries under the constraints."""
+    return constraints.impose_on(carried_out(components, plan))
