@@ -87,8 +87,8 @@ class Engine(Protocol):
         """
         ...
 
-    def block(self, n_components: int) -> Block | None:
-        """Return all rows where a pass over them is too little work for a call of its own.
+    def block(self, n_components: int, most: float) -> Block | None:
+        """Return all rows where a pass over them is at most so many multiplications.
 
         Then compiled loops make many steps of EM at once.
         """
@@ -195,7 +195,7 @@ class EngineBase:
         """Return an engine over the same rows, seen through another view."""
         raise NotImplementedError
 
-    def block(self, n_components: int) -> Block | None:
+    def block(self, n_components: int, most: float) -> Block | None:
         """Return None: the rows are asked one pass at a time."""
         return None
 

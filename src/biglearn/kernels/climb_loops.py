@@ -25,9 +25,15 @@ from biglearn.kernels.em_steps import (
     add_sums,
     copy_of,
     factorise,
+    lay_out,
     maximise,
+    numbers_of,
     raise_to,
+    respond,
+    rooms,
+    rows_at_once,
     values_of,
+    whitening_of,
 )
 from biglearn.kernels.layouts import (
     ACCELERATE,
@@ -46,6 +52,7 @@ from biglearn.kernels.layouts import (
     POINTS,
     PRIOR_SCALE,
     RAISED,
+    REMAINS,
     SO_FAR,
     STEPS,
     TOL,
@@ -164,8 +171,9 @@ def _left(values, n_values):
 
 
 def climb(
-    block, row_weights, background, roots, target, factor, order, pairs, places, settings, weights,
-    means, covariances, out, trail, counts, all_weights, all_means, all_covariances,
+    block, row_weights, background, roots, target, factor, order, pairs, places, starts, firsts,
+    near, settings, weights, means, covariances, out, trail, counts, all_weights, all_means,
+    all_covariances,
 ):  # fmt: skip
     """Climb by EM until little is left, the goal is lost, or patience is.
 
@@ -180,6 +188,10 @@ def climb(
         Of the prior, and its lower Cholesky factor.
     order, pairs, places : arrays
         See `layouts.Layout`.
+    starts, firsts : arrays of shape (T + 1,), or (0,)
+        Where tiles of rows begin, and where the components near to them do.
+    near : array, or (0,) where every row meets every component
+        The components near to each tile, in order.
     settings : array of shape (N_SETTINGS,)
     weights, means, covariances : arrays of shape (a,), (a, d), (a, d, d)
         Where it begins; get the best components found.
@@ -194,7 +206,7 @@ def climb(
     """
     n_components, size = means.shape
     data, prior = (
-        (block, row_weights, background, (order, pairs, places)),
+        (block, row_weights, background, (order, pairs, places), (starts, firsts, near)),
         (factor, settings[PRIOR_SCALE]),
     )
     # three points of plain EM, and the jump from them
@@ -243,6 +255,7 @@ def climb(
                     counts[step, k] = sums[held, k, last]
             lost = step >= settings[GRACE] and value + settings[HOPE] * left < settings[GOAL]
             dead = settings[ALL_LIVE] > 0 and not lives
+            out[REMAINS] = left
             out[ENDED] = lost or dead or left <= settings[TOL]
             if out[ENDED] or step >= settings[PATIENCE]:
                 break
@@ -257,6 +270,64 @@ def climb(
         new = (slots[0][at], slots[1][at], slots[2][at])
         raised[0] += maximise(sums[held], places, old, new, roots, target, settings)
     out[RAISED], out[POINTS] = raised[0], step + 1
+
+
+def nearest(
+    block, row_weights, background, order, weights, means, covariances, n_shared, best, shares,
+    counts, found,
+):  # fmt: skip
+    """Write which components answer for each row most.
+
+    Parameters
+    ----------
+    block, row_weights, background, order
+        As in `climb`.
+    weights, means, covariances : arrays of shape (K,), (K, d), (K, d, d)
+    n_shared : int
+        M.
+    best : array of shape (N, M)
+        Gets the components, most first.
+    shares : array of shape (N, M)
+        Gets their responsibilities.
+    counts : array of shape (K,)
+        Gets Σ r.
+    found : array of shape (1,)
+        Gets Σ w log p, or NaN where a covariance is unsound.
+    """
+    n_components, size = means.shape
+    n_rows, some = block.shape[1], rows_at_once(n_components, size)
+    whitening, half_log_det = np.empty((n_components, size, size)), np.empty(n_components)
+    found[0] = np.nan
+    if not whitening_of(covariances, whitening, half_log_det):
+        return
+    found[0] = 0.0
+    numbers = numbers_of(weights, means, whitening, half_log_det, order)
+    parameters = np.empty(numbers.size)
+    lay_out(numbers, np.arange(n_components), n_components, parameters)
+    room = np.empty((n_components, some + 8))
+    work = rooms(n_components, size, some)
+    for k in range(n_components):
+        counts[k] = 0.0
+    for start in range(0, n_rows, some):
+        stop = min(start + some, n_rows)
+        rows, ours = block[:, start:stop], room[:, : stop - start]
+        behind = background[start:stop] if len(background) else background
+        respond(rows, behind, parameters, ours, work)
+        for n in range(stop - start):
+            weight = row_weights[start + n] if len(row_weights) else 1.0
+            found[0] += weight * (work[2][0, n] + np.log(work[2][1, n]))
+            for m in range(n_shared):
+                best[start + n, m], shares[start + n, m] = -1, -1.0
+            for k in range(n_components):
+                share = ours[k, n]
+                counts[k] += weight * share
+                if share > shares[start + n, n_shared - 1]:
+                    m = n_shared - 1
+                    while m > 0 and share > shares[start + n, m - 1]:
+                        shares[start + n, m] = shares[start + n, m - 1]
+                        best[start + n, m] = best[start + n, m - 1]
+                        m -= 1
+                    shares[start + n, m], best[start + n, m] = share, k
 
 
 def directions(block, row_weights, middle, whitening, pairs, places, n_sums, out, distance):
@@ -327,6 +398,7 @@ class Climbs(NamedTuple):
     """The loops, compiled."""
 
     climb: Callable[..., None]
+    nearest: Callable[..., None]
     directions: Callable[..., None]
 
 
@@ -336,9 +408,11 @@ def climbs() -> Climbs:
     one, two, three, four = (types.Array(float64, n, "C") for n in (1, 2, 3, 4))
     places, pairs = int64[::1], int64[:, ::1]
     triangle = types.Array(float64, 2, "C", readonly=True)
-    layout = (pairs, pairs, places)
-    trail = (two, two, two, three, four)
+    rows, bounds = (two, one, one), (one, two, two)
+    layout, tiles, trail = (pairs, pairs, places), (places,) * 3, (two, two, two, three, four)
+    given = [types.Array(float64, n, "C", readonly=True) for n in (1, 2, 3)]
     return Climbs(
-        compiled(climb, two, one, one, one, two, two, *layout, one, one, two, three, one, *trail),
+        compiled(climb, *rows, *bounds, *layout, *tiles, one, one, two, three, one, *trail),
+        compiled(nearest, *rows, pairs, *given, int64, pairs, two, one, one),
         compiled(directions, two, one, one, triangle, pairs, places, int64, two, one),
     )

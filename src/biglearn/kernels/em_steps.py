@@ -59,12 +59,11 @@ def whitening_of(covariances, whitening, half_log_det):
 
 
 @njit
-def _parameters(weights, means, whitening, half_log_det, order):
-    """Lay out the numbers that `row_loops.log_joint` reads."""
+def numbers_of(weights, means, whitening, half_log_det, order):
+    """Return the numbers of each component that `row_loops.log_joint` reads, (K, P)."""
     n_components, size = means.shape
     odd = size % 2
-    each = size + odd + 2 + order.shape[1]
-    numbers = np.empty((n_components, each))
+    numbers = np.empty((n_components, size + odd + 2 + order.shape[1]))
     for k in range(n_components):
         for i in range(size):
             total = 0.0
@@ -79,17 +78,21 @@ def _parameters(weights, means, whitening, half_log_det, order):
         for c in range(order.shape[1]):
             i, j = order[0, c], order[1, c]
             numbers[k, size + odd + 2 + c] = whitening[k, i, j] if i < size else 0.0
-    out = np.empty(n_components * each)
-    at = 0
-    for first in range(0, n_components - n_components % PAIR, PAIR):
+    return numbers
+
+
+@njit
+def lay_out(numbers, near, n_near, out):
+    """Write the numbers of some components as `row_loops.log_joint` reads them."""
+    each, at = numbers.shape[1], 0
+    for first in range(0, n_near - n_near % PAIR, PAIR):
         for c in range(each):
-            for k in range(first, first + PAIR):
-                out[at] = numbers[k, c]
+            for a in range(first, first + PAIR):
+                out[at] = numbers[near[a], c]
                 at += 1
-    if n_components % PAIR:
+    if n_near % PAIR:
         for c in range(each):
-            out[at + c] = numbers[n_components - 1, c]
-    return out
+            out[at + c] = numbers[near[n_near - 1], c]
 
 
 @njit
@@ -98,40 +101,88 @@ def _expect(data, point, shapes, sums):
 
     `shapes` gets W_k and ½ log|Σ_k⁻¹|.
     """
-    block, row_weights, background, layout = data
+    block, row_weights, background, layout, tiles = data
     order, pairs, _ = layout
+    starts, firsts, near = tiles
     weights, means, covariances = point
     whitening, half_log_det = shapes
     n_components, size = means.shape
     n_rows = block.shape[1]
     if not whitening_of(covariances, whitening, half_log_det):
         return np.nan
-    parameters = _parameters(weights, means, whitening, half_log_det, order)
-    some = min(_BLOCK_BYTES // (8 * (n_components + size + 3)) // 32 * 32 + 32, n_rows)
-    width, total = STRIP * LANES, 0.0
-    strip, spare = np.empty((size, width)), np.empty((n_components, width))
-    found, narrow = np.empty((2, some)), np.empty((n_components + 3, LANES))
-    products, room = np.empty((PRODUCTS, CHUNK)), np.empty((n_components + size + 1, LANES))
-    all_shares = np.empty((n_components, some + 8))
+    numbers = numbers_of(weights, means, whitening, half_log_det, order)
+    tiled = len(near) > 0
+    some = rows_at_once(n_components, size)
+    n_tiles, most = -(-n_rows // some), n_components
+    if tiled:
+        n_tiles, some, most = len(starts) - 1, 0, 0
+        for t in range(n_tiles):
+            some = max(some, starts[t + 1] - starts[t])
+            most = max(most, firsts[t + 1] - firsts[t])
+    parameters, work, total = np.empty(most * numbers.shape[1]), rooms(most, size, some), 0.0
+    found = work[2]
+    products, room = np.empty((PRODUCTS, CHUNK)), np.empty((most + size + 1, LANES))
+    all_shares, parts = np.empty((most, some + 8)), np.empty((most, sums.shape[1]))
+    everyone = np.arange(n_components)
     for k in range(n_components):
         for p in range(sums.shape[1]):
             sums[k, p] = 0.0
-    for start in range(0, n_rows, some):
-        stop = min(start + some, n_rows)
-        rows, shares = block[:, start:stop], all_shares[:, : stop - start]
-        _log_joint(rows[:size], parameters, 0, shares, strip, spare)
+    for t in range(n_tiles):
+        here, n_near = everyone, n_components
+        start, stop = t * some, min((t + 1) * some, n_rows)
+        if tiled:
+            start, stop = starts[t], starts[t + 1]
+            here, n_near = near[firsts[t] : firsts[t + 1]], firsts[t + 1] - firsts[t]
+        if tiled or t == 0:
+            lay_out(numbers, here, n_near, parameters)
+        rows, shares = block[:, start:stop], all_shares[:n_near, : stop - start]
+        read = parameters[: n_near * numbers.shape[1]]
         behind = background[start:stop] if len(background) else background
-        _normalise(shares, behind, _LEAST_EXPONENT, _LOWEST, found, narrow)
+        respond(rows, behind, read, shares, work)
         if len(row_weights):
             for n in range(stop - start):
                 total += row_weights[start + n] * (found[0, n] + np.log(found[1, n]))
-            for k in range(n_components):
+            for a in range(n_near):
                 for n in range(stop - start):
-                    shares[k, n] *= row_weights[start + n]
+                    shares[a, n] *= row_weights[start + n]
         else:
             total += _sum_of_logs(found, stop - start)
-        add_sums(shares, rows, pairs[0], pairs[1], sums, products, room)
+        if not tiled:
+            add_sums(shares, rows, pairs[0], pairs[1], sums, products, room)
+            continue
+        for a in range(n_near):
+            for p in range(sums.shape[1]):
+                parts[a, p] = 0.0
+        add_sums(shares, rows, pairs[0], pairs[1], parts[:n_near], products, room)
+        for a in range(n_near):
+            for p in range(sums.shape[1]):
+                sums[here[a], p] += parts[a, p]
     return total
+
+
+@njit
+def rooms(n_components, size, n_rows):
+    """Return work space for `respond`."""
+    width = STRIP * LANES
+    return (
+        np.empty((size, width)),
+        np.empty((n_components, width)),
+        np.empty((2, n_rows)),
+        np.empty((n_components + 3, LANES)),
+    )
+
+
+@njit
+def respond(rows, background, parameters, shares, work):
+    """Write responsibilities of a block of rows; `work[2]` gets what log p is made of."""
+    _log_joint(rows[: rows.shape[0] - 1], parameters, 0, shares, work[0], work[1])
+    _normalise(shares, background, _LEAST_EXPONENT, _LOWEST, work[2], work[3])
+
+
+@njit
+def rows_at_once(n_components, size):
+    """Return how many rows a block has that stays in the second-level cache."""
+    return _BLOCK_BYTES // (8 * (n_components + size + 3)) // 32 * 32 + 32
 
 
 @njit

@@ -38,7 +38,7 @@ _FEW_FEATURES, _FEATURES_PER_COMPONENT = 4, 6
 FULL, DIAGONAL, SPHERICAL = range(3)
 
 #: Numbers in the `out` of `climb_loops.climb`, by place.
-BEST, POINTS, STEPS, RAISED, ENDED, N_OUT = range(6)
+BEST, POINTS, STEPS, RAISED, ENDED, REMAINS, N_OUT = range(7)
 
 #: Numbers of each point in its `trail`, by place.
 VALUE, LOG_LIKELIHOOD, LEFT, SO_FAR, LIFTED, N_TRAIL = range(6)

@@ -20,6 +20,8 @@ from biglearn.kernels.layouts import (
     DEAD,
     FORM,
     GOAL,
+    N_OUT,
+    N_TRAIL,
     PATIENCE,
     PRIOR_SCALE,
     RAISED,
@@ -27,7 +29,7 @@ from biglearn.kernels.layouts import (
     TOL,
 )
 
-_climb, _directions = climbs()
+_climb, _, _directions = climbs()
 _LOG_2PI = float(np.log(2 * np.pi))
 
 
@@ -91,9 +93,9 @@ def cuts(
     scale = settings[PRIOR_SCALE]
     for n in range(n_rows):
         sample += row_weights[n]
-    nothing, out = np.empty(0), np.empty(5)
-    trail = (np.empty((0, 5)), np.empty((0, 2)))
-    trails = (np.empty((0, 2, size)), np.empty((0, 2, size, size)))
+    nothing, none, out = np.empty(0), np.empty(0, dtype=np.int64), np.empty(N_OUT)
+    trail, counts = np.empty((0, N_TRAIL)), np.empty((0, 2))
+    no_means, no_covariances = np.empty((0, 2, size)), np.empty((0, 2, size, size))
     one, half_log_det = np.empty((1, size, size)), np.empty(1)
     directions, distance, origin = np.empty((2, size)), np.empty(1), np.zeros(size)
     now = (np.empty(2), np.empty((2, size)), np.empty((2, size, size)))
@@ -143,8 +145,9 @@ def cuts(
                 copy_of(best, now)
                 settings[PATIENCE] = cutting[3] - first
             _climb(
-                block, ours, nothing, roots, target, factor, order, pairs, places, settings,
-                now[0], now[1], now[2], out, trail[0], trail[1], trail[1], trails[0], trails[1],
+                block, ours, nothing, roots, target, factor, order, pairs, places, none, none, none,
+                settings, now[0], now[1], now[2], out, trail, counts, counts, no_means,
+                no_covariances,
             )  # fmt: skip
             found[p, 2] += out[STEPS]
             found[p, 3] += out[RAISED]
@@ -222,12 +225,14 @@ def attempt(
     lifted = 0
     for a in range(n_active):
         lifted += impose(covariances[a], settings[FORM], roots)
-    out = np.empty(5)
-    trail = (np.empty((0, 5)), np.empty((0, n_active)), np.empty((0, n_active, size)))
+    out, none = np.empty(N_OUT), np.empty(0, dtype=np.int64)
+    trail, counts = np.empty((0, N_TRAIL)), np.empty((0, n_active))
+    no_means = np.empty((0, n_active, size))
+    no_covariances = np.empty((0, n_active, size, size))
     _climb(
         block, ours if weighted else ours[:0], background, roots, target, factor, order, pairs,
-        places, settings, weights, means, covariances, out, trail[0], trail[1], trail[1], trail[2],
-        np.empty((0, n_active, size, size)),
+        places, none, none, none, settings, weights, means, covariances, out, trail, counts, counts,
+        no_means, no_covariances,
     )  # fmt: skip
     for a in range(n_active):
         for i in range(size):

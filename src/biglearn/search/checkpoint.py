@@ -249,9 +249,9 @@ class JournalledEngine(EngineWrapper):
         seen = _digest(self._view, view.basis)
         return JournalledEngine(self._engine.project(view), self._journal, seen)
 
-    def block(self, n_components: int) -> Block | None:
+    def block(self, n_components: int, most: float) -> Block | None:
         """Return the rows where a pass is little work: it is sooner made than read again."""
-        return self._engine.block(n_components)
+        return self._engine.block(n_components, most)
 
     def expect(self, components: Components, *, diagonal: bool = False) -> Moments:
         """Make one E-step, or remember it."""

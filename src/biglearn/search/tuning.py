@@ -52,6 +52,18 @@ class Tuning:
         Neighbours of a surgery, at most.
     grace : int
         Steps that a trial has before it can be given up.
+    small_work, tiled_work : float
+        Multiplications of a pass up to which many steps are one call, on one thread: all of them,
+        and those in which rows meet the components near to them alone.
+    tiled_components : int
+        K from which they do.
+    near_share, near_most : float
+        Responsibility of a component that is near, at most, and share of all pairs of tiles and
+        components up to which it pays.
+    tiled_steps : int
+        Steps between two looks at all components.
+    look_cost : float
+        Of one, in passes.
     settle : int
         Steps of EM between two rounds of surgery.
     searched_size : int
@@ -90,6 +102,13 @@ class Tuning:
     neighbour_share: float = 0.02
     neighbours: int = 4
     grace: int = 3
+    small_work: float = 4e6
+    tiled_work: float = 1e9
+    tiled_components: int = 24
+    near_share: float = 1e-3
+    near_most: float = 0.5
+    tiled_steps: int = 12
+    look_cost: float = 0.6
     settle: int = 5
     searched_size: int = 5
     largest_size: int = 30

@@ -184,9 +184,9 @@ class MemoryEngine(EngineBase):
             return self
         return self.select(draw(len(self._X), limit, rng))
 
-    def block(self, n_components: int) -> Block | None:
-        """Return all rows where a pass over them is not worth waking a thread for."""
-        if len(self._X) * n_components * (self.n_features + 1) ** 2 // 2 > _SMALL_WORK:
+    def block(self, n_components: int, most: float) -> Block | None:
+        """Return all rows where a pass over them is at most so many multiplications."""
+        if len(self._X) * n_components * (self.n_features + 1) ** 2 / 2 > most:
             return None
         if self._block_of_all is None:
             rows = np.ones((self.n_features + 1, len(self._X)))

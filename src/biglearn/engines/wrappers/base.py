@@ -39,7 +39,7 @@ class EngineWrapper:
         """Return an engine in memory over at most `limit` of the rows, as the other one does."""
         return self._engine.subsample(limit, rng, components)
 
-    def block(self, n_components: int) -> Block | None:
+    def block(self, n_components: int, most: float) -> Block | None:
         """Return None: a wrapper wants to see every pass."""
         return None
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
+from biglearn import kernels
 from biglearn._types import Array, BoolArray
 from biglearn.model.components import Components
 from biglearn.model.constraints import Constraints, Fitted, Repairs
 from biglearn.model.m_step import m_step, reseed
 from biglearn.model.moments import Moments
-from biglearn.search.moves.compiled import CompiledEM, loops_for
+from biglearn.search.moves.compiled import CompiledEM, loops_know
 from biglearn.search.moves.limits import Limits
 from biglearn.search.records import Record
 from biglearn.search.run import Run
@@ -49,7 +51,7 @@ class Point:
 
     `left` bounds the gain that EM still has: the larger of its last gain and of
     Aitken's estimate, infinite where neither is known.  `alive`, shape (K,), says which
-    components hold enough weight to be estimated.
+    components hold enough weight to be estimated.  `steps` are those since the point before.
     """
 
     components: Components
@@ -57,6 +59,12 @@ class Point:
     alive: BoolArray
     left: float = float("inf")
     moments: Moments | None = None
+    steps: int = 1
+
+    @property
+    def lives(self) -> bool:
+        """Whether no component has lost its rows."""
+        return bool(self.alive.all())
 
 
 def climb(
@@ -73,29 +81,80 @@ def climb(
     EM goes on from before it, at the price of one pass.
 
     Where a pass is little work, and there are compiled loops for the constraints, many steps
-    are one call.
+    are one call, and points between which many components were looked at by few rows are not
+    yielded.
     """
     step = 0
-    block = run.engine.block(components.n_components)
-    if block is not None:
-        loops = loops_for(run.constraints, components.n_features)
-        if loops is not None:
-            em = CompiledEM(loops, block, run.constraints, run.row_stands_for)
-            for point in _compiled(run, em, components, limits, accelerate=accelerate):
-                yield point
-                if limits.stops(step, point.objective, point.left, lives=bool(point.alive.all())):
-                    return
-                step, components = step + 1, point.components
-            # rounding broke a covariance: LAPACK may still go on from the point before
-    for point in _steps(run, components, accelerate=accelerate):
-        yield point
-        if limits.stops(step, point.objective, point.left, lives=bool(point.alive.all())):
+    for way in _ways(run, components):
+        rest = replace(limits, patience=limits.patience - step)
+        for point in way(run, components, rest, accelerate):
+            step, components = step + point.steps, point.components
+            yield point
+            if limits.stops(step, point.objective, point.left, lives=point.lives):
+                return
+        # rounding broke a covariance, with which LAPACK can still go on
+
+
+#: A way to climb: yields points, the first of them the start.
+Way = Callable[[Run, Components, Limits, bool], Iterator[Point]]
+
+
+def _ways(run: Run, components: Components) -> list[Way]:
+    """Return the ways to climb from components, each to be followed where the one before ends."""
+    n_components, tuning, found = components.n_components, run.tuning, []
+    if loops_know(run.constraints, components.n_features):
+        works = ((_tiled, tuning.tiled_work), (_compiled, tuning.small_work))
+        for way, work in works:
+            enough = way is not _tiled or n_components >= tuning.tiled_components
+            block = run.engine.block(n_components, work) if enough else None
+            loops = None if block is None else kernels.climbs()
+            if block is not None and loops is not None:
+                em = CompiledEM(loops, block, run.constraints, run.row_stands_for)
+                found.append(partial(way, em))
+    return [*found, _steps]
+
+
+def _tiled(
+    em: CompiledEM, run: Run, components: Components, limits: Limits, accelerate: bool
+) -> Iterator[Point]:
+    """Yield the points of climbs in which rows meet the components near to them alone.
+
+    Each begins with a look at all components.  Where one has little left to gain, it is the
+    turn of steps on all pairs, since a component cannot reach for rows that it does not see.
+    """
+    tuning, steps, before = run.tuning, 0, -np.inf
+    left, ended = float("inf"), False
+    while True:
+        look = em.look(components, tuning.near_share)
+        if not np.isfinite(look.objective) or look.objective <= before:
             return
-        step += 1
+        run.counters.passes += run.cost * tuning.look_cost
+        run.see(components, look.log_likelihood, em.block.total, look.objective)
+        run.check_budget()
+        # what it sees may be all but done, the whole is not known to be
+        left = max(left, 1.01 * limits.tol)
+        yield Point(components, look.objective, look.alive, left, steps=steps)
+        tiled = look.tiled()
+        share = len(tiled.tiles[2]) / (len(tiled.tiles[0]) * components.n_components)
+        if ended or share > tuning.near_most:
+            return
+        limits = replace(limits, patience=limits.patience - steps)
+        most = max(
+            tuning.tiled_steps // 2,
+            int(tuning.tiled_work / (share * em.work_of(components.n_components))),
+        )
+        patience = int(min(tuning.tiled_steps, most, limits.patience))
+        climbed = tiled.climb(components, limits, patience, accelerate=accelerate)
+        run.counters.repairs += Repairs(raised=climbed.raised)
+        run.counters.passes += run.cost * climbed.passes * share
+        if not climbed.is_sound:
+            return
+        before, left, ended = look.objective, climbed.left, climbed.has_ended
+        components, steps = climbed.best, climbed.points_passed - 1
 
 
 def _compiled(
-    run: Run, em: CompiledEM, components: Components, limits: Limits, *, accelerate: bool
+    em: CompiledEM, run: Run, components: Components, limits: Limits, accelerate: bool
 ) -> Iterator[Point]:
     """Yield the points of compiled steps, without end while covariances are sound."""
     done, most = 0, em.steps_at_once(components.n_components)
@@ -113,13 +172,14 @@ def _compiled(
             run.see(components, seen.log_likelihood, em.block.total, seen.objective)
             run.check_budget()
             if i > 0 or done == 0:  # a later call begins where the one before ended
-                yield Point(components, seen.objective, seen.alive, seen.left)
+                steps = int(i > 0)
+                yield Point(components, seen.objective, seen.alive, seen.left, steps=steps)
         done += patience
 
 
-def _steps(run: Run, components: Components, *, accelerate: bool) -> Iterator[Point]:
+def _steps(run: Run, components: Components, limits: Limits, accelerate: bool) -> Iterator[Point]:
     """Yield the points of EM, pass by pass, without end."""
-    first = point = _evaluate(run, components, [])
+    first = point = replace(_evaluate(run, components, []), steps=0)
     trace = [point.objective]  # of plain steps, the only ones that Aitken understands
     yield point
     while True:
@@ -256,10 +316,11 @@ class Ascent:
             while trace.points <= limit:
                 may_reseed = len(trace.reseeded) < run.settings.n_components
                 limits = Limits(tol, limit - trace.points, self.goal, all_live=may_reseed)
+                trace.points += 1
                 for point in climb(run, start, limits, accelerate=accelerate):
                     run.components = point.components
                     trace.objectives.append(point.objective)
-                    trace.points += 1
+                    trace.points += point.steps
                     yield run.record(self.name)
                     dead = ~point.alive & free
                     if dead.any() and may_reseed:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from biglearn import kernels
-from biglearn._types import Array, BoolArray
+from biglearn._types import Array, BoolArray, IntArray
 from biglearn.engines.base import Block
 from biglearn.kernels import layouts
 from biglearn.kernels.layouts import Layout, layout_of
@@ -38,6 +38,13 @@ _MOST_FEATURES = 96
 WORK = 50_000_000
 
 _NOTHING: Array = np.empty(0)
+_NONE: IntArray = np.empty(0, dtype=np.int64)
+
+#: Rows of a tile, which meet the same components.
+_TILE = 48
+
+#: Components that a row can be near to.
+_NEAR = 8
 
 
 def loops_know(constraints: Constraints, size: int) -> bool:
@@ -51,11 +58,6 @@ def loops_know(constraints: Constraints, size: int) -> bool:
         and size <= _MOST_FEATURES
         and np.min(constraints.floor) > 0
     )
-
-
-def loops_for(constraints: Constraints, size: int) -> Climbs | None:
-    """Return the compiled loops over EM, or None where they do not know the constraints."""
-    return kernels.climbs() if loops_know(constraints, size) else None
 
 
 def patches_for(constraints: Constraints, size: int) -> Patches | None:
@@ -101,17 +103,23 @@ class CompiledEM:
         With a prior that is thinned to these rows.
     stands_for : float
         Rows that each row stands for.
+    tiles : tuple of 3 arrays
+        Which rows meet which components alone, see `climb_loops.climb`; none for all.
     """
 
     loops: Climbs
     block: Block
     constraints: Constraints
     stands_for: float = 1.0
+    tiles: tuple[IntArray, IntArray, IntArray] = (_NONE, _NONE, _NONE)
 
     def steps_at_once(self, n_components: int) -> int:
         """Return how many steps may be made before the time is looked at."""
-        work = self.block.rows.size * n_components * len(self.block.rows)
-        return max(3, WORK // work)
+        return max(3, WORK // self.work_of(n_components))
+
+    def work_of(self, n_components: int) -> int:
+        """Return about how many multiplications a step of EM is."""
+        return self.block.rows.size * n_components * len(self.block.rows)
 
     def climb(
         self,
@@ -138,8 +146,40 @@ class CompiledEM:
             np.empty((keep, n_components, size, size)),
         )
         out = np.empty(layouts.N_OUT)
-        self.loops.climb(*self._given, *layout[:3], settings, *best, out, *trail)
+        self.loops.climb(*self._given, *layout[:3], *self.tiles, settings, *best, out, *trail)
         return Climbed(start, best, out, trail, self._dead)
+
+    def look(self, components: Components, least: float) -> Look:
+        """Make an E-step, and see which components are near to which rows.
+
+        Parameters
+        ----------
+        components : Components
+        least : float
+            Responsibility of a component that is near.
+        """
+        n_rows, n_components = len(self.block.rows[0]), components.n_components
+        best = np.empty((n_rows, _NEAR), dtype=np.int64)
+        shares, counts, found = np.empty((n_rows, _NEAR)), np.empty(n_components), np.empty(1)
+        layout = layout_of(components.n_features, n_components, kernels.PRODUCTS)
+        self.loops.nearest(
+            *self._given[:3],
+            layout.order,
+            *(components.weights, components.means, components.covariances),
+            *(_NEAR, best, shares, counts, found),
+        )
+        log_likelihood = float(found[0]) / self.block.total
+        prior = float(self.constraints.log_prior(components).sum())
+        order = np.lexsort((best[:, 1], best[:, 0]))
+        near = (best[order], shares[order] > least)
+        return Look(
+            self,
+            order,
+            near,
+            log_likelihood,
+            log_likelihood + prior / (self.block.total * self.stands_for),
+            counts > self._dead,
+        )
 
     @cached_property
     def _dead(self) -> float:
@@ -153,6 +193,57 @@ class CompiledEM:
         weights, background = (_NOTHING if array is None else array for array in arrays)
         bounds = bounds_of(self.constraints, len(self.block.rows) - 1)
         return self.block.rows, weights, background, *bounds
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """An E-step on all rows, and which components are near to which of them.
+
+    Attributes
+    ----------
+    em : CompiledEM
+    order : array of shape (N,)
+        The rows, those with the same nearest components together.
+    near : tuple of two arrays of shape (N, M)
+        Of each row in this order the components nearest to it, and which of them count.
+    log_likelihood, objective : float
+        Per row.
+    alive : array of shape (K,)
+        Which components hold enough weight to be estimated.
+    """
+
+    em: CompiledEM
+    order: IntArray
+    near: tuple[IntArray, BoolArray]
+    log_likelihood: float
+    objective: float
+    alive: BoolArray
+
+    def tiled(self) -> CompiledEM:
+        """Return EM in which rows meet those components alone that are near to their tile.
+
+        Its objective is a lower bound, with responsibilities of 0 for all others.
+        (C. Hirschberger, D. Forster and J. Lücke, IEEE TPAMI 44, 2022.)
+        """
+        components, counts = self.near
+        n_rows = len(self.order)
+        starts = np.append(np.arange(0, n_rows, _TILE), n_rows)
+        mask = np.zeros((len(starts) - 1, len(self.alive)), dtype=bool)
+        rows, places = np.nonzero(counts)
+        mask[rows // _TILE, components[rows, places]] = True
+        firsts = np.concatenate([[0], np.cumsum(mask.sum(axis=1))])
+        block = self.em.block
+        weights, background = (
+            None if array is None else array[self.order]
+            for array in (block.weights, block.background)
+        )
+        sorted_block = Block(np.ascontiguousarray(block.rows[:, self.order]), weights, background)
+        tiles = (
+            starts.astype(np.int64),
+            firsts.astype(np.int64),
+            np.nonzero(mask)[1].astype(np.int64),
+        )
+        return replace(self.em, block=sorted_block, tiles=tiles)
 
 
 def bounds_of(constraints: Constraints, size: int) -> tuple[Array, Array, Array]:
@@ -218,6 +309,16 @@ class Climbed:
         return int(self.out[layouts.RAISED])
 
     @property
+    def left(self) -> float:
+        """Bounds the gain that EM still has after the last point."""
+        return float(self.out[layouts.REMAINS])
+
+    @property
+    def points_passed(self) -> int:
+        """Points, the start included."""
+        return int(self.out[layouts.POINTS])
+
+    @property
     def has_ended(self) -> bool:
         """Whether it is done, or given up."""
         return bool(self.out[layouts.ENDED])
@@ -227,7 +328,7 @@ class Climbed:
         numbers, counts, weights, means, covariances = self.trail
         shapes, family = self.start.shapes, self.start.family
         passes = raised = 0
-        for i in range(min(int(self.out[layouts.POINTS]), len(numbers))):
+        for i in range(min(self.points_passed, len(numbers))):
             value, log_likelihood, left, so_far, lifted = numbers[i].tolist()
             components = Components(weights[i], means[i], covariances[i], shapes, family)
             yield Seen(

@@ -57,8 +57,8 @@ class Pair:
         ratio = np.exp(np.clip(log_other - log_density, -700.0, 700.0))[:, None]
         total = float(weights.sum()) * run.engine.n_rows / sample.n_rows
         total *= run.row_stands_for
-        priors = tuple(run.constraints.log_prior(part) / total for part in (one, other))
-        return cls(one, other, weights / weights.sum(), ours, theirs, ratio, priors)
+        priors = [run.constraints.log_prior(part) / total for part in (one, other)]
+        return cls(one, other, weights / weights.sum(), ours, theirs, ratio, (priors[0], priors[1]))
 
     @property
     def overlaps(self) -> Array:
