@@ -87,6 +87,13 @@ class Engine(Protocol):
         """
         ...
 
+    def thinned(self, limit: int, rng: np.random.Generator) -> Engine:
+        """Return an engine in memory over at most `limit` of the rows, gaps and all.
+
+        Where rows are not alike, such as those with labels, all of them stay.
+        """
+        ...
+
     def block(self, n_components: int, most: float) -> Block | None:
         """Return all rows where a pass over them is at most so many multiplications.
 
@@ -194,6 +201,10 @@ class EngineBase:
     def _through(self, view: View) -> Self:
         """Return an engine over the same rows, seen through another view."""
         raise NotImplementedError
+
+    def thinned(self, limit: int, rng: np.random.Generator) -> Engine:
+        """Return this engine: all rows stay."""
+        return self
 
     def block(self, n_components: int, most: float) -> Block | None:
         """Return None: the rows are asked one pass at a time."""

@@ -249,6 +249,11 @@ class JournalledEngine(EngineWrapper):
         seen = _digest(self._view, view.basis)
         return JournalledEngine(self._engine.project(view), self._journal, seen)
 
+    def thinned(self, limit: int, rng: np.random.Generator) -> Engine:
+        """Return the other engine's sample: it is sooner asked again than read."""
+        found = self._engine.thinned(limit, rng)
+        return self if found is self._engine else found
+
     def block(self, n_components: int, most: float) -> Block | None:
         """Return the rows where a pass is little work: it is sooner made than read again."""
         return self._engine.block(n_components, most)

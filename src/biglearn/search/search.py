@@ -9,6 +9,7 @@ from biglearn.search.legs import LEGS, Leg, OwnUnitsLeg, SubspaceLeg, has_few_op
 from biglearn.search.moves.ascent import Ascent
 from biglearn.search.moves.refine import Refine, Settle
 from biglearn.search.moves.split_merge import SplitMerge
+from biglearn.search.moves.thinning import OnSample, thinned
 from biglearn.search.portfolio import Portfolio
 from biglearn.search.run import Move, Run
 from biglearn.search.tuning import Tuning
@@ -109,14 +110,23 @@ class Search:
         legs = [leg_of(named.get(leg, leg) if isinstance(leg, str) else leg) for leg in self.legs]
         if run.judge is None or run.scale is None:
             legs = [leg for leg in legs if not isinstance(leg, OwnUnitsLeg)]
-        for _ in range(run.settings.n_init):
-            yield from self._legs(run, Portfolio(legs, same=self.tuning.same))
+
+        def search(run: Run) -> Iterator[Move]:
+            for _ in range(run.settings.n_init):
+                yield from self._legs(run, Portfolio(legs, same=self.tuning.same))
+
+        few = None if run.settings.n_components == 1 else thinned(run)
+        if few is None:
+            yield from search(run)
+        else:
+            yield OnSample(few, search, self.accelerate)
         if run.judge is not None:
             yield Settle(accelerate=self.accelerate)
 
     def _legs(self, run: Run, portfolio: Portfolio) -> Iterator[Move]:
         small, tuning = has_few_optima(run), run.tuning
         allowance, reach = float("inf"), 0.0
+        surgery = SplitMerge(trials=min(self.trials, run.settings.n_components))
         while True:
             leg, run.n_legs = portfolio.choose(run.rng), portfolio.count
             best, spent = run.best_objective, run.passes
@@ -130,7 +140,7 @@ class Search:
                 yield Refine(1, self.accelerate, tol=tuning.rough)
             climbed, rough = run.passes - spent, run.objective
             if self.trials and not small:
-                yield SplitMerge(trials=min(self.trials, run.settings.n_components))
+                yield surgery
             # legs that fell further behind than surgery ever caught up are given up
             if not small and (portfolio.count == 0 or run.objective >= best - reach):
                 yield Ascent("polish", accelerate=self.accelerate, goal=best - tuning.same)

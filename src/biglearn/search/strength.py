@@ -8,6 +8,7 @@ from biglearn.model.prior import FOLLOWED, CovariancePrior, PseudoRows
 from biglearn.search.judge import Judge
 from biglearn.search.moves.ascent import Point, climb
 from biglearn.search.moves.limits import Limits
+from biglearn.search.moves.thinning import thinned
 from biglearn.search.run import BudgetSpentError, Run
 
 
@@ -59,7 +60,7 @@ def choose_prior(run: Run, judge: Judge, asked: CovariancePrior, unit: float = 1
     unit : float
         Weight of one row.
     """
-    inner = run.part(run.engine, run.constraints, cost=1.0)
+    inner = thinned(run) or run.part(run.engine, run.constraints, cost=1.0)
     try:
         with run.engine.running():
             best = _Choice(inner, judge, asked, unit).best()

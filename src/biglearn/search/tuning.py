@@ -34,6 +34,11 @@ class Tuning:
         Rows that Ward's method merges, at most: its cost grows with their square.
     lone_rows, lone_neighbours, lone_rounds : int
         Rows that the search for lone ones looks at, their neighbours, and its rounds of EM.
+    sample_rows, sample_share : float
+        Where there are more rows than `sample_share` times so many for each component and
+        dimension, and for plans, the search looks at so many, and finishes on all.
+    last_passes : float
+        Passes over all rows for which time is kept back then.
     plan_rows : int
         Rows that plans, trials and starts in a view look at, at most.
     cut_steps, first_cut_steps : int
@@ -93,6 +98,9 @@ class Tuning:
     lone_rows: int = 5000
     lone_neighbours: int = 12
     lone_rounds: int = 50
+    sample_rows: float = 20.0
+    sample_share: float = 3.0
+    last_passes: float = 15.0
     plan_rows: int = 10_000
     cut_steps: int = 6
     first_cut_steps: int = 2

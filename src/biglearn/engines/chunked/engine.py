@@ -263,6 +263,10 @@ class ChunkedEngine(EngineBase):
         self, limit: int, rng: np.random.Generator, components: Components | None = None
     ) -> MemoryEngine:
         """Return an engine in memory over at most `limit` rows, gathered in one pass."""
+        return self.thinned(limit, rng).subsample(limit, rng, components)
+
+    def thinned(self, limit: int, rng: np.random.Generator) -> MemoryEngine | MissingEngine:
+        """Return an engine in memory over at most `limit` rows, gathered in one pass."""
         chosen = draw(self.n_rows, limit, rng)
         parts, start = [], 0
         for block in self._source.blocks():
@@ -271,7 +275,7 @@ class ChunkedEngine(EngineBase):
             weights = None if block.weights is None else block.weights[inside]
             parts.append(Block(block.rows[inside], weights))
             start = stop
-        return self._over(join(parts)).subsample(limit, rng, components)
+        return self._over(join(parts))
 
     def running(self) -> AbstractContextManager[None]:
         """Hold a pool of threads, with BLAS held to one thread in each."""

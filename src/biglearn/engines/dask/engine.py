@@ -21,6 +21,7 @@ from biglearn.engines.dask import partitions
 from biglearn.engines.memory.choose import engine_over
 from biglearn.engines.memory.engine import MemoryEngine
 from biglearn.engines.memory.threads import Threads
+from biglearn.engines.memory.with_gaps import MissingEngine
 from biglearn.engines.rows.checks import check_weights, weight_exponent
 from biglearn.engines.rows.samples import draw
 from biglearn.engines.rows.summaries import Extent, Summary
@@ -286,6 +287,10 @@ class DaskEngine(EngineBase):
         self, limit: int, rng: np.random.Generator, components: Components | None = None
     ) -> MemoryEngine:
         """Return an engine in memory, here, over at most `limit` of the rows."""
+        return self.thinned(limit, rng).subsample(limit, rng, components)
+
+    def thinned(self, limit: int, rng: np.random.Generator) -> MemoryEngine | MissingEngine:
+        """Return an engine in memory, here, over at most `limit` of the rows."""
         chosen = draw(self.n_rows, limit, rng)
         tasks, start = [], 0
         for part, size in zip(self._source.parts, self._source.sizes, strict=True):
@@ -294,13 +299,12 @@ class DaskEngine(EngineBase):
                 tasks.append(delayed(partitions.select)(part, chosen[first:last] - start))
             start += size
         rows, weights = zip(*self._source.gather(tasks), strict=True)
-        engine = engine_over(
+        return engine_over(
             np.concatenate(rows),
             weights=None if weights[0] is None else np.concatenate(weights),
             units=self._units,
             view=self._view,
         )
-        return engine.subsample(limit, rng, components)
 
     @contextmanager
     def running(self) -> Iterator[None]:

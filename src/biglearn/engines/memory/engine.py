@@ -180,6 +180,10 @@ class MemoryEngine(EngineBase):
         self, limit: int, rng: np.random.Generator, components: Components | None = None
     ) -> MemoryEngine:
         """Return an engine over at most `limit` rows, drawn without replacement."""
+        return self.thinned(limit, rng)
+
+    def thinned(self, limit: int, rng: np.random.Generator) -> MemoryEngine:
+        """Return an engine over at most `limit` rows, drawn without replacement."""
         if len(self._X) <= limit:
             return self
         return self.select(draw(len(self._X), limit, rng))

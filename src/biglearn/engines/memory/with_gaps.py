@@ -136,11 +136,15 @@ class MissingEngine(EngineBase):
         self, limit: int, rng: np.random.Generator, components: Components | None = None
     ) -> MemoryEngine:
         """Return an engine over at most `limit` rows, completed by draws."""
+        return self.thinned(limit, rng).filled(components)
+
+    def thinned(self, limit: int, rng: np.random.Generator) -> MissingEngine:
+        """Return an engine over at most `limit` rows, drawn without replacement."""
         if len(self._X) <= limit:
-            return self.filled(components)
+            return self
         chosen = draw(len(self._X), limit, rng)
         weights = None if self._weights is None else self._weights[chosen]
-        return self._with(X=self._X[chosen], weights=weights).filled(components)
+        return self._with(X=self._X[chosen], weights=weights)
 
     def _with(self, **changes: Any) -> MissingEngine:
         parts = {"X": self._X, "weights": self._weights, "view": self._view} | changes

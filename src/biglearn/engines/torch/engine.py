@@ -17,6 +17,7 @@ from biglearn.engines.base import EngineBase, RowOptions
 from biglearn.engines.memory.choose import engine_over
 from biglearn.engines.memory.engine import MemoryEngine
 from biglearn.engines.memory.source import ArraySource, check_rows
+from biglearn.engines.memory.with_gaps import MissingEngine
 from biglearn.engines.rows.samples import draw
 from biglearn.engines.rows.units import Units
 from biglearn.engines.torch import tensors
@@ -252,15 +253,18 @@ class TorchEngine(EngineBase):
         self, limit: int, rng: np.random.Generator, components: Components | None = None
     ) -> MemoryEngine:
         """Return an engine in memory over at most `limit` rows, drawn without replacement."""
+        return self.thinned(limit, rng).subsample(limit, rng, components)
+
+    def thinned(self, limit: int, rng: np.random.Generator) -> MemoryEngine | MissingEngine:
+        """Return an engine in memory over at most `limit` rows, drawn without replacement."""
         chosen = draw(len(self._X), limit, rng)
-        engine = engine_over(
+        return engine_over(
             self._X[torch.from_numpy(chosen).to(self._X.device)].cpu().numpy(),
             weights=None if self._given is None else self._given[chosen],
             units=self._units,
             view=self._view,
             dtype=_DTYPES[self._dtype],
         )
-        return engine.subsample(limit, rng, components)
 
     @contextmanager
     def running(self) -> Iterator[None]:

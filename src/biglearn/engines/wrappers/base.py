@@ -39,6 +39,10 @@ class EngineWrapper:
         """Return an engine in memory over at most `limit` of the rows, as the other one does."""
         return self._engine.subsample(limit, rng, components)
 
+    def thinned(self, limit: int, rng: np.random.Generator) -> Engine:
+        """Return this engine: what it adds to rows holds for all of them."""
+        return self
+
     def block(self, n_components: int, most: float) -> Block | None:
         """Return None: a wrapper wants to see every pass."""
         return None

@@ -13,7 +13,8 @@ from biglearn.search.moves.cuts import Cut, find_cuts
 from biglearn.search.moves.judged import JudgedRows
 from biglearn.search.moves.limits import Limits
 from biglearn.search.moves.local import Trial, neighbourhood, try_plan
-from biglearn.search.moves.surgery import Plan, plans, removals
+from biglearn.search.moves.memory import Failures, Memory
+from biglearn.search.moves.surgery import plans, removals
 from biglearn.search.records import Record
 from biglearn.search.run import Run
 
@@ -37,16 +38,18 @@ class SplitMerge:
         the objective per row.
     patience : int
         Most EM steps of a trial.
+    memory : Memory
+        Of surgeries on the same rows before: what was looked at is not looked at again.
     """
 
     trials: int = 12
     tol: float = 1e-4
     patience: int = 60
+    memory: Memory = field(default_factory=Memory)
 
     def __call__(self, run: Run) -> Iterator[Record]:
         """Operate; the run goes on from the last success, or from where it was."""
-        failed = Failures()
-        cuts: dict[int, Cut] = {}
+        cuts, failed = self.memory.recall(run.components)
         held = run.constraints.held_places
         while True:
             components, before = run.components, run.objective
@@ -63,10 +66,11 @@ class SplitMerge:
                 value = before + trial.gain
                 yield run.record("split-merge", objective=value, accepted=accepted)
             if not paid:
+                self.memory.keep(components, cuts, failed)
                 return
             for trial in paid:
                 components = trial.put(run, components)
-                failed.forget(trial)
+                failed.forget(set(trial.active.tolist()))
                 for k in trial.active:
                     cuts.pop(int(k), None)
             yield from self._join(run, components, before)
@@ -87,9 +91,9 @@ class SplitMerge:
         held = run.constraints.held_places
         ways = removals(run.constraints, components, rows)
         possible = [removal for removal in ways if not removal.touched & held]
-        for plan in plans(possible, cuts, run.tuning.chances):
+        for plan in plans(possible, cuts, run.tuning.chances, failed.knows):
             active = set(neighbourhood(rows, plan, run.tuning))
-            if busy & active or failed.knows(plan):
+            if busy & active:
                 continue
             trial = try_plan(run, components, rows, plan, tol=self.tol, patience=self.patience)
             if trial.gain > self.tol:
@@ -111,28 +115,3 @@ class SplitMerge:
         yield run.record("split-merge", accepted=accepted)
         if not accepted:
             run.components, run.objective = old, before
-
-
-@dataclass
-class Failures:
-    """Surgeries that did not pay, while the components around them stay as they are."""
-
-    _active: dict[tuple[int, int | None, int], set[int]] = field(default_factory=dict)
-
-    @staticmethod
-    def _key(plan: Plan) -> tuple[int, int | None, int]:
-        ((removal, cut),) = plan
-        return removal.lost, removal.partner, cut.parent
-
-    def knows(self, plan: Plan) -> bool:
-        """Whether the surgery has failed before."""
-        return self._key(plan) in self._active
-
-    def add(self, plan: Plan, active: set[int]) -> None:
-        """Remember a failure."""
-        self._active[self._key(plan)] = active
-
-    def forget(self, trial: Trial) -> None:
-        """Give surgeries another chance where a success has changed their components."""
-        changed = set(trial.active.tolist())
-        self._active = {k: v for k, v in self._active.items() if not v & changed}

@@ -9,7 +9,7 @@ Hinton, Neural Computation 12, 2000, rank candidates by heuristics instead.)
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -109,10 +109,15 @@ def merge(components: Components, left: Places, right: Places) -> Components:
 Plan = list[tuple[Removal, Cut]]
 
 
-def plans(removals: list[Removal], cuts: list[Cut], chances: int = 3) -> Iterator[Plan]:
+def plans(
+    removals: list[Removal],
+    cuts: list[Cut],
+    chances: int = 3,
+    known: Callable[[Plan], bool] = lambda plan: False,
+) -> Iterator[Plan]:
     """Yield plans of one surgery each, the most promising first.
 
-    No removal and no cut is tried more than `chances` times.
+    No removal and no cut is tried more than `chances` times; plans that are `known` are left out.
     """
     costs = np.array([removal.cost for removal in removals])
     gains = np.array([cut.gain for cut in cuts])
@@ -122,10 +127,11 @@ def plans(removals: list[Removal], cuts: list[Cut], chances: int = 3) -> Iterato
         i, j = divmod(place, len(cuts))
         if cuts[j].parent in removals[i].touched:
             continue
-        if max(tried["removal", i], tried["cut", j]) < chances:
+        plan = [(removals[i], cuts[j])]
+        if max(tried["removal", i], tried["cut", j]) < chances and not known(plan):
             tried["removal", i] += 1
             tried["cut", j] += 1
-            yield [(removals[i], cuts[j])]
+            yield plan
 
 
 def carried_out(components: Components, plan: Plan) -> Components:
