@@ -75,7 +75,7 @@ def measure(D: int, K: int, dtype: str) -> dict[str, object]:
     X = mixture.sample(N, rng)[0].astype(dtype)
     result: dict[str, object] = {"N": N, "D": D, "K": K, "dtype": dtype}
     result["product"] = product_rate(dtype)
-    result["chosen"] = "components" if forms.one_by_one(D, K) else "pairs"
+    result["chosen"] = "components" if layouts.one_by_one(D, K) else "pairs"
     if kernels.passes(np.dtype(dtype)) is None:
         raise SystemExit("Numba is missing: pip install 'biglearn-em[fast]'")
     for name, (compiled, by_component) in FORMS.items():

@@ -8,8 +8,9 @@ from __future__ import annotations
 from statistics import mean, median
 from typing import Any
 
+from benchmarks.studies.best_known import best_known
 from benchmarks.studies.contenders import Contender
-from benchmarks.studies.equal_time import TRUTH, best_known, tasks_of
+from benchmarks.studies.equal_time import TRUTH, tasks_of
 from benchmarks.studies.store import Cell
 from benchmarks.studies.study import Options, Plan, Task
 from biglearn.search.methods import Search
@@ -32,6 +33,9 @@ PARTS: dict[str, dict[str, dict[str, Any]]] = {
         "search, no disturbance": _without("disturb", "jolt"),
         "search, disturbance by the block lift alone": _without("disturb"),
         "search, disturbance by the regression lift alone": _without("jolt"),
+        "search, no recombination": _without("regions", "pairs"),
+        "search, every row meets every component": {"tuning": {"tiled_components": 10**9}},
+        "search, no memory of surgery": {"tuning": {"remembered": 0}},
         "search, no views at all": _without("subspace", "disturb", "jolt"),
         "search, subspaces of one feature": {"sizes": [1]},
         "search, no acceleration": {"accelerate": False},

@@ -24,6 +24,7 @@ STUDIES = (
     "speed",
     "targets",
     "generalise",
+    "best-known",
 )
 
 WORDS = f"{', '.join(STUDIES)}, all, tables, figures, merge or rivals"

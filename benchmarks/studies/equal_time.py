@@ -42,13 +42,16 @@ PROFILES = {
         (1.0, 4.0),
     ),
     "full": Plan(
-        tuple(problems.EQUAL_TIME + problems.FRESH), ALL_METHODS, (0, 1, 2), (1.0, 4.0, 16.0, 60.0)
+        tuple(problems.EQUAL_TIME + problems.FRESH + problems.HARD),
+        ALL_METHODS,
+        (0, 1, 2),
+        (0.25, 1.0, 4.0, 16.0, 60.0),
     ),
 }
 
 
 def checkpoints(seconds: float) -> list[float]:
-    """Return the times at which a fit is looked at: doubling, with the last at its end.
+    """Return the times at which a fit is looked at: two for each doubling, and its end.
 
     Parameters
     ----------
@@ -60,14 +63,14 @@ def checkpoints(seconds: float) -> list[float]:
 
     Examples
     --------
-    >>> checkpoints(4)
-    [0.25, 0.5, 1.0, 2.0, 4]
+    >>> checkpoints(0.25)
+    [0.0625, 0.0884, 0.125, 0.1768, 0.25]
     """
     times = []
-    time = 0.25
+    time = 0.0625
     while time < 0.99 * seconds:
-        times.append(time)
-        time *= 2
+        times.append(round(time, 4))
+        time *= 2**0.5
     return [*times, seconds]
 
 
@@ -85,7 +88,9 @@ def tasks(options: Options) -> list[Task]:
     return tasks_of(options, lambda method: contenders.choose([method])[0])
 
 
-def tasks_of(options: Options, contender_of: Callable[[str], Contender]) -> list[Task]:
+def tasks_of(
+    options: Options, contender_of: Callable[[str], Contender], *, shift: int = 0
+) -> list[Task]:
     """Return one task per problem, seed and fit of the contender that a method names.
 
     Parameters
@@ -93,6 +98,8 @@ def tasks_of(options: Options, contender_of: Callable[[str], Contender]) -> list
     options : Options
     contender_of : callable
         Takes the name of a method; it is not asked for the truth.
+    shift : int, default=0
+        Added to a problem's seed for the contender's.
 
     Returns
     -------
@@ -121,7 +128,7 @@ def tasks_of(options: Options, contender_of: Callable[[str], Contender]) -> list
                 contender = contender_of(method)
                 for budgets in contender.fits(plan.budgets):
                     work = functools.partial(
-                        compete, contender, make, seed, budgets, options.threads
+                        compete, contender, make, seed + shift, budgets, options.threads
                     )
                     task = Task(name, method, seed, budgets, work, cost=cost_of(budgets))
                     found.append(task)
@@ -241,27 +248,6 @@ def _cell(problem: Problem, outcome: Outcome, budget: float, look: Any) -> Cell:
         assert found is not None
         trail.append((min(found.seconds, time), look(found).log_likelihood))
     return {**cell, "found": best.seconds, "trail": trail, **look(best).as_dict()}
-
-
-def best_known(cells: list[Cell]) -> dict[tuple[str, int], float]:
-    """Return the best log-likelihood by anyone at any time, the truth included.
-
-    Parameters
-    ----------
-    cells : list of dict
-
-    Returns
-    -------
-    dict
-        From (problem, seed).
-    """
-    best: dict[tuple[str, int], float] = {}
-    for cell in cells:
-        pair = (cell["problem"], cell["seed"])
-        for value in (cell.get("log_likelihood"), *(v for _, v in cell.get("trail") or ())):
-            if value is not None and math.isfinite(value):
-                best[pair] = max(best.get(pair, -math.inf), value)
-    return best
 
 
 def settled(cell: Cell, target: float) -> float:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.studies import generalise_tables
+from benchmarks.studies.best_known import best_known
 from benchmarks.studies.contenders import CONTENDERS
-from benchmarks.studies.equal_time import best_known, settled
+from benchmarks.studies.equal_time import settled
 from benchmarks.studies.store import Cell, load
 from benchmarks.studies.tables import CLOSE, longest, ran
 from biglearn.plots import require_matplotlib

@@ -79,6 +79,8 @@ class Spec:
     floor : float
     pca : int, optional
         Keep this many principal components of a real set, before scaling.
+    whole : bool
+        Fit all rows of a real set, and hold none out: the seed is that of the contenders alone.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Spec:
     n_test: int = 5000
     floor: float = FLOOR
     pca: int | None = None
+    whole: bool = False
 
     def make(
         self,
@@ -143,6 +146,8 @@ class Spec:
         self, seed: int, rng: np.random.Generator, raw: realdata.RawData, rows: int | None
     ) -> Problem:
         X, y, X_test, y_test = raw.X, raw.y, raw.X_test, raw.y_test
+        if self.whole:
+            X_test, y_test = X, y
         if X_test is None:
             held_out = _stratified_fifth(y if y is not None else np.zeros(len(X), int), rng)
             X, X_test = X[~held_out], X[held_out]
@@ -235,10 +240,24 @@ FRESH_SPECS = [
     Spec("fresh-hidden-k16-d6", 16, simulated.hidden(4, 6), n_rows=3000),
 ]
 
+#: Problems that restarts alone hardly solve, and larger ones.
+HARD_SPECS = [
+    Spec("hard-grid81", 81, simulated.grid(9), n_rows=4000),
+    Spec("hard-overlap-d10-k100", 100, simulated.overlapping(10, 100), n_rows=10_000),
+    Spec("hard-overlap-d10-k200", 200, simulated.overlapping(10, 200), n_rows=20_000),
+    Spec("hard-overlap-d20-k40", 40, simulated.overlapping(20, 40), n_rows=8000),
+    Spec("hard-mixed", 24, simulated.mixed(6), n_rows=5000),
+    Spec("hard-letter-all", 26, dataset="letter", whole=True),
+    Spec("hard-digits-all", 10, dataset="digits"),
+    Spec("hard-fault", 12, dataset="adbench/fault"),
+    Spec("hard-satellite", 12, dataset="adbench/satellite"),
+]
+
 #: All problems by name.
 PROBLEMS: dict[str, Spec] = _registry(
     [
         *FRESH_SPECS,
+        *HARD_SPECS,
         Spec("grid25", 25, simulated.grid(5)),
         Spec("grid100", 100, simulated.grid(10), n_rows=5000),
         *_overlapping_specs(),
@@ -271,6 +290,9 @@ PROBLEMS: dict[str, Spec] = _registry(
 #: Names of the fresh problems.
 FRESH = [spec.name for spec in FRESH_SPECS]
 
+#: Names of the hard problems.
+HARD = [spec.name for spec in HARD_SPECS]
+
 #: Problems of the other studies.
 ELSEWHERE = {
     *("connect4", "covtype", "seismic", "svmguide2", "fashion_mnist", "fashion-pca50"),
@@ -278,11 +300,11 @@ ELSEWHERE = {
 }
 
 #: The listed problems of the equal-time study.
-EQUAL_TIME = [name for name in PROBLEMS if name not in {*FRESH, *ELSEWHERE}]
+EQUAL_TIME = [name for name in PROBLEMS if name not in {*FRESH, *HARD, *ELSEWHERE}]
 
 
 def expand(names: Iterable[str]) -> list[str]:
-    """Replace the names of families, ``"listed"`` and ``"fresh"``, by their problems.
+    """Replace the names of families, ``"listed"``, ``"fresh"`` and ``"hard"``, by their problems.
 
     Parameters
     ----------
@@ -297,7 +319,7 @@ def expand(names: Iterable[str]) -> list[str]:
     >>> expand(["glass", "fresh"])[:2]
     ['glass', 'fresh-grid64']
     """
-    families = {"listed": EQUAL_TIME, "fresh": FRESH}
+    families = {"listed": EQUAL_TIME, "fresh": FRESH, "hard": HARD}
     return [part for name in names for part in families.get(name, [name])]
 
 

@@ -222,3 +222,31 @@ def hidden(side: int = 3, n_features: int = 10) -> Truth:
     covariances[:, [0, 1], [0, 1]] = 0.25
     truth = Parameters(np.full(count, 1 / count), means, covariances)
     return lambda rng: truth
+
+
+def mixed(n_features: int = 6) -> Truth:
+    """Clusters of three kinds side by side: round, thin, and light ones inside a wide one.
+
+    Parameters
+    ----------
+    n_features : int, default=6
+
+    Returns
+    -------
+    callable
+        From a generator to `Parameters`, of 24 components.
+    """
+
+    def draw(rng: np.random.Generator) -> Parameters:
+        each = 8
+        means = 4.0 * rng.standard_normal((3 * each, n_features))
+        covariances = _random_covariances(3 * each, n_features, rng, spread=0.2)
+        thin = _random_covariances(each, n_features, rng, spread=1.5)
+        covariances[each : 2 * each] = thin
+        means[2 * each :] = means[0] + 3.0 * rng.standard_normal((each, n_features))
+        covariances[2 * each :] *= 0.1
+        covariances[2 * each] = 9.0 * np.eye(n_features)
+        weights = np.concatenate([np.full(2 * each, 1.0), np.full(each, 0.3)])
+        return Parameters(weights / weights.sum(), means, covariances)
+
+    return draw

@@ -18,9 +18,11 @@ from benchmarks.studies import (
     speed,
     targets,
 )
+from benchmarks.studies import best_known as reference
+from benchmarks.studies.best_known import best_known
 from benchmarks.studies.contenders import CONTENDERS
 from benchmarks.studies.equal_time import NAME as EQUAL_TIME
-from benchmarks.studies.equal_time import TRUTH, best_known, settled
+from benchmarks.studies.equal_time import TRUTH, settled
 from benchmarks.studies.problems import FRESH
 from benchmarks.studies.store import Cell, load
 
@@ -294,6 +296,7 @@ def report(path: Path) -> str:
         fashion.NAME: fashion.table,
         speed.NAME: lambda cells: f"{speed.table(cells)}\n{circumstances(cells)}\n",
         targets.NAME: targets.table,
+        reference.NAME: reference.table,
         generalise.NAME: lambda cells: (
             f"{generalise_tables.table(cells)}\n{circumstances(cells)}\n"
         ),

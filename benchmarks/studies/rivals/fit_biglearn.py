@@ -18,7 +18,7 @@ class _Watcher:
     def __init__(self, method: Any) -> None:
         self.method = method
         self.run: Any = None
-        self.due = 0.125
+        self.due = 0.05
         self.snapshots: list[tuple[float, Any]] = []
 
     @property
@@ -39,11 +39,14 @@ class _Watcher:
 def chosen(method: str, constants: dict[str, Any] | None = None, **_: Any) -> Any:
     """Return a method by name, with constants of its own where they are given."""
     from biglearn.search import methods
+    from biglearn.search.tuning import Tuning
 
     if constants is None:
         return methods.method_of(method)
     # JSON has no tuples
     plain: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in constants.items()}
+    if "tuning" in plain:
+        plain["tuning"] = Tuning(**plain["tuning"])
     kind: Any = methods.METHODS[method]
     return kind(**plain)
 

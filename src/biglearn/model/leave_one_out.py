@@ -161,6 +161,10 @@ class LeaveOneOut:
     def _weigh(self, distances: Array, seen: Array) -> tuple[Array, Array]:
         """Return the log-density relative to the peak, and the scales u, (N, K)."""
         family, shapes = self.mixture.family, self.mixture.shapes
+        if (seen == seen[0]).all():
+            numbers = [column[:, None] for column in family.numbers(shapes, int(seen[0])).T]
+            depth, scales = family.weigh(distances.T, numbers, np)
+            return depth.T, scales.T
         depth, scales = np.empty_like(distances), np.empty_like(distances)
         for size in np.unique(seen):
             of_size = seen == size

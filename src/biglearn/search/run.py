@@ -137,6 +137,7 @@ class Run:
     leg_log_likelihood: float = field(default=-math.inf, init=False)
     offers: list[Offer] = field(default_factory=list, init=False)
     pool: Pool = field(default_factory=Pool, init=False)
+    allowance: float = field(default=math.inf, init=False)
     n_legs: int = field(default=0, init=False)
     converged: bool = field(default=False, init=False)
     total: float = field(default=math.nan, init=False)
@@ -301,6 +302,11 @@ class Run:
         """Count work on some of the rows or components, as a share of a whole pass."""
         self.counters.passes += self.cost * passes
         self.check_budget()
+
+    @property
+    def is_worked_off(self) -> bool:
+        """Whether more passes were made than a search without a time limit may cost."""
+        return self.counters.passes > self.allowance
 
     def check_budget(self) -> None:
         """End the run where its time is up, but for a first start."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from biglearn.search.legs import LEGS, Leg, OwnUnitsLeg, SubspaceLeg, has_few_optima, leg_of
 from biglearn.search.moves.ascent import Ascent
+from biglearn.search.moves.memory import Memory
 from biglearn.search.moves.refine import Refine, Settle
 from biglearn.search.moves.split_merge import SplitMerge
 from biglearn.search.moves.thinning import OnSample, thinned
@@ -72,7 +73,7 @@ class Search:
         "pairs",
     )
     chance: float = 0.1
-    effort: float = 20.0
+    effort: float = 10.0
     trials: int = 12
     sizes: tuple[int, ...] = (2, 1, 3)
     accelerate: bool = True
@@ -125,8 +126,9 @@ class Search:
 
     def _legs(self, run: Run, portfolio: Portfolio) -> Iterator[Move]:
         small, tuning = has_few_optima(run), run.tuning
-        allowance, reach = float("inf"), 0.0
-        surgery = SplitMerge(trials=min(self.trials, run.settings.n_components))
+        reach, run.allowance = 0.0, float("inf")
+        memory = Memory(tuning.remembered)
+        surgery = SplitMerge(min(self.trials, run.settings.n_components), memory=memory)
         while True:
             leg, run.n_legs = portfolio.choose(run.rng), portfolio.count
             best, spent = run.best_objective, run.passes
@@ -139,14 +141,14 @@ class Search:
             if follows and portfolio.count == 0 and not small:  # its target came from a start
                 yield Refine(1, self.accelerate, tol=tuning.rough)
             climbed, rough = run.passes - spent, run.objective
+            if portfolio.count == 0 and run.settings.max_time is None:
+                effort = tuning.small_effort if small else self.effort
+                run.allowance = spent + effort * climbed
             if self.trials and not small:
                 yield surgery
             # legs that fell further behind than surgery ever caught up are given up
             if not small and (portfolio.count == 0 or run.objective >= best - reach):
                 yield Ascent("polish", accelerate=self.accelerate, goal=best - tuning.same)
-            if portfolio.count == 0:
-                effort = tuning.small_effort if small else self.effort
-                allowance = spent + effort * climbed
             if run.leg is not None:
                 run.pool.add(run.leg, run.leg_objective)
             reach = max(reach, run.objective - rough)
@@ -156,7 +158,7 @@ class Search:
             if followed is not None:
                 run.follow(followed)
             if run.settings.max_time is None and (
-                run.passes + portfolio.mean_cost > allowance
+                run.passes + portfolio.mean_cost > run.allowance
                 or portfolio.chance_of_gain < self.chance
             ):
                 return

@@ -94,13 +94,18 @@ class _Choice:
         return best
 
     def _scan(self, point: Point) -> Trial:
-        """Try every strength, the strongest first, so that none begins at a spike."""
+        """Try the strengths, the strongest first, so that none begins at a spike.
+
+        Where two have been worth less than the best, weaker ones are too.
+        """
         best: Trial | None = None
         for place in reversed(range(len(self.steps))):
             found = self._try(place, point, self.targets[0])
             point = found.point
             if best is None or found.worth >= best.worth:
                 best = found
+            elif place <= best.place - 2:
+                break
         assert best is not None
         return best
 

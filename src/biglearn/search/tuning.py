@@ -50,6 +50,8 @@ class Tuning:
         Responsibility below which a row takes no part in a cut or a trial.
     chances : int
         Plans in which the same cut, or the same removal, is tried.
+    remembered : int
+        Mixtures whose surgeries are remembered.
     neighbour_share : float
         Components that answer for more than this share of the touched ones' rows are
         neighbours.
@@ -107,6 +109,7 @@ class Tuning:
     cut_members: int = 1000
     least_share: float = 1e-2
     chances: int = 3
+    remembered: int = 6
     neighbour_share: float = 0.02
     neighbours: int = 4
     grace: int = 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import cast
 
 import numpy as np
 
@@ -41,7 +42,7 @@ class EngineWrapper:
 
     def thinned(self, limit: int, rng: np.random.Generator) -> Engine:
         """Return this engine: what it adds to rows holds for all of them."""
-        return self
+        return cast(Engine, self)
 
     def block(self, n_components: int, most: float) -> Block | None:
         """Return None: a wrapper wants to see every pass."""

@@ -129,11 +129,11 @@ def _find_compiled(
         some = np.ascontiguousarray(parents[start : start + at_once], dtype=np.int64)
         passes = raised = 0.0
         for k, (halves, (gain, members, n_steps, n_raised)) in zip(some, work(some), strict=True):
-            passes, raised = passes + 2 * members * n_steps, raised + n_raised
+            passes, raised = passes + n_steps * rows.passes(members, 2), raised + n_raised
             if gain > -np.inf:
                 cuts.append(Cut(int(k), halves, float(gain) / total))
         run.counters.repairs += Repairs(raised=int(raised))
-        run.spend(passes / rows.shares.size)
+        run.spend(passes)
     return cuts
 
 

@@ -15,6 +15,9 @@ from biglearn.search.run import Run
 
 _TINY = 1e-300
 
+#: Rows that cost as much, for each feature, as what a step does for a component anyway.
+_ROWS_PER_FEATURE = 5
+
 #: No responsibility counts as higher where a component is dropped.
 _CERTAIN = 1 - 1e-15
 
@@ -64,6 +67,14 @@ class JudgedRows:
         """Weight of each row of the sample, shape (n,)."""
         weights = self.sample.weights
         return np.ones(len(self.values)) if weights is None else weights
+
+    def passes(self, n_rows: float, n_components: int) -> float:
+        """Return what a step of EM of some components on some rows costs, in passes over all.
+
+        To factorise a covariance costs as much as some rows for each feature.
+        """
+        setup = _ROWS_PER_FEATURE * self.values.shape[1]
+        return float((n_rows + setup) * n_components / self.shares.size)
 
     @cached_property
     def by_component(self) -> Array:

@@ -130,7 +130,7 @@ def _try_compiled(
     gain, members, steps, raised = found.tolist()
     if raised:
         run.counters.repairs += Repairs(raised=int(raised))
-    run.spend(steps * members * len(active) / rows.shares.size)
+    run.spend(steps * rows.passes(members, len(active)))
     if not np.isfinite(gain):
         return None
     weights, means, covariances = best

@@ -50,7 +50,7 @@ def patch_of(
         rows.sample.select(members, background=background, weights=weights),
         constraints.thinned(1 / rows.stands_for),
         n_components=n_components,
-        cost=len(members) * n_components / rows.shares.size,
+        cost=rows.passes(len(members), n_components),
         weight=weight,
         row_stands_for=rows.stands_for,
     )

@@ -74,7 +74,7 @@ class SplitMerge:
                 for k in trial.active:
                     cuts.pop(int(k), None)
             yield from self._join(run, components, before)
-            if not run.objective > before:
+            if not run.objective > before or run.is_worked_off:
                 return
 
     def _trials(
@@ -102,7 +102,7 @@ class SplitMerge:
                 failed.add(plan, active)
                 misses += 1
             yield trial
-            if misses >= self.trials:
+            if misses >= self.trials or run.is_worked_off:
                 return
 
     def _join(self, run: Run, components: Components, before: float) -> Iterator[Record]:

@@ -1,0 +1,56 @@
+"""A search on a sample: when, on how many rows, and that it ends on all of them."""
+
+import numpy as np
+import pytest
+
+from biglearn import BigLearnGaussianMixture, Search
+from biglearn.engines import MemoryEngine
+from biglearn.search.moves.thinning import sample_size, thinned
+from biglearn.search.tuning import Tuning
+from helpers import clusters
+from scripted import run_of
+
+FEW = Tuning(plan_rows=100, sample_rows=5.0)
+
+
+def test_a_sample_has_rows_for_every_component_and_dimension(rng):
+    engine = MemoryEngine(rng.normal(size=(5000, 3)))
+    assert sample_size(run_of(engine, 4, tuning=FEW)) == 100
+    assert sample_size(run_of(engine, 40, tuning=FEW)) == 5 * 40 * (3 + 2)
+
+
+def test_rows_that_are_not_many_more_are_all_looked_at(rng):
+    for n_rows, is_thinned in [(300, False), (301, True)]:
+        run = run_of(MemoryEngine(rng.normal(size=(n_rows, 2))), 4, tuning=FEW)
+        assert (thinned(run) is not None) == is_thinned
+
+
+def test_a_row_of_the_sample_stands_for_several(rng):
+    run = run_of(MemoryEngine(rng.normal(size=(1000, 2))), 4, tuning=FEW)
+    inner = thinned(run)
+    assert inner.engine.n_rows == 100
+    assert inner.row_stands_for == pytest.approx(10)
+    inner.spend(1.0)
+    assert run.passes == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("prior", [None, "auto"])
+@pytest.mark.parametrize("max_time", [None, 0.5])
+def test_a_fit_on_a_sample_ends_at_an_optimum_of_all_rows(rng, prior, max_time):
+    X = clusters(rng, [(0, 0), (0, 9), (9, 0), (9, 9)], n=400)
+    model = BigLearnGaussianMixture(
+        4, method=Search(tuning=FEW), prior=prior, max_time=max_time, random_state=0
+    ).fit(X)
+    order = np.lexsort(model.means_.T)
+    truth = np.array([X[400 * k : 400 * (k + 1)].mean(axis=0) for k in range(4)])
+    np.testing.assert_allclose(model.means_[order], truth[np.lexsort(truth.T)], atol=0.02)
+    assert model.converged_
+
+
+def test_labels_are_worth_more_than_a_sample(rng):
+    X = clusters(rng, [(0, 0), (0, 9), (9, 0), (9, 9)], n=400)
+    labels = np.full(len(X), -1)
+    labels[[0, 400, 800, 1200]] = [3, 2, 1, 0]
+    model = BigLearnGaussianMixture(4, method=Search(tuning=FEW), random_state=0)
+    model.fit(X, labels=labels)
+    assert model.predict(X[[0, 400, 800, 1200]]).tolist() == [3, 2, 1, 0]
