@@ -65,6 +65,7 @@ def measure(D: int, K: int, dtype: str) -> dict[str, object]:
     """Measure all forms of one size."""
     from biglearn import Mixture, kernels
     from biglearn.engines.memory import forms
+    from biglearn.kernels import layouts
 
     rng = np.random.default_rng(0)
     factors = rng.normal(size=(K, D, D)) / np.sqrt(D)

@@ -16,7 +16,7 @@ from biglearn.model.families import family_of
 from biglearn.model.mixture import Mixture
 from biglearn.model.structures import structure_of
 from biglearn.search.moves.ascent import climb
-from biglearn.search.moves.surgery import JudgedRows
+from biglearn.search.moves.judged import JudgedRows
 from biglearn.search.run import Run, Settings
 
 #: The structures that scikit-learn has too, and all.

@@ -77,6 +77,12 @@ class ScriptedEngine:
     def subsample(self, limit, rng, components=None):
         return self._sample
 
+    def block(self, n_components, most):
+        return None
+
+    def thinned(self, limit, rng):
+        return self
+
     def align(self, components, held=None):
         return components
 

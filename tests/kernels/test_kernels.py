@@ -46,8 +46,11 @@ def test_numba_is_loaded_by_the_first_pass_and_not_if_it_is_not_wanted():
 
 
 def test_a_missing_numba_is_no_error(monkeypatch):
-    for module in ("row_loops", "triangle_loops"):
+    kernels._imported.cache_clear()
+    for module in ("row_loops", "triangle_loops", "climb_loops", "patch_loops", "overlap_loops"):
         monkeypatch.delattr(kernels, module, raising=False)
         monkeypatch.setitem(sys.modules, f"biglearn.kernels.{module}", None)
     assert kernels.passes(FLOAT64) is None
     assert kernels.triangles() is None
+    assert kernels.climbs() is kernels.patches() is kernels.overlaps() is None
+    kernels._imported.cache_clear()

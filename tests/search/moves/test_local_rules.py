@@ -5,8 +5,10 @@ import pytest
 from scipy.special import logsumexp
 
 from biglearn.engines import MemoryEngine
+from biglearn.search.moves.cuts import Cut
+from biglearn.search.moves.judged import JudgedRows
 from biglearn.search.moves.local import neighbourhood, try_plan
-from biglearn.search.moves.surgery import Cut, JudgedRows, Removal, operate
+from biglearn.search.moves.surgery import Removal, operate
 from biglearn.search.run import BudgetSpentError
 from biglearn.search.tuning import Tuning
 from helpers import scipy_log_joint
@@ -42,7 +44,7 @@ def shared(n_components, *overlaps):
 
 def test_components_that_share_rows_with_the_touched_ones_take_part():
     rows = shared(6, (4, 0.5), (3, 0.4))
-    assert neighbourhood(rows, a_plan(1, None, 0), Tuning()).tolist() == [0, 1, 3, 4]
+    assert neighbourhood(rows, a_plan(1, None, 0), Tuning()) == [0, 1, 3, 4]
 
 
 def test_the_neighbours_of_everything_that_a_plan_touches_take_part():
@@ -57,14 +59,14 @@ def test_components_that_share_too_few_rows_stay_out():
     assert rows.overlaps[0, 3] == pytest.approx(0.09 / 2.4, rel=1e-12)
     plan = a_plan(1, None, 0)
     for least, expected in [(0.03, [0, 1, 3, 4]), (0.04, [0, 1, 4]), (0.9, [0, 1])]:
-        assert neighbourhood(rows, plan, Tuning(neighbour_share=least)).tolist() == expected
+        assert neighbourhood(rows, plan, Tuning(neighbour_share=least)) == expected
 
 
 def test_the_nearest_neighbours_take_part_where_there_are_many():
     rows = shared(7, (3, 0.2), (4, 0.5), (5, 0.3), (6, 0.1))
     plan, tuning = a_plan(1, None, 0), Tuning(neighbours=2)
-    assert neighbourhood(rows, plan, tuning).tolist() == [0, 1, 4, 5]
-    assert neighbourhood(rows, plan, Tuning(neighbours=0)).tolist() == [0, 1]
+    assert neighbourhood(rows, plan, tuning) == [0, 1, 4, 5]
+    assert neighbourhood(rows, plan, Tuning(neighbours=0)) == [0, 1]
 
 
 # What a trial sees and says
@@ -73,9 +75,9 @@ def test_the_nearest_neighbours_take_part_where_there_are_many():
 class Recording(MemoryEngine):
     """A sample that keeps what it was asked to select."""
 
-    def select(self, chosen, *, background=None):
-        self.selected, self.background = chosen, background
-        return super().select(chosen, background=background)
+    def select(self, chosen, *, background=None, weights=None):
+        self.selected, self.behind = chosen, background
+        return super().select(chosen, background=background, weights=weights)
 
 
 #: Two near pairs, far from each other; the cut of 0 and the removal of 1 touch the first.
@@ -107,7 +109,8 @@ def test_a_trial_takes_the_neighbours_along(rng):
     assert trial.components.n_components == 4
 
 
-def test_the_background_of_a_trial_is_the_rest_by_the_weight_of_those_active(rng):
+def test_the_background_of_a_trial_is_the_rest_by_the_weight_of_those_active(rng, without_numba):
+    without_numba()
     run, rows, trial = trial_of(rng, NEAR, neighbour_share=0.1)
     assert trial.active.tolist() == [0, 1]
     sample, others = run.engine, COMPONENTS.part([2, 3])
@@ -118,10 +121,11 @@ def test_the_background_of_a_trial_is_the_rest_by_the_weight_of_those_active(rng
     # it is a difference of p(x) and their part, so that it is exact to p(x)'s rounding alone
     expected = np.exp(logsumexp(joint, axis=1) - np.log(0.1 + 0.2))
     inside = np.exp(rows.log_density[sample.selected])
-    assert (abs(np.exp(sample.background) - expected) <= 1e-13 * (1 + inside)).all()
+    assert (abs(np.exp(sample.behind) - expected) <= 1e-13 * (1 + inside)).all()
 
 
-def test_rows_of_the_active_components_alone_take_part(rng):
+def test_rows_of_the_active_components_alone_take_part(rng, without_numba):
+    without_numba()
     run, rows, _ = trial_of(rng, NEAR, neighbour_share=0.1)
     share = rows.shares[:, [0, 1]].sum(axis=1)
     assert run.engine.selected.tolist() == np.flatnonzero(share > 0.01).tolist()

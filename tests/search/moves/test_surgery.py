@@ -5,9 +5,9 @@ import pytest
 from scipy.stats import entropy
 
 from biglearn.model.mixture import Mixture
+from biglearn.search.moves.cuts import find_cuts
+from biglearn.search.moves.judged import JudgedRows
 from biglearn.search.moves.surgery import (
-    JudgedRows,
-    find_cuts,
     merge,
     merge_costs,
     operate,

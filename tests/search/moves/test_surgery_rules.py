@@ -9,11 +9,10 @@ from biglearn.engines import MemoryEngine
 from biglearn.model.constraints import Constraints
 from biglearn.model.m_step import m_step
 from biglearn.search.moves import surgery
+from biglearn.search.moves.cuts import Cut, find_cuts
+from biglearn.search.moves.judged import JudgedRows
 from biglearn.search.moves.surgery import (
-    Cut,
-    JudgedRows,
     Removal,
-    find_cuts,
     merge,
     merge_costs,
     plans,

@@ -315,7 +315,8 @@ class Ascent:
         try:
             while trace.points <= limit:
                 may_reseed = len(trace.reseeded) < run.settings.n_components
-                limits = Limits(tol, limit - trace.points, self.goal, all_live=may_reseed)
+                all_live = may_reseed and held is None
+                limits = Limits(tol, limit - trace.points, self.goal, all_live=all_live)
                 trace.points += 1
                 for point in climb(run, start, limits, accelerate=accelerate):
                     run.components = point.components
