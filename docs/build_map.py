@@ -25,7 +25,7 @@ MARKERS = "<!-- map -->\n", "<!-- /map -->\n"
 
 #: The files of one EM step, numbered as in the page.
 STEP = {
-    "search.moves.ascent": 1,
+    "search.climbing.ascent": 1,
     "search.run": 2,
     "engines.memory.engine": 3,
     "model.moments": 4,

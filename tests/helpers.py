@@ -15,9 +15,9 @@ from biglearn.model.constraints import Constraints
 from biglearn.model.families import family_of
 from biglearn.model.mixture import Mixture
 from biglearn.model.structures import structure_of
-from biglearn.search.moves.ascent import climb
-from biglearn.search.moves.judged import JudgedRows
+from biglearn.search.climbing.ascent import climb
 from biglearn.search.run import Run, Settings
+from biglearn.search.surgery.judged import JudgedRows
 
 #: The structures that scikit-learn has too, and all.
 SHARED_TYPES = ["full", "tied", "diag", "spherical"]

@@ -135,7 +135,8 @@ def test_a_file_that_is_none_is_refused_and_left_alone(tmp_path, X):
     assert path.read_text() == "my only copy of the thesis"
 
 
-def test_a_fit_that_computes_otherwise_goes_on_by_itself(tmp_path, X):
+def test_a_fit_that_computes_otherwise_goes_on_by_itself(tmp_path, X, without_numba):
+    without_numba()  # so that every pass is in the journal
     path = tmp_path / "fit.checkpoint"
     labels = np.arange(300) % 3
     model("em", init_params=labels, checkpoint=path).fit(X)

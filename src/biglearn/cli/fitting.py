@@ -118,6 +118,8 @@ def _fit(
     with FitProgress(console, max_time=estimator.max_time, planned=planned) as progress:
         estimator.set_params(callback=progress)
         estimator.fit(X, sample_weight=weights)
+    if estimator.outlook_ is not None:
+        say(f"{estimator.outlook_} (--max-time buys it)", quiet=quiet)
 
 
 def select(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -204,7 +204,7 @@ class EngineBase:
 
     def thinned(self, limit: int, rng: np.random.Generator) -> Engine:
         """Return this engine: all rows stay."""
-        return self
+        return cast(Engine, self)
 
     def block(self, n_components: int, most: float) -> Block | None:
         """Return None: the rows are asked one pass at a time."""

@@ -157,7 +157,9 @@ class FittingMixin(RowsMixin):
         self.prior_rows_ = fit.pseudo_rows / unit
         self._fitted_rows = fit.total, fit.pseudo_rows, unit, self._limits().structure
         self.loo_score_ = math.nan if fit.verdict is None else fit.verdict.loo
-        self.doubts_ = self._doubts(fit)
+        self.doubts_, self.outlook_ = self._doubts(fit), fit.outlook
+        if self.verbose and fit.outlook is not None:
+            print(fit.outlook)
 
     def _keep_mixture(self, mixture: Mixture, weights: Array, dtype: np.dtype[Any]) -> None:
         """Store a mixture in the user's units, and scikit-learn's attributes of it."""

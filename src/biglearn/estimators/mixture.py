@@ -157,6 +157,9 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         below `lower_bound_` where components follow single rows.
     doubts_ : list of str
         What is doubtful in the fit, a sentence each; `fit` warns of it (`DoubtfulFitWarning`).
+    outlook_ : Outlook or None
+        What more time might bring: legs of the search, how often fresh starts found the best
+        again, and the chance that one more improves it, which `max_time` or `effort` buys.
     lower_bounds_ : list of float
         The same over the EM run that reached the model, or confirmed what
         another move had found: at its start, or since it last re-seeded

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from biglearn.search.moves.ascent import Ascent
+from biglearn.search.climbing.ascent import Ascent
 from biglearn.search.moves.refine import Settle
 from biglearn.search.moves.restart import Restart
 from biglearn.search.run import Move, Run

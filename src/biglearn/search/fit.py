@@ -13,6 +13,7 @@ from biglearn.model.components import Components
 from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise
 from biglearn.search.records import Record
+from biglearn.search.stands import Outlook
 from biglearn.search.verdict import Verdict
 
 
@@ -58,6 +59,8 @@ class Fit:
         Of the rows.
     verdict : Verdict or None
         What it promises for new rows; None where the fit was interrupted.
+    outlook : Outlook or None
+        What more time might bring; None where there was no search.
     """
 
     mixture: Mixture
@@ -81,3 +84,4 @@ class Fit:
     offset: float
     dtype: np.dtype[Any]
     verdict: Verdict | None = None
+    outlook: Outlook | None = None

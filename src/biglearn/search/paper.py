@@ -9,7 +9,7 @@ import numpy as np
 
 from biglearn.model.lifts import LIFTS, Lift
 from biglearn.model.views import View, beta_subset_size, random_subset
-from biglearn.search.moves.ascent import Ascent
+from biglearn.search.climbing.ascent import Ascent
 from biglearn.search.moves.matching import Matching
 from biglearn.search.moves.restart import Jump, Restart
 from biglearn.search.run import Move, Run

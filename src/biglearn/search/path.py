@@ -11,8 +11,8 @@ import numpy as np
 
 from biglearn.engines.base import Source
 from biglearn.engines.rows.totals import totals
+from biglearn.search.climbing.ascent import Ascent
 from biglearn.search.fit import Fit
-from biglearn.search.moves.ascent import Ascent
 from biglearn.search.moves.resize import Neighbour
 from biglearn.search.moves.restart import Restart
 from biglearn.search.problem import Problem, solve

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from biglearn.search.legs import Leg
+from biglearn.search.stands import Outlook
 
 
 @dataclass
@@ -81,6 +82,11 @@ class Portfolio:
         arm.losses += 1
         self.since_gain += 1
         self.found_again += leg.fresh and reached > best - self.same
+
+    @property
+    def outlook(self) -> Outlook:
+        """What the legs have seen, and what another might bring."""
+        return Outlook(self.count, self.since_gain, self.found_again, self.chance_of_gain)
 
     @property
     def mean_cost(self) -> float:

@@ -268,6 +268,7 @@ class Problem:
             units=units,
             offset=run.offset,
             dtype=self.rows.source.dtype,
+            outlook=run.outlook,
         )
 
 

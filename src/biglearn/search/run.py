@@ -18,7 +18,7 @@ from biglearn.model.moments import Moments
 from biglearn.search.judge import Judge
 from biglearn.search.pool import Pool
 from biglearn.search.records import Record
-from biglearn.search.stands import Counters, Offer, Stand, Trace
+from biglearn.search.stands import Counters, Offer, Outlook, Stand, Trace
 from biglearn.search.tuning import Tuning
 
 #: A start: from a run (its rows, constraints and randomness) to first components.
@@ -138,6 +138,7 @@ class Run:
     offers: list[Offer] = field(default_factory=list, init=False)
     pool: Pool = field(default_factory=Pool, init=False)
     allowance: float = field(default=math.inf, init=False)
+    outlook: Outlook | None = field(default=None, init=False)
     n_legs: int = field(default=0, init=False)
     converged: bool = field(default=False, init=False)
     total: float = field(default=math.nan, init=False)

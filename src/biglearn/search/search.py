@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from biglearn.search.climbing.ascent import Ascent
 from biglearn.search.legs import LEGS, Leg, OwnUnitsLeg, SubspaceLeg, has_few_optima, leg_of
-from biglearn.search.moves.ascent import Ascent
-from biglearn.search.moves.memory import Memory
 from biglearn.search.moves.refine import Refine, Settle
 from biglearn.search.moves.split_merge import SplitMerge
 from biglearn.search.moves.thinning import OnSample, thinned
 from biglearn.search.portfolio import Portfolio
 from biglearn.search.run import Move, Run
+from biglearn.search.surgery.memory import Memory
 from biglearn.search.tuning import Tuning
 
 
@@ -153,6 +153,7 @@ class Search:
                 run.pool.add(run.leg, run.leg_objective)
             reach = max(reach, run.objective - rough)
             portfolio.tell(leg, run.objective, best, run.passes - spent)
+            run.outlook = portfolio.outlook
             run.offer()
             followed = run.offers[0].components if run.offers else run.best
             if followed is not None:

@@ -27,6 +27,36 @@ class Offer:
     log_likelihood: float
 
 
+@dataclass(frozen=True)
+class Outlook:
+    """What a search has seen, and what more time might bring.
+
+    Attributes
+    ----------
+    legs : int
+        Legs that it made.
+    since_gain : int
+        Legs since one improved the best.
+    found_again : int
+        Fresh starts since then that came to the best again.
+    chance_of_gain : float
+        Estimated chance that one more leg improves the best, by the rule of succession, halved
+        each time that a fresh start found it again.
+    """
+
+    legs: int = 0
+    since_gain: int = 0
+    found_again: int = 0
+    chance_of_gain: float = 1.0
+
+    def __str__(self) -> str:
+        again = f", to which {self.found_again} fresh starts came again" if self.found_again else ""
+        return (
+            f"{self.legs} legs, {self.since_gain} since the best{again}; "
+            f"chance that one more improves it: {100 * self.chance_of_gain:.0f} %"
+        )
+
+
 @dataclass
 class Trace:
     """History of one EM run.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from biglearn.model.prior import FOLLOWED, CovariancePrior, PseudoRows
+from biglearn.search.climbing.ascent import Point, climb
+from biglearn.search.climbing.limits import Limits
 from biglearn.search.judge import Judge
-from biglearn.search.moves.ascent import Point, climb
-from biglearn.search.moves.limits import Limits
 from biglearn.search.moves.thinning import thinned
 from biglearn.search.run import BudgetSpentError, Run
 

@@ -7,10 +7,10 @@ import pytest
 
 from biglearn.engines import MemoryEngine
 from biglearn.search.moves import SplitMerge, split_merge
-from biglearn.search.moves.cuts import Cut
-from biglearn.search.moves.local import Trial
-from biglearn.search.moves.memory import Failures
-from biglearn.search.moves.surgery import Removal
+from biglearn.search.surgery.cuts import Cut
+from biglearn.search.surgery.local import Trial
+from biglearn.search.surgery.memory import Failures
+from biglearn.search.surgery.plans import Removal
 from biglearn.search.tuning import Tuning
 from scripted import ScriptedEngine, components_of, run_of
 

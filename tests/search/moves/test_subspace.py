@@ -8,8 +8,8 @@ from scipy.stats import kurtosis
 
 from biglearn.model.linalg import random_rotation
 from biglearn.model.mixture import Mixture
+from biglearn.search.climbing.ascent import climb
 from biglearn.search.moves import Ascent, SubspaceStart
-from biglearn.search.moves.ascent import climb
 from biglearn.search.moves.subspace import flatness, humped_directions
 from helpers import make_run
 

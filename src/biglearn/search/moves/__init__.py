@@ -1,6 +1,6 @@
 """Moves: each changes the run's components, behind one signature."""
 
-from biglearn.search.moves.ascent import Ascent
+from biglearn.search.climbing.ascent import Ascent
 from biglearn.search.moves.matching import Matching
 from biglearn.search.moves.restart import Jump, Restart, Tournament
 from biglearn.search.moves.split_merge import SplitMerge

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from biglearn.search.moves.ascent import Ascent
+from biglearn.search.climbing.ascent import Ascent
 from biglearn.search.records import Record
 from biglearn.search.run import Run
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from biglearn.model.components import Components
 from biglearn.model.m_step import reseed
-from biglearn.search.moves.cuts import find_cuts
-from biglearn.search.moves.judged import JudgedRows
-from biglearn.search.moves.surgery import Removal, merge, removals
 from biglearn.search.run import Run
+from biglearn.search.surgery.cuts import find_cuts
+from biglearn.search.surgery.judged import JudgedRows
+from biglearn.search.surgery.plans import Removal, merge, removals
 
 
 @dataclass(frozen=True)

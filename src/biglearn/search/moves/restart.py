@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 
 from biglearn.model.components import Components
-from biglearn.search.moves.ascent import Point, climb
-from biglearn.search.moves.limits import Limits
+from biglearn.search.climbing.ascent import Point, climb
+from biglearn.search.climbing.limits import Limits
 from biglearn.search.records import Record
 from biglearn.search.run import Run, Start
 from biglearn.search.starts.centres import CENTRE_STARTS

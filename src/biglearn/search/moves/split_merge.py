@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from biglearn.model.components import Components
-from biglearn.search.moves.ascent import climb
-from biglearn.search.moves.cuts import Cut, find_cuts
-from biglearn.search.moves.judged import JudgedRows
-from biglearn.search.moves.limits import Limits
-from biglearn.search.moves.local import Trial, neighbourhood, try_plan
-from biglearn.search.moves.memory import Failures, Memory
-from biglearn.search.moves.surgery import plans, removals
+from biglearn.search.climbing.ascent import climb
+from biglearn.search.climbing.limits import Limits
 from biglearn.search.records import Record
 from biglearn.search.run import Run
+from biglearn.search.surgery.cuts import Cut, find_cuts
+from biglearn.search.surgery.judged import JudgedRows
+from biglearn.search.surgery.local import Trial, neighbourhood, try_plan
+from biglearn.search.surgery.memory import Failures, Memory
+from biglearn.search.surgery.plans import plans, removals
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from biglearn._types import Array
 from biglearn.model.constraints import Constraints
 from biglearn.model.mixture import Mixture
 from biglearn.model.views import View
-from biglearn.search.moves.ascent import climb
-from biglearn.search.moves.limits import Limits
+from biglearn.search.climbing.ascent import climb
+from biglearn.search.climbing.limits import Limits
 from biglearn.search.records import Record
 from biglearn.search.run import Run
 from biglearn.search.starts.centres import CENTRE_STARTS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from biglearn.search.moves.ascent import Ascent
+from biglearn.search.climbing.ascent import Ascent
 from biglearn.search.records import Record
 from biglearn.search.run import BudgetSpentError, Move, Run
 
@@ -53,7 +53,7 @@ class OnSample:
         """Search, and climb; the run goes on from the best on all rows."""
         inner, run.head_start = self.inner, None
         yield from self._search(run)
-        best = inner.best
+        best, run.outlook = inner.best, inner.outlook
         if best is None:
             return
         if inner.offers:

@@ -4,8 +4,9 @@ import math
 
 import pytest
 
+from biglearn.search.climbing.ascent import climb
+from biglearn.search.climbing.limits import Limits
 from biglearn.search.moves import Ascent
-from biglearn.search.moves.ascent import Point, climb
 from scripted import Leaning, ScriptedEngine, components_of, run_of
 
 HERE = components_of([0.5, 0.5], [[0.0, 0.0], [0.0, 4.0]])
@@ -14,21 +15,33 @@ HERE = components_of([0.5, 0.5], [[0.0, 0.0], [0.0, 4.0]])
 CURVE = [-8.0 - 2.0**-step for step in range(-1, 40)]
 
 
-def point(objective, left):
-    return Point(HERE, objective, None, left)
+def is_lost(objective, left, goal):
+    return Limits(goal=goal).stops(5, objective, left)
 
 
 def test_a_point_can_reach_twice_what_it_has_left_and_no_more():
-    assert point(-8.5, 0.5).can_reach(-7.5)
-    assert not point(-8.5, 0.5).can_reach(-7.4999)
-    assert point(-8.5, 0.5).can_reach(-7.0, hope=3.0)
-    assert not point(-8.5, 0.5).can_reach(-7.5, hope=1.0)
+    assert not is_lost(-8.5, 0.5, goal=-7.5)
+    assert is_lost(-8.5, 0.5, goal=-7.4999)
 
 
 def test_a_point_of_which_nothing_is_known_can_reach_everything():
-    assert point(-8.5, math.inf).can_reach(1e9)
-    assert point(-math.inf, math.inf).can_reach(math.inf)
-    assert point(-8.5, 0.0).can_reach(-math.inf)
+    assert not is_lost(-8.5, math.inf, goal=1e9)
+    assert not is_lost(-math.inf, math.inf, goal=math.inf)
+    assert not is_lost(-8.5, 0.0, goal=-math.inf)
+
+
+def test_nothing_is_lost_within_the_grace():
+    limits = Limits(goal=0.0, grace=3)
+    assert [limits.stops(step, -8.0, 0.1) for step in (2, 3)] == [False, True]
+
+
+def test_a_climb_ends_where_little_is_left_or_patience_is_spent_or_rows_are_lost():
+    limits = Limits(tol=0.1, patience=4, all_live=True)
+    assert not limits.stops(3, -8.0, 0.2)
+    assert limits.stops(3, -8.0, 0.1)
+    assert limits.stops(4, -8.0, 0.2)
+    assert limits.stops(0, -8.0, 0.2, lives=False)
+    assert not Limits().stops(10**6, -8.0, 0.0, lives=False)
 
 
 def steps_of(goal, *, curve=CURVE):

@@ -11,10 +11,10 @@ import numpy as np
 from biglearn._types import Array, IntArray
 from biglearn.model.components import Components
 from biglearn.model.constraints import Constraints
-from biglearn.search.moves.ascent import climb
-from biglearn.search.moves.judged import JudgedRows
-from biglearn.search.moves.limits import Limits
+from biglearn.search.climbing.ascent import climb
+from biglearn.search.climbing.limits import Limits
 from biglearn.search.run import Run
+from biglearn.search.surgery.judged import JudgedRows
 
 
 def patch_of(

@@ -14,8 +14,8 @@ from biglearn.model.components import Components
 from biglearn.model.constraints import Constraints, Fitted, Repairs
 from biglearn.model.m_step import m_step, reseed
 from biglearn.model.moments import Moments
-from biglearn.search.moves.compiled import CompiledEM, loops_know
-from biglearn.search.moves.limits import Limits
+from biglearn.search.climbing.compiled import CompiledEM, loops_know
+from biglearn.search.climbing.limits import Limits
 from biglearn.search.records import Record
 from biglearn.search.run import Run
 from biglearn.search.stands import Trace
@@ -32,7 +32,7 @@ def remaining_gain(trace: Sequence[float]) -> float:
 
     Examples
     --------
-    >>> from biglearn.search.moves.ascent import remaining_gain
+    >>> from biglearn.search.climbing.ascent import remaining_gain
     >>> remaining_gain([0.0, 0.5, 0.75, 0.875])
     0.125
     """

@@ -18,11 +18,11 @@ from biglearn.model.components import Components
 from biglearn.model.constraints import Constraints, Fitted, Repairs
 from biglearn.model.families import GAUSSIAN
 from biglearn.model.fixed import Fixed
-from biglearn.search.moves.compiled import WORK, bounds_of, patches_for, settings_of
-from biglearn.search.moves.judged import JudgedRows
-from biglearn.search.moves.limits import Limits
-from biglearn.search.moves.patch import patch_of, settle
+from biglearn.search.climbing.compiled import WORK, bounds_of, patches_for, settings_of
+from biglearn.search.climbing.limits import Limits
 from biglearn.search.run import Run
+from biglearn.search.surgery.judged import JudgedRows
+from biglearn.search.surgery.patch import patch_of, settle
 
 if TYPE_CHECKING:
     from biglearn.kernels.patch_loops import Patches

@@ -11,8 +11,8 @@ import numpy as np
 
 from biglearn._types import IntArray
 from biglearn.model.components import Components
-from biglearn.search.moves.cuts import Cut
-from biglearn.search.moves.surgery import Plan
+from biglearn.search.surgery.cuts import Cut
+from biglearn.search.surgery.plans import Plan
 
 #: Components are the same where weights agree to this share, and means and covariances to that
 #: of a standard deviation and a variance.
@@ -95,7 +95,7 @@ def same_places(old: Components, new: Components) -> dict[int, int]:
     --------
     >>> import numpy as np
     >>> from biglearn.model.components import Components
-    >>> from biglearn.search.moves.memory import same_places
+    >>> from biglearn.search.surgery.memory import same_places
     >>> covariances = np.ones((2, 1, 1))
     >>> old = Components(np.array([0.5, 0.5]), np.array([[0.0], [9.0]]), covariances)
     >>> new = Components(np.array([0.5, 0.5]), np.array([[9.0], [2.0]]), covariances)

@@ -18,8 +18,8 @@ from biglearn._types import IntArray
 from biglearn.model.components import Components, Places
 from biglearn.model.constraints import Constraints, Fitted
 from biglearn.model.linalg import floor_covariances
-from biglearn.search.moves.cuts import Cut
-from biglearn.search.moves.judged import JudgedRows
+from biglearn.search.surgery.cuts import Cut
+from biglearn.search.surgery.judged import JudgedRows
 
 _TINY = 1e-300
 

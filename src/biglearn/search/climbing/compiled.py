@@ -18,7 +18,7 @@ from biglearn.model.components import Components
 from biglearn.model.constraints import Constraints
 from biglearn.model.moments import DEAD_ROWS
 from biglearn.model.structures import Diagonal, Spherical, Structure
-from biglearn.search.moves.limits import HOPE, Limits
+from biglearn.search.climbing.limits import HOPE, Limits
 
 if TYPE_CHECKING:
     from biglearn.kernels.climb_loops import Climbs

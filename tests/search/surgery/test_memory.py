@@ -1,8 +1,8 @@
 """What surgery remembers: only what concerns components that stayed as they were."""
 
-from biglearn.search.moves.cuts import Cut
-from biglearn.search.moves.memory import Failures, Memory, same_places
-from biglearn.search.moves.surgery import Removal
+from biglearn.search.surgery.cuts import Cut
+from biglearn.search.surgery.memory import Failures, Memory, same_places
+from biglearn.search.surgery.plans import Removal
 from scripted import components_of
 
 HALVES = components_of([0.5, 0.5], [[0, 1], [0, -1]])

@@ -18,12 +18,12 @@ from biglearn.kernels import layouts
 from biglearn.kernels.layouts import layout_of
 from biglearn.model.components import Components
 from biglearn.model.constraints import Constraints, Repairs
-from biglearn.search.moves.compiled import WORK, bounds_of, patches_for, settings_of
-from biglearn.search.moves.judged import JudgedRows
-from biglearn.search.moves.limits import Limits
-from biglearn.search.moves.patch import patch_of, settle
-from biglearn.search.moves.surgery import Plan, carried_out, operate
+from biglearn.search.climbing.compiled import WORK, bounds_of, patches_for, settings_of
+from biglearn.search.climbing.limits import Limits
 from biglearn.search.run import Run
+from biglearn.search.surgery.judged import JudgedRows
+from biglearn.search.surgery.patch import patch_of, settle
+from biglearn.search.surgery.plans import Plan, carried_out, operate
 from biglearn.search.tuning import Tuning
 
 if TYPE_CHECKING:

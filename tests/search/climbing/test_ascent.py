@@ -7,8 +7,8 @@ import pytest
 
 from biglearn.model.constraints import Constraints
 from biglearn.model.mixture import Mixture
+from biglearn.search.climbing.ascent import climb, extrapolate, remaining_gain
 from biglearn.search.moves import Ascent
-from biglearn.search.moves.ascent import climb, extrapolate, remaining_gain
 from helpers import COVARIANCE_TYPES, blobs, make_run, random_covariances, random_mixture
 
 

@@ -1,0 +1,1 @@
+"""Climbs by EM: pass by pass, and in compiled loops."""
