@@ -23,7 +23,7 @@ from benchmarks.studies.best_known import best_known
 from benchmarks.studies.contenders import CONTENDERS
 from benchmarks.studies.equal_time import NAME as EQUAL_TIME
 from benchmarks.studies.equal_time import TRUTH, settled
-from benchmarks.studies.problems import FRESH
+from benchmarks.studies.problems import FRESH, HARD
 from benchmarks.studies.store import Cell, load
 
 #: Nats per row within which a model counts as the best known.
@@ -53,6 +53,12 @@ def value(cell: Cell) -> float:
 def ran(cells: Iterable[Cell]) -> list[Cell]:
     """Return the cells of contenders that were there: no gaps and no reference."""
     return [c for c in cells if c["status"] != "missing" and c["method"] != TRUTH]
+
+
+def of(cells: list[Cell], problems: Iterable[str]) -> list[Cell]:
+    """Return the cells of some problems."""
+    names = set(problems)
+    return [cell for cell in cells if cell["problem"] in names]
 
 
 def shares(cells: list[Cell]) -> dict[tuple[str, float], float]:
@@ -305,11 +311,12 @@ def report(path: Path) -> str:
         return own[path.stem](cells)
     if not ran(cells):
         return "No results yet.\n"
-    fresh = [c for c in cells if c["problem"] in FRESH]
-    listed = [c for c in cells if c["problem"] not in FRESH]
-    parts = [equal_time(listed)] if ran(listed) else []
-    if ran(fresh):
-        parts.append(f"Problems of the same kinds in other sizes alone:\n\n{equal_time(fresh)}")
+    families = {
+        "": [c for c in cells if c["problem"] not in {*FRESH, *HARD}],
+        "Problems of the same kinds in other sizes alone:\n\n": of(cells, FRESH),
+        "Hard problems alone:\n\n": of(cells, HARD),
+    }
+    parts = [f"{title}{equal_time(own)}" for title, own in families.items() if ran(own)]
     return "\n".join([*parts, by_problem(cells)])
 
 

@@ -26,5 +26,11 @@ def test_the_demo_writes_table_pictures_models_and_figures(tmp_path, run, monkey
     outcomes = json.loads(written["results.json"].read_text())["outcomes"]
     truth, *fits = [each for each in outcomes if each["problem"] == "grid25"]
     assert {each["method"] for each in fits} >= {"paper", "search"}
+    level = next(each for each in fits if each["method"].startswith("scikit-learn"))
+    assert level["level_seconds"] == level["seconds"]
+    for each in fits:
+        if each["level_seconds"] is not None and each is not level:
+            assert each["train_log_likelihood"] >= level["train_log_likelihood"] - 2e-3
+            assert each["level_seconds"] <= each["seconds"] + 0.1
     # No fit can beat the truth on 5000 new rows by more than chance.
     assert all(each["test_log_likelihood"] < truth["test_log_likelihood"] for each in fits)

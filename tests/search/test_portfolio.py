@@ -7,6 +7,7 @@ import pytest
 
 from biglearn.search.legs import leg_of
 from biglearn.search.portfolio import Portfolio
+from biglearn.search.stands import Outlook
 
 KINDS = ["restart", "subspace", "disturb"]
 LEGS = [leg_of(kind) for kind in KINDS]
@@ -88,3 +89,15 @@ def test_it_follows_its_source_of_randomness():
         [portfolio.choose(rng) for _ in range(20)] for rng in map(np.random.default_rng, (5, 5))
     )
     assert one == other
+
+
+def test_the_outlook_counts_legs_since_the_best_and_how_often_it_was_found_again():
+    portfolio = Portfolio(LEGS)
+    assert portfolio.outlook == Outlook(0, 0, 0, 0.5)
+    for leg, reached in [("restart", -1.0), ("disturb", -2.0), ("restart", -1.0)]:
+        portfolio.tell(leg_of(leg), reached, -1.0 if portfolio.count else -9.0, cost=1.0)
+    assert portfolio.outlook == Outlook(3, 2, 1, 0.5 / 4)
+    assert str(portfolio.outlook) == (
+        "3 legs, 2 since the best, to which 1 fresh starts came again; "
+        "chance that one more improves it: 12 %"
+    )

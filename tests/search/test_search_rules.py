@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from biglearn import BigLearnGaussianMixture
+from biglearn.engines import MemoryEngine
 from biglearn.search.legs import LEGS, RestartLeg, SubspaceLeg
 from biglearn.search.moves import Ascent, SplitMerge
 from biglearn.search.moves.subspace import SubspaceStart
 from biglearn.search.portfolio import Portfolio
 from biglearn.search.search import Search
+from biglearn.search.starts.centres import CENTRE_STARTS
 from biglearn.search.tuning import Tuning
 from helpers import blobs
 from scripted import Begin, ScriptedEngine, ScriptedLeg, played, run_of
@@ -91,6 +93,36 @@ def test_what_comes_after_the_first_climb_costs_but_allows_nothing():
     # legs of 10 + 10 passes: after two, a third would exceed 50
     script, _ = play(Search(legs=ONE, chance=0.0, effort=5.0), others_cost=10.0)
     assert script.n_legs == 2
+
+
+def test_surgery_ends_where_the_allowance_is_spent(rng):
+    run = run_of(MemoryEngine(blobs(rng, 300, 2, n_components=8)), 8)
+    moves = []
+
+    def watch(move):
+        moves.append(move)
+        if isinstance(move, SplitMerge):
+            assert run.allowance < np.inf
+            run.counters.passes = run.allowance + 1  # as if it had been spent before
+            records = list(move(run))
+            assert len([one for one in records if one.move == "split-merge"]) <= 2
+        else:
+            list(move(run))
+
+    run.start = CENTRE_STARTS["k-means++"]
+    played(Search(legs=("restart",), effort=5.0), run, watch, most=50)
+    assert any(isinstance(move, SplitMerge) for move in moves)
+
+
+def test_a_search_says_what_more_time_might_bring(rng):
+    X = blobs(rng, 400, 2, n_components=4)
+    model = BigLearnGaussianMixture(4, random_state=0).fit(X)
+    outlook = model.outlook_
+    assert outlook.legs >= 1
+    assert 0 < outlook.chance_of_gain <= 0.5
+    more = BigLearnGaussianMixture(4, random_state=0, method=Search(effort=100)).fit(X)
+    assert more.outlook_.legs > outlook.legs
+    assert BigLearnGaussianMixture(4, method="em", random_state=0).fit(X).outlook_ is None
 
 
 def test_every_start_has_an_allowance_of_its_own():
