@@ -1,11 +1,11 @@
 """The study behind ``biglearn demo``: plain EM against big learning on two problems.
 
 The simulation is the paper's: 25 equal Gaussians on a grid, and plain EM starting from N(0, I).
-Since users rarely start there, EM from the best of 20 k-means++ starts takes part as well, ours and
-scikit-learn's, whose likelihood is the level that the others are timed to. All contenders work in the
-same units under the same eigenvalue floor and look for likelihood alone, without which their
-likelihoods could not be compared; the last is what users get by default, and its objective, with a
-prior, is none to compare.
+Since users rarely start there, EM from the best of 20 k-means++ starts takes part as well, ours
+and scikit-learn's, whose likelihood is the level that the others are timed to. All contenders work
+in the same units under the same eigenvalue floor and look for likelihood alone, without which
+their likelihoods could not be compared; the last is what users get by default, and its objective,
+with a prior, is none to compare.
 """
 
 import dataclasses
@@ -214,10 +214,9 @@ def contest(
         )
         outcome = _judge(problem, method, named, seconds)
         compared = () if estimator.prior_rows_ else tuple(estimator.history_)
-        reached = (record.seconds for record in compared if record.best >= level)
-        yield dataclasses.replace(
-            outcome, history=compared, level_seconds=min(reached, default=None)
-        )
+        reached = [record.seconds for record in compared if record.best >= level]
+        first = min(reached, default=None)
+        yield dataclasses.replace(outcome, history=compared, level_seconds=first)
 
 
 def _restarted(problem: Problem, seed: int) -> Outcome:
