@@ -51,7 +51,7 @@ PROFILES = {
 
 
 def checkpoints(seconds: float) -> list[float]:
-    """Return the times at which a fit is looked at: two for each doubling, and its end.
+    """Return the times at which a fit is looked at: doubling, with the last at its end.
 
     Parameters
     ----------
@@ -64,13 +64,13 @@ def checkpoints(seconds: float) -> list[float]:
     Examples
     --------
     >>> checkpoints(0.25)
-    [0.0625, 0.0884, 0.125, 0.1768, 0.25]
+    [0.0625, 0.125, 0.25]
     """
     times = []
     time = 0.0625
     while time < 0.99 * seconds:
         times.append(round(time, 4))
-        time *= 2**0.5
+        time *= 2
     return [*times, seconds]
 
 

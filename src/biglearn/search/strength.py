@@ -68,7 +68,7 @@ def choose_prior(run: Run, judge: Judge, asked: CovariancePrior, unit: float = 1
         return
     finally:
         run.counters.begun = False
-    run.constraints = replace(run.constraints, prior=best.prior)
+    run.constraints = replace(run.constraints, prior=best.prior).thinned(1.0)
     run.head_start = best.point.components
 
 

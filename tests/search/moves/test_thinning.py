@@ -5,6 +5,7 @@ import pytest
 
 from biglearn import BigLearnGaussianMixture, Search
 from biglearn.engines import MemoryEngine
+from biglearn.search.moves.refine import Settle
 from biglearn.search.moves.thinning import sample_size, thinned
 from biglearn.search.tuning import Tuning
 from helpers import clusters
@@ -45,6 +46,20 @@ def test_a_fit_on_a_sample_ends_at_an_optimum_of_all_rows(rng, prior, max_time):
     truth = np.array([X[400 * k : 400 * (k + 1)].mean(axis=0) for k in range(4)])
     np.testing.assert_allclose(model.means_[order], truth[np.lexsort(truth.T)], atol=0.02)
     assert model.converged_
+
+
+def test_a_prior_that_is_chosen_on_a_sample_counts_for_all_rows(rng, monkeypatch):
+    X = clusters(rng, [(0, 0), (0, 9), (9, 0), (9, 9)], n=400)
+    seen = []
+    settle = Settle.__call__
+
+    def watch(move, run):
+        seen.append(run.constraints.prior.thinning)
+        return settle(move, run)
+
+    monkeypatch.setattr(Settle, "__call__", watch)
+    BigLearnGaussianMixture(4, method=Search(tuning=FEW), random_state=0).fit(X)
+    assert seen == [1.0]
 
 
 def test_labels_are_worth_more_than_a_sample(rng):
