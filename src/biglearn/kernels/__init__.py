@@ -1,7 +1,7 @@
 """Compiled loops where Numba is installed; NumPy does the same work without it.
 
 Numba is loaded when a loop is first needed, and compiled code is kept on disk, so that
-only the first process that ever runs it waits (a few seconds).
+only the first process that ever runs it waits (half a minute to a minute).
 """
 
 from __future__ import annotations
