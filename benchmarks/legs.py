@@ -210,7 +210,9 @@ def table(path: Path) -> str:
             f"{100 * now['compiled_share']:.0f} %",
             f"{before['log_likelihood']:.4f}",
             f"{now['log_likelihood']:.4f}",
-            f"{reached:.1f} of {before['seconds']:.0f}",
+            f"{reached:.1f} of {before['seconds']:.0f}"
+            if reached < float("inf")
+            else "not reached",
         ]
         lines.append("| " + " | ".join(row) + " |")
     about = result["about"]

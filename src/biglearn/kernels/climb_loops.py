@@ -179,8 +179,8 @@ def climb(
 
 
 def nearest(
-    block, row_weights, background, order, weights, means, covariances, n_shared, best, shares,
-    counts, found,
+    block, row_weights, background, order, weights, means, covariances, n_shared, least, best,
+    shares, counts, found,
 ):  # fmt: skip
     """Write which components answer for each row most.
 
@@ -191,8 +191,10 @@ def nearest(
     weights, means, covariances : arrays of shape (K,), (K, d), (K, d, d)
     n_shared : int
         M.
+    least : float
+        Responsibilities up to it are left out.
     best : array of shape (N, M)
-        Gets the components, most first.
+        Gets the components, most first, and -1 for those that are left out.
     shares : array of shape (N, M)
         Gets their responsibilities.
     counts : array of shape (K,)
@@ -224,10 +226,11 @@ def nearest(
             found[0] += weight * (work[2][0, n] + np.log(work[2][1, n]))
             for m in range(n_shared):
                 best[start + n, m], shares[start + n, m] = -1, -1.0
-            for k in range(n_components):
+        for k in range(n_components):
+            for n in range(stop - start):
                 share = ours[k, n]
-                counts[k] += weight * share
-                if share > shares[start + n, n_shared - 1]:
+                counts[k] += share * row_weights[start + n] if len(row_weights) else share
+                if share > least and share > shares[start + n, n_shared - 1]:
                     m = n_shared - 1
                     while m > 0 and share > shares[start + n, m - 1]:
                         shares[start + n, m] = shares[start + n, m - 1]
@@ -319,6 +322,6 @@ def climbs() -> Climbs:
     given = [types.Array(float64, n, "C", readonly=True) for n in (1, 2, 3)]
     return Climbs(
         compiled(climb, *rows, *bounds, *layout, *tiles, one, one, two, three, one, *trail),
-        compiled(nearest, *rows, pairs, *given, int64, pairs, two, one, one),
+        compiled(nearest, *rows, pairs, *given, int64, float64, pairs, two, one, one),
         compiled(directions, two, one, one, triangle, pairs, places, int64, two, one),
     )

@@ -195,10 +195,13 @@ class MemoryEngine(EngineBase):
         if self._block_of_all is None:
             rows = np.ones((self.n_features + 1, len(self._X)))
             rows[:-1] = self.rows().T
-            background = self._background
+            weights, background = self._weights, self._background
+            # rows of weight 1 are summed as those without weights, to the last bit
+            if weights is not None:
+                weights = None if (weights == 1.0).all() else np.array(weights, dtype=np.float64)
             if background is not None:
                 background = background.astype(np.float64)
-            self._block_of_all = Block(rows, self._weights, background)
+            self._block_of_all = Block(rows, weights, background)
         return self._block_of_all
 
     def responsibilities(self, components: Components) -> tuple[Array, Array]:

@@ -166,7 +166,7 @@ class CompiledEM:
             *self._given[:3],
             layout.order,
             *(components.weights, components.means, components.covariances),
-            *(_NEAR, best, shares, counts, found),
+            *(_NEAR, least, best, shares, counts, found),
         )
         log_likelihood = float(found[0]) / self.block.total
         prior = float(self.constraints.log_prior(components).sum())

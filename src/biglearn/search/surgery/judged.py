@@ -66,7 +66,9 @@ class JudgedRows:
     def row_weights(self) -> Array:
         """Weight of each row of the sample, shape (n,)."""
         weights = self.sample.weights
-        return np.ones(len(self.values)) if weights is None else weights
+        if weights is None:
+            return np.ones(len(self.values))
+        return np.array(weights, dtype=np.float64)
 
     def passes(self, n_rows: float, n_components: int) -> float:
         """Return what a step of EM of some components on some rows costs, in passes over all.
