@@ -28,7 +28,7 @@ class Block(NamedTuple):
         Features first, and a row of ones.
     weights : array of shape (N,) or None
     background : array of shape (N,) or None
-        See `SampleEngine.background`.
+        Log-density that each row has from elsewhere, see `SampleEngine.select`.
     """
 
     rows: Array
@@ -135,11 +135,6 @@ class SampleEngine(Engine, Protocol):
 
     def moments_of(self, responsibilities: Array) -> Moments:
         """Return the moments under given responsibilities, shape (N, K)."""
-        ...
-
-    @property
-    def background(self) -> FloatArray | None:
-        """Log-density that each row has from elsewhere, shape (N,), or None."""
         ...
 
     def responsibilities(self, components: Components) -> tuple[Array, Array]:

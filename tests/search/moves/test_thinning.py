@@ -1,5 +1,7 @@
 """A search on a sample: when, on how many rows, and that it ends on all of them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,9 +9,10 @@ from biglearn import BigLearnGaussianMixture, Search
 from biglearn.engines import MemoryEngine
 from biglearn.search.moves.refine import Settle
 from biglearn.search.moves.thinning import sample_size, thinned
+from biglearn.search.surgery.judged import JudgedRows
 from biglearn.search.tuning import Tuning
 from helpers import clusters
-from scripted import run_of
+from scripted import components_of, run_of
 
 FEW = Tuning(plan_rows=100, sample_rows=5.0)
 
@@ -33,6 +36,17 @@ def test_a_row_of_the_sample_stands_for_several(rng):
     assert inner.row_stands_for == pytest.approx(10)
     inner.spend(1.0)
     assert run.passes == pytest.approx(0.1)
+
+
+def test_surgery_counts_the_prior_by_all_rows_where_the_search_is_on_a_sample(rng):
+    X = rng.normal(size=(1000, 2))
+    for plan_rows in (100, 50):  # surgery may look at a sample of the sample
+        run = run_of(MemoryEngine(X), 4, tuning=replace(FEW, plan_rows=100))
+        inner = thinned(run)
+        inner.tuning = replace(FEW, plan_rows=plan_rows)
+        rows = JudgedRows.of(inner, components_of([0.5, 0.5], [[0, 0], [1, 1]]))
+        assert rows.stands_for == pytest.approx(1000 / plan_rows)
+        assert rows.total == pytest.approx(1000)
 
 
 @pytest.mark.parametrize("prior", [None, "auto"])

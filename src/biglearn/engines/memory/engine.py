@@ -249,11 +249,6 @@ class MemoryEngine(EngineBase):
         """Weight of each row, shape (N,), or None where all are 1."""
         return self._weights
 
-    @property
-    def background(self) -> FloatArray | None:
-        """Log-density that each row has from elsewhere, shape (N,), or None."""
-        return self._background
-
     def running(self) -> AbstractContextManager[None]:
         """Hold a pool of threads, with BLAS held to one thread in each."""
         return self._threads.running()

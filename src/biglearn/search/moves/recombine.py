@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from biglearn._types import Array, BoolArray, IntArray
-from biglearn.engines.base import SampleEngine
 from biglearn.model.components import Components
 from biglearn.search.records import Record
 from biglearn.search.run import Run
+from biglearn.search.surgery.judged import JudgedRows
 
 _TINY = 1e-300
 
@@ -27,12 +27,8 @@ class Pair:
     Attributes
     ----------
     one, other : Components
-    weights : array of shape (n,)
-        Of the rows, summing to one.
-    log_density : array of shape (n,)
-        Under the one.
-    ours, theirs : array of shape (n, K)
-        Responsibilities under the one and the other.
+    ours, theirs : JudgedRows
+        The rows under the one and the other.
     ratio : array of shape (n, 1)
         Density under the other, in that under the one.
     priors : tuple of two arrays of shape (K,)
@@ -41,30 +37,26 @@ class Pair:
 
     one: Components
     other: Components
-    weights: Array
-    ours: Array
-    theirs: Array
+    ours: JudgedRows
+    theirs: JudgedRows
     ratio: Array
     priors: tuple[Array, Array]
 
     @classmethod
     def of(cls, run: Run, one: Components, other: Components) -> Pair:
         """Look at a sample of the run's rows."""
-        sample: SampleEngine = run.engine.subsample(run.tuning.plan_rows, run.rng, one)
-        weights = np.ones(sample.n_rows) if sample.weights is None else sample.weights
-        log_density, ours = sample.responsibilities(one)
-        log_other, theirs = sample.responsibilities(other)
-        ratio = np.exp(np.clip(log_other - log_density, -700.0, 700.0))[:, None]
-        total = float(weights.sum()) * run.engine.n_rows / sample.n_rows
-        total *= run.row_stands_for
-        priors = [run.constraints.log_prior(part) / total for part in (one, other)]
-        return cls(one, other, weights / weights.sum(), ours, theirs, ratio, (priors[0], priors[1]))
+        ours = JudgedRows.of(run, one)
+        theirs = ours.under(other)
+        ratio = np.exp(np.clip(theirs.log_density - ours.log_density, -700.0, 700.0))[:, None]
+        priors = [run.constraints.log_prior(part) / ours.total for part in (one, other)]
+        return cls(one, other, ours, theirs, ratio, (priors[0], priors[1]))
 
     @property
     def overlaps(self) -> Array:
         """How much of the rows of the lighter of two components both answer for, (K, K)."""
-        counts = [self.weights @ shares for shares in (self.ours, self.theirs)]
-        common = (self.ours * self.weights[:, None]).T @ self.theirs
+        weights, shares = self.ours.weights, (self.ours.shares, self.theirs.shares)
+        counts = [weights @ part for part in shares]
+        common = (shares[0] * weights[:, None]).T @ shares[1]
         return np.asarray(common / np.maximum(np.minimum(counts[0][:, None], counts[1]), _TINY))
 
     def gain(self, lost: BoolArray, gained: BoolArray) -> float:
@@ -72,11 +64,12 @@ class Pair:
 
         Exactly mean log(p + Σ d) - log(1 + Σ w), of differences d of density and w of weight.
         """
-        change = (self.ratio * self.theirs[:, gained]).sum(axis=1) - self.ours[:, lost].sum(axis=1)
+        won = (self.ratio * self.theirs.shares[:, gained]).sum(axis=1)
+        change = won - self.ours.shares[:, lost].sum(axis=1)
         weight = self.other.weights[gained].sum() - self.one.weights[lost].sum()
         if weight <= -1:
             return -np.inf
-        gain = self.weights @ np.log(np.maximum(1.0 + change, _TINY)) - np.log1p(weight)
+        gain = self.ours.weights @ np.log(np.maximum(1.0 + change, _TINY)) - np.log1p(weight)
         return float(gain + self.priors[1][gained].sum() - self.priors[0][lost].sum())
 
 
@@ -177,7 +170,7 @@ class Recombine:
                 child = by_pairs(pair, run.rng)
                 break
             child = by_regions(pair, self.thresholds)
-            run.spend(2 * len(pair.weights) / run.engine.n_rows)
+            run.spend(2 * len(pair.ratio) / run.engine.n_rows)
             if child is not None:
                 break
         if child is None:  # no region of any of them is better

@@ -97,7 +97,7 @@ def _find_compiled(
     tuning, size = run.tuning, components.n_features
     layout, alone = (layout_of(size, n, kernels.PRODUCTS) for n in (2, 1))
     thinned = constraints.thinned(1 / rows.stands_for)
-    settings = settings_of(thinned, layout, Limits(), run.row_stands_for * rows.stands_for)
+    settings = settings_of(thinned, layout, Limits(), rows.stands_for)
     first, steps = min(tuning.first_cut_steps, tuning.cut_steps), tuning.cut_steps
     cutting = [tuning.least_share, tuning.cut_members, first, steps, alone.n_sums]
     given = (rows.values, rows.by_component, rows.row_weights)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -36,7 +36,7 @@ class JudgedRows:
     total : float
         Weight of all rows, for which the sample stands.
     stands_for : float
-        Rows that each row of the sample stands for.
+        Rows that each row of the sample stands for, where the run's own are a sample too.
     log_density : array of shape (n,)
     shares : array of shape (n, K)
         Responsibilities.
@@ -57,10 +57,16 @@ class JudgedRows:
         sample = run.engine.subsample(limit, run.rng, components)
         values = sample.rows()
         weights = np.ones(len(values)) if sample.weights is None else sample.weights
-        total, stands_for = float(weights.sum()), run.engine.n_rows / sample.n_rows
+        total = float(weights.sum())
+        stands_for = run.row_stands_for * run.engine.n_rows / sample.n_rows
         log_density, shares = sample.responsibilities(components)
         ours = weights / total
         return cls(sample, values, ours, total * stands_for, stands_for, log_density, shares)
+
+    def under(self, components: Components) -> JudgedRows:
+        """Return the same rows under other components."""
+        log_density, shares = self.sample.responsibilities(components)
+        return replace(self, log_density=log_density, shares=shares)
 
     @cached_property
     def row_weights(self) -> Array:

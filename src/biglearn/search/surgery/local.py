@@ -113,7 +113,7 @@ def _try_compiled(
     size, total = old.n_features, rows.total / rows.stands_for
     layout = layout_of(size, len(active), kernels.PRODUCTS)
     thinned = constraints.thinned(1 / rows.stands_for)
-    settings = settings_of(thinned, layout, limits, run.row_stands_for * rows.stands_for)
+    settings = settings_of(thinned, layout, limits, rows.stands_for)
     settings[layouts.TOL] *= total
     prior = float(constraints.log_prior(old).sum()) / max(constraints.prior.rows, _TINY)
     best, found = (part.weights.copy(), part.means.copy(), part.covariances.copy()), np.empty(4)

@@ -52,7 +52,7 @@ def patch_of(
         n_components=n_components,
         cost=rows.passes(len(members), n_components),
         weight=weight,
-        row_stands_for=rows.stands_for,
+        row_stands_for=rows.stands_for / run.row_stands_for,
     )
 
 
