@@ -19,6 +19,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from benchmarks import markdown
+
 ROOT = Path(__file__).parents[1]
 
 #: Modules of compiled loops, and the function of each that returns them.
@@ -197,7 +199,7 @@ def table(path: Path) -> str:
     result = json.loads(path.read_text())
     head = ["problem", "legs per second, before", "now", "ratio", "share in compiled loops, before"]
     head += ["now", "best before", "now", "seconds to the best before, now"]
-    lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
+    rows = []
     for name, (before, now) in result["problems"].items():
         ratio = now["legs_per_second"] / before["legs_per_second"]
         goal = before["log_likelihood"] - 1e-4
@@ -217,13 +219,13 @@ def table(path: Path) -> str:
             if reached < float("inf")
             else "not reached",
         ]
-        lines.append("| " + " | ".join(row) + " |")
+        rows.append(row)
     about = result["about"]
     note = (
         f"{about['seconds']:g} s each on one thread, {about['machine']}, load "
         f"{about['load']:.1f}; before: commit {about['before']}, now: {about['now']}."
     )
-    return "\n".join(lines) + f"\n\n{note}\n"
+    return f"{markdown.table(head, rows)}\n\n{note}\n"
 
 
 def commit_of(checkout: Path) -> str:

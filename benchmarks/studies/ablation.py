@@ -8,7 +8,8 @@ from __future__ import annotations
 from statistics import mean, median
 from typing import Any
 
-from benchmarks.studies.best_known import best_known
+from benchmarks import markdown
+from benchmarks.studies.best_known import CLOSE, best_known
 from benchmarks.studies.contenders import Contender
 from benchmarks.studies.equal_time import TRUTH, tasks_of
 from benchmarks.studies.store import Cell
@@ -16,7 +17,6 @@ from benchmarks.studies.study import Options, Plan, Task
 from biglearn.search.methods import Search
 
 NAME = "ablation"
-CLOSE = 1e-3
 
 
 def _without(*legs: str) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def table(cells: list[Cell]) -> str:
     own = [c for c in cells if c["method"] in VARIANTS and (c["problem"], c["seed"]) in best]
     budgets = sorted({c["budget"] for c in own})
     head = ["variant", *[f"{b:g} s" for b in budgets], "median gap", "worst gap", "pairs"]
-    lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
+    rows = []
     for name in [name for name in VARIANTS if any(c["method"] == name for c in own)]:
         gaps = {
             b: [
@@ -141,13 +141,13 @@ def table(cells: list[Cell]) -> str:
         shares = [_share(gaps[b]) for b in budgets]
         last = gaps[budgets[-1]] or [float("nan")]
         tail = [f"{median(last):.4f}", f"{max(last):.4f}", str(len(gaps[budgets[-1]]))]
-        lines.append("| " + " | ".join([name, *shares, *tail]) + " |")
+        rows.append([name, *shares, *tail])
     note = (
         f"Share of problem–seed pairs within {CLOSE:g} nats per row of the best found by any "
         "variant or by EM from the truth, after the judge's polish. Without a polish of its own "
         "`paper` is judged without the judge's."
     )
-    return "\n".join(lines) + f"\n\n{note}\n"
+    return f"{markdown.table(head, rows)}\n\n{note}\n"
 
 
 def _value(cell: Cell) -> float:

@@ -12,12 +12,16 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
+from benchmarks import markdown
 from benchmarks.studies import contenders, equal_time, problems
 from benchmarks.studies.contenders import Contender
 from benchmarks.studies.store import Cell, load
 from benchmarks.studies.study import Options, Plan, Task
 
 NAME = "best-known"
+
+#: Nats per row within which a model counts as the best known.
+CLOSE = 1e-3
 
 #: Folder of the committed results.
 RESULTS = Path(__file__).parents[1] / "results"
@@ -132,10 +136,11 @@ def table(cells: list[Cell]) -> str:
     best, finders = best_of(cells), dict[str, int]()
     for pair, value in best.items():
         own = [c for c in cells if (c["problem"], c["seed"]) == pair]
-        near = {c["method"] for c in own if (c.get("log_likelihood") or -math.inf) >= value - 1e-3}
+        near = {c["method"] for c in own if (c.get("log_likelihood") or -math.inf) >= value - CLOSE}
         for method in near:
             finders[method] = finders.get(method, 0) + 1
-    lines = ["| contender | best within 1e-3 |", "| --- | --- |"]
-    for method, count in sorted(finders.items(), key=lambda item: -item[1]):
-        lines.append(f"| {contenders.choose([method])[0].title} | {count} of {len(best)} |")
-    return "\n".join(lines) + "\n"
+    rows = [
+        [contenders.choose([method])[0].title, f"{count} of {len(best)}"]
+        for method, count in sorted(finders.items(), key=lambda item: -item[1])
+    ]
+    return markdown.table(["contender", f"best within {CLOSE:g}"], rows) + "\n"

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import markdown
 from benchmarks.studies import problems
 from benchmarks.studies.chain import follow
 from benchmarks.studies.densities import log_joint
@@ -179,20 +180,20 @@ def table(cells: list[Cell]) -> str:
     """
     head = ["features", "rows", "method", "outer steps", "NMI", "accuracy", "test log-likelihood"]
     head += ["seconds", "s per outer step", "peak memory"]
-    lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
+    rows = []
     for name in dict.fromkeys(c["problem"] for c in cells):
         for method in METHODS:
             own = [c for c in cells if (c["problem"], c["method"]) == (name, method)]
             good = [c for c in own if c["status"] == "finished"]
             if good:
-                lines.append("| " + " | ".join(_row(method, good)) + " |")
+                rows.append(_row(method, good))
             elif own:
-                lines.append(f"| {name} | – | {TITLES[method]} | {own[0]['message']} |")
+                rows.append([name, "–", TITLES[method], own[0]["message"]])
     note = (
         "Figures of the returned model on the test rows, not of the best step; `em` and `search` "
         "end at a time limit where they have not before. Peak memory is the whole process's."
     )
-    return "\n".join(lines) + f"\n\n{note}\n"
+    return f"{markdown.table(head, rows)}\n\n{note}\n"
 
 
 def _row(method: str, cells: list[Cell]) -> list[str]:

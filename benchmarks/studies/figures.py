@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.studies import generalise_tables
-from benchmarks.studies.best_known import best_known
+from benchmarks.studies.best_known import CLOSE, best_known
 from benchmarks.studies.contenders import CONTENDERS
 from benchmarks.studies.equal_time import settled
 from benchmarks.studies.store import Cell, load
-from benchmarks.studies.tables import CLOSE, longest, ran
+from benchmarks.studies.tables import longest, ran
 from biglearn.plots import require_matplotlib
 
 

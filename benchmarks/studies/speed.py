@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import markdown
 from benchmarks.studies import environments, processes, realdata
 from benchmarks.studies.equal_time import missing
 from benchmarks.studies.realdata import MissingDataError
@@ -251,12 +252,12 @@ def table(cells: list[Cell]) -> str:
     head = ["N", "D", "K", "type", "threads", "biglearn ms"]
     head += [f"{TITLES[m]} ÷ biglearn" for m in METHODS[1:]]
     head += ["share of GEMM", "extra memory: biglearn, scikit-learn", "likelihoods agree to"]
-    lines = ["| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
+    rows = []
     growth = set(_settings(_GROWTH, "float64", 1)) - set(_settings(MAIN, "float64", 1))
     for size in sorted({c["problem"] for c in cells}, key=_order):
         own = {c["method"]: c for c in cells if c["problem"] == size}
         if size not in growth and _good(own.get("biglearn")):
-            lines.append("| " + " | ".join(_row(own)) + " |")
+            rows.append(_row(own))
     note = (
         "Time per EM step, as a multiple of ours. Memory is the peak beyond the rows, the package "
         "and what it imports. The authors' formulation is written by us in PyTorch with arrays of "
@@ -264,7 +265,7 @@ def table(cells: list[Cell]) -> str:
     )
     gaps = {c["method"]: c["message"] for c in cells if not _good(c)}
     absent = " ".join(f"{TITLES[m]}: {why}." for m, why in gaps.items())
-    parts = ["\n".join(lines), note, absent, slopes(cells)]
+    parts = [markdown.table(head, rows), note, absent, slopes(cells)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

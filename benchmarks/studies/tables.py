@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import mean, median
 
+from benchmarks import markdown
 from benchmarks.studies import (
     ablation,
     clustering,
@@ -19,15 +20,12 @@ from benchmarks.studies import (
     targets,
 )
 from benchmarks.studies import best_known as reference
-from benchmarks.studies.best_known import best_known
+from benchmarks.studies.best_known import CLOSE, best_known
 from benchmarks.studies.contenders import CONTENDERS
 from benchmarks.studies.equal_time import NAME as EQUAL_TIME
 from benchmarks.studies.equal_time import TRUTH, settled
 from benchmarks.studies.problems import FRESH, HARD
 from benchmarks.studies.store import Cell, load
-
-#: Nats per row within which a model counts as the best known.
-CLOSE = 1e-3
 
 
 def value(cell: Cell) -> float:
@@ -162,11 +160,11 @@ def equal_time(cells: list[Cell]) -> str:
         "ARI",
     ]
     head += ["time to scikit-learn's last", "later than it", "failed"]
-    lines = [_row(head), _row(["---"] * len(head))]
+    rows = []
     for name in [m for m in CONTENDERS if any(c["method"] == m for c in cells)]:
         own = [c for c in cells if c["method"] == name]
         if all(c["status"] == "missing" for c in own):
-            lines.append(_row([CONTENDERS[name].title, f"not there: {own[0]['message']}"]))
+            rows.append([CONTENDERS[name].title, f"not there: {own[0]['message']}"])
             continue
         row = [CONTENDERS[name].title, str(len({(c["problem"], c["seed"]) for c in own}))]
         for budget in budgets:
@@ -175,7 +173,7 @@ def equal_time(cells: list[Cell]) -> str:
             text = "–" if math.isnan(mine) else f"{100 * mine:.0f} %"
             row.append(f"**{text}**" if mine == top else text)
         row += _extras(cells, own, budgets[-1], times.get(name, []), late.get(name, []))
-        lines.append(_row(row))
+        rows.append(row)
     note = (
         f"Share of {pairs} problem–seed pairs within {CLOSE:g} nats per row of the best found by "
         "anyone (EM from the truth included), of those it was run on; gaps, ARI and failures "
@@ -183,7 +181,7 @@ def equal_time(cells: list[Cell]) -> str:
         "scikit-learn's k-means++ restarts have at their largest budget; beside it, on how many "
         "of the pairs it is there later than they are."
     )
-    return "\n".join(lines) + f"\n\n{note}\n\n{circumstances(cells)}\n"
+    return f"{markdown.table(head, rows)}\n\n{note}\n\n{circumstances(cells)}\n"
 
 
 def circumstances(cells: list[Cell]) -> str:
@@ -255,7 +253,7 @@ def by_problem(cells: list[Cell]) -> str:
     budget = max(c["budget"] for c in competing)
     methods = [m for m in CONTENDERS if any(c["method"] == m for c in competing)]
     head = ["problem", *[CONTENDERS[m].title for m in methods]]
-    lines = [_row(head), _row(["---"] * len(head))]
+    rows = []
     for problem in dict.fromkeys(c["problem"] for c in competing):
         gaps = {}
         for m in methods:
@@ -268,18 +266,14 @@ def by_problem(cells: list[Cell]) -> str:
             gaps[m] = mean(own) if own else math.nan
         least = min((g for g in gaps.values() if not math.isnan(g)), default=math.nan)
         row = [_gap(g, bold=math.isfinite(g) and g <= least + 1e-4) for g in gaps.values()]
-        lines.append(_row([problem, *row]))
-    return "\n".join(lines) + f"\n\nMean gap in nats per row at {budget:g} s.\n"
+        rows.append([problem, *row])
+    return f"{markdown.table(head, rows)}\n\nMean gap in nats per row at {budget:g} s.\n"
 
 
 def _gap(gap: float, *, bold: bool) -> str:
     if not math.isfinite(gap):
         return "–" if math.isnan(gap) else "no model"
     return f"**{gap:.4f}**" if bold else f"{gap:.4f}"
-
-
-def _row(parts: Iterable[str]) -> str:
-    return "| " + " | ".join(parts) + " |"
 
 
 def report(path: Path) -> str:

@@ -90,7 +90,7 @@ def cuts(
     """
     size, n_rows, sample = values.shape[1], len(row_weights), 0.0
     least, most = cutting[0], int(cutting[1])
-    scale = settings[PRIOR_SCALE]
+    scale, dead = settings[PRIOR_SCALE], settings[DEAD]
     for n in range(n_rows):
         sample += row_weights[n]
     nothing, none, out = np.empty(0), np.empty(0, dtype=np.int64), np.empty(N_OUT)
@@ -126,7 +126,7 @@ def cuts(
             block, ours, origin, one[0], alone, alone_places, int(cutting[4]), directions, distance
         )
         settings[PRIOR_SCALE] = scale / weight
-        settings[DEAD] = 1e-3 * min(1.0, weight / some)
+        settings[DEAD] = dead * min(1.0, weight / some)
         before = half_log_det[0] - 0.5 * (distance[0] + size * _LOG_2PI)
         if scale > 0:
             before += settings[PRIOR_SCALE] * log_prior(one, half_log_det, factor)
@@ -215,7 +215,7 @@ def attempt(
             at += 1
     scale = settings[PRIOR_SCALE]
     settings[PRIOR_SCALE] = scale / total
-    settings[DEAD] = 1e-3 * min(1.0, total / max(some, 1))
+    settings[DEAD] *= min(1.0, total / max(some, 1))
     before = before / total - log_weight + settings[PRIOR_SCALE] * trying[2]
     settings[TOL] /= total
     settings[GOAL] = before

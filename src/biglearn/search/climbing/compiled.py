@@ -260,12 +260,16 @@ def bounds_of(constraints: Constraints, size: int) -> tuple[Array, Array, Array]
 def settings_of(
     constraints: Constraints, layout: Layout, limits: Limits, stands_for: float
 ) -> Array:
-    """Return settings of a climb, with the scale of the prior for rows of weight 1 in all."""
+    """Return settings of a climb.
+
+    The scale of the prior is that for rows of weight 1 in all, and the count that is dead that for
+    rows of weight 1 each.
+    """
     prior, settings = constraints.prior, np.zeros(layouts.N_SETTINGS)
     settings[layouts.TOL], settings[layouts.GOAL] = limits.tol, limits.goal
     settings[layouts.GRACE], settings[layouts.ALL_LIVE] = limits.grace, limits.all_live
     settings[layouts.HOPE], settings[layouts.PATIENCE] = HOPE, limits.patience
-    settings[layouts.FORM] = _FORMS[type(constraints.structure)]
+    settings[layouts.FORM], settings[layouts.DEAD] = _FORMS[type(constraints.structure)], DEAD_ROWS
     settings[layouts.N_SUMS], settings[layouts.ACCELERATE] = layout.n_sums, True
     if prior.is_active:
         settings[layouts.PSEUDO_ROWS] = prior.rows * prior.thinning
