@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import markdown
+from benchmarks.studies import store
 
 ROOT = Path(__file__).parents[1]
 
@@ -228,17 +228,6 @@ def table(path: Path) -> str:
     return f"{markdown.table(head, rows)}\n\n{note}\n"
 
 
-def commit_of(checkout: Path) -> str:
-    """Return the short name of the commit of a checkout."""
-    done = subprocess.run(
-        ["git", "-C", str(checkout), "rev-parse", "--short", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip()
-
-
 def main() -> None:
     """Run both versions on all problems, and write the result."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -257,11 +246,11 @@ def main() -> None:
         print(name, *(f"{one['legs_per_second']:.2f} {one['compiled_share']:.2f}" for one in pair))
     about = {
         "seconds": given.seconds,
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors",
-        "python": platform.python_version(),
+        "machine": store.machine(),
+        "versions": store.versions(),
         "load": os.getloadavg()[0],
-        "before": commit_of(given.before),
-        "now": commit_of(ROOT),
+        "before": store.commit(given.before),
+        "now": store.commit(ROOT),
     }
     given.output.write_text(json.dumps({"about": about, "problems": problems}, indent=1) + "\n")
 

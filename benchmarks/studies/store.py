@@ -310,9 +310,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def commit() -> str:
-    """Name the commit of the clone, with a plus where the library or a study differs from it."""
-    root = Path(__file__).parents[2]
+def commit(root: Path = Path(__file__).parents[2]) -> str:
+    """Name the commit of a clone, with a plus where the library or a study differs from it."""
 
     def git(*arguments: str) -> str:
         run = subprocess.run(
