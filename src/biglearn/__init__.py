@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from biglearn import plots as plots
     from biglearn.estimators.anomaly import BigLearnAnomalyDetector
     from biglearn.estimators.fitting import DoubtfulFitWarning
-    from biglearn.estimators.mixture import BigLearnGaussianMixture
+    from biglearn.estimators.mixture import BigLearnGaussianMixture, GaussianMixture
     from biglearn.estimators.regression import BigLearnRegressor
     from biglearn.estimators.selection import select_mixture
     from biglearn.model.mixture import Mixture
@@ -29,6 +29,7 @@ __all__ = [
     "BigLearnRegressor",
     "CovariancePrior",
     "DoubtfulFitWarning",
+    "GaussianMixture",
     "Mixture",
     "Paper",
     "Record",
@@ -47,6 +48,7 @@ _HOMES = {
     "BigLearnRegressor": "estimators.regression",
     "CovariancePrior": "model.prior",
     "DoubtfulFitWarning": "estimators.fitting",
+    "GaussianMixture": "estimators.mixture",
     "Mixture": "model.mixture",
     "Paper": "search.paper",
     "Record": "search.records",

@@ -14,8 +14,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from biglearn._types import Array, IntArray
+from biglearn.engines.rows.checks import check_weights
 from biglearn.estimators.fitting import DoubtfulFitWarning
-from biglearn.estimators.mixture import BigLearnGaussianMixture
+from biglearn.estimators.mixture import GaussianMixture
 from biglearn.model.checks import check_number
 
 
@@ -39,10 +40,10 @@ class BigLearnAnomalyDetector(OutlierMixin, BaseEstimator):
     covariance_type : {"full", "tied", "diag", "spherical", "factor"}, default="full"
     method : {"search", "paper", "em"} or a method, default="em"
     reg_covar : float or "auto", default="auto"
-        All as in `BigLearnGaussianMixture`.
+        All as in `GaussianMixture`.
     random_state : int, RandomState instance or None, default=None
     mixture_params : dict, default=None
-        Further parameters of `BigLearnGaussianMixture`.
+        Further parameters of `GaussianMixture`.
 
     Attributes
     ----------
@@ -94,7 +95,7 @@ class BigLearnAnomalyDetector(OutlierMixin, BaseEstimator):
         self.random_state = random_state
         self.mixture_params = mixture_params
 
-    def fit(self, X: ArrayLike, y: Any = None) -> Self:
+    def fit(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> Self:
         """Fit the mixture, and calibrate its threshold out of fold.
 
         Parameters
@@ -102,6 +103,8 @@ class BigLearnAnomalyDetector(OutlierMixin, BaseEstimator):
         X : array-like of shape (N, D)
             NaN is missing at random.
         y : ignored
+        sample_weight : array-like of shape (N,), default=None
+            0 is an absent row, an integer a repeated one.
 
         Returns
         -------
@@ -114,23 +117,41 @@ class BigLearnAnomalyDetector(OutlierMixin, BaseEstimator):
         rows = validate_data(
             self, X, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2
         )
+        given = check_weights(sample_weight, len(rows))
+        weights = np.ones(len(rows)) if given is None else given
         seed = int(check_random_state(self.random_state).randint(2**31))
-        model = self._fitted(rows, seed)
+        model = self._fitted(rows, weights, seed)
         self.mixture_ = model.mixture_
-        self.fitted_scores_: Array = model.loo_score_samples(rows)
-        scores = np.empty(len(rows))
-        folds = min(self.n_folds, len(rows))
-        if len(rows) - -(-len(rows) // folds) < max(2, self.n_components):
-            scores = self.mixture_.log_density(rows)  # too few rows to leave any out
-        else:
-            for seen, unseen in KFold(folds, shuffle=True, random_state=seed).split(rows):
-                scores[unseen] = self._fitted(rows[seen], seed).score_samples(rows[unseen])
-        self.calibration_scores_: Array = np.sort(scores)
-        self.offset_ = float(np.quantile(scores, self.alarm_rate))
+        self.fitted_scores_: Array = model._leave_one_out().log_density(rows, weights)
+        there = weights > 0
+        rows, weights = rows[there], weights[there]
+        scores = self._out_of_fold(rows, weights, seed)
+        order = np.argsort(scores, kind="stable")
+        self.calibration_scores_: Array = scores[order]
+        self._calibration_weights: Array = weights[order] / min(1.0, weights.mean())
+        self.offset_ = _quantile(
+            self.calibration_scores_, self._calibration_weights, self.alarm_rate
+        )
         return self
 
-    def _fitted(self, rows: Array, seed: int) -> BigLearnGaussianMixture:
-        model = BigLearnGaussianMixture(
+    def _out_of_fold(self, rows: Array, weights: Array, seed: int) -> Array:
+        """Return the log-density of each row under a mixture that did not see it or its like."""
+        # equal rows share a fold: one that is fitted would tell of the others
+        _, groups = np.unique(rows, axis=0, return_inverse=True)
+        groups = groups.reshape(-1)
+        n_groups = int(groups.max()) + 1
+        folds = min(self.n_folds, n_groups)
+        if n_groups - -(-n_groups // folds) < max(2, self.n_components):
+            return self.mixture_.log_density(rows)  # too few rows to leave any out
+        scores = np.empty(len(rows))
+        for _, left_out in KFold(folds, shuffle=True, random_state=seed).split(range(n_groups)):
+            unseen = np.isin(groups, left_out)
+            model = self._fitted(rows[~unseen], weights[~unseen], seed)
+            scores[unseen] = model.score_samples(rows[unseen])
+        return scores
+
+    def _fitted(self, rows: Array, weights: Array, seed: int) -> GaussianMixture:
+        model = GaussianMixture(
             self.n_components,
             covariance_type=self.covariance_type,
             method=self.method,
@@ -141,7 +162,7 @@ class BigLearnAnomalyDetector(OutlierMixin, BaseEstimator):
         with warnings.catch_warnings():  # a threshold does not need the last digit
             warnings.simplefilter("ignore", ConvergenceWarning)
             warnings.simplefilter("ignore", DoubtfulFitWarning)
-            return model.fit(rows)
+            return model.fit(rows, sample_weight=None if (weights == 1).all() else weights)
 
     def score_samples(self, X: ArrayLike) -> Array:
         """Return the log-density of each row, shape (N,); lower is more unusual."""
@@ -164,11 +185,21 @@ class BigLearnAnomalyDetector(OutlierMixin, BaseEstimator):
         those fitted it is at most p with a probability of about p.
         """
         scores = self.score_samples(X)
-        below = np.searchsorted(self.calibration_scores_, scores, side="right")
-        return np.asarray((1.0 + below) / (1.0 + len(self.calibration_scores_)))
+        sums = np.concatenate([[0.0], np.cumsum(self._calibration_weights)])
+        below = sums[np.searchsorted(self.calibration_scores_, scores, side="right")]
+        return np.asarray((1.0 + below) / (1.0 + sums[-1]))
 
     def __sklearn_tags__(self) -> Any:
         """Say that NaN is welcome."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _quantile(values: Array, weights: Array, share: float) -> float:
+    """Return the quantile of ascending values, interpolated as for rows repeated by weight."""
+    last = np.cumsum(weights) - 1.0  # place of the last copy of each value
+    place = share * last[-1]
+    firsts = last - weights + 1.0
+    places = np.column_stack([firsts, last]).ravel()
+    return float(np.interp(place, places, np.repeat(values, 2)))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
 
 from biglearn._types import Array, FloatArray
 from biglearn.engines.rows.checks import check_labels
@@ -20,14 +21,16 @@ from biglearn.engines.rows.units import Units
 from biglearn.estimators.rows import RowsMixin, open_rows
 from biglearn.model.checks import check_choice, check_fixed, check_number
 from biglearn.model.constraints import Constraints, n_parameters
+from biglearn.model.families import Family, family_of
 from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise
 from biglearn.model.prior import CovariancePrior, prior_of
+from biglearn.model.structures import Factor, Factors, Structure, structure_of
 from biglearn.search.fit import Fit
 from biglearn.search.methods import method_of
 from biglearn.search.paper import Paper
 from biglearn.search.path import Path
-from biglearn.search.problem import Problem, tuning_of
+from biglearn.search.problem import ORDERS, Problem, tuning_of
 from biglearn.search.records import Record
 from biglearn.search.run import Method, Settings
 from biglearn.search.scaled_rows import ScaledRows, check_extent
@@ -48,7 +51,9 @@ class FittingMixin(RowsMixin):
     """Parameters of an estimator as a problem, and a fit as its attributes."""
 
     n_components: int | str
+    covariance_type: str | Structure
     n_factors: int
+    family: str | Family
     method: str | Method
     tol: float
     reg_covar: float | str
@@ -66,13 +71,34 @@ class FittingMixin(RowsMixin):
     warm_start: bool
     verbose_interval: int
     scaling: str
+    order: str | None
     checkpoint: str | os.PathLike[str] | None
     callback: Callable[[Record], None] | None
     n_features_in_: int
 
     def _limits(self) -> Constraints:
         """Return the constraints that the parameters ask for; the floor is the problem's."""
-        raise NotImplementedError
+        structure = structure_of(self.covariance_type, int(self.n_factors))
+        if self.max_ratio is not None and isinstance(structure, Factor):
+            raise ValueError(
+                "max_ratio does not support covariance_type 'factor'; leave one of them out"
+            )
+        return Constraints(
+            structure,
+            family=family_of(self.family),
+            max_ratio=self.max_ratio,
+        )
+
+    @property
+    def factors_(self) -> Factors:
+        """Loadings and noise variances of every component; of covariance type "factor" alone."""
+        structure = self._limits().structure
+        if not isinstance(structure, Factor):
+            raise AttributeError(
+                f'factors_ are those of covariance_type="factor", got {self.covariance_type!r}'
+            )
+        check_is_fitted(self)
+        return structure.factors(self.mixture_.covariances)
 
     @property
     def _automatic(self) -> bool:
@@ -106,14 +132,25 @@ class FittingMixin(RowsMixin):
             check_choice("resolution", self.resolution, ("auto",))
         if self.max_ratio is not None:
             check_number("max_ratio", self.max_ratio, low=1)
-        check_number("max_iter", self.max_iter, low=1, integer=True)
+        # without steps a path through K has nothing to compare
+        check_number("max_iter", self.max_iter, low=int(self._automatic), integer=True)
         check_number("n_init", self.n_init, low=1, integer=True)
         check_number("verbose_interval", self.verbose_interval, low=1, integer=True)
         self._limits()  # refuses unknown names
+        self._check_order()
         if self.max_time is not None:
             check_number("max_time", self.max_time, low=0, above=True)
         if self.n_threads is not None:
             check_number("n_threads", self.n_threads, low=1, integer=True)
+
+    def _check_order(self) -> None:
+        if self.order is None:
+            return
+        check_choice("order", self.order, ORDERS)
+        if self.fixed is not None:
+            raise ValueError(
+                f"order={self.order!r} would move the components of fixed; leave one of them out"
+            )
 
     def _last(self) -> tuple[Mixture, Noise | None] | None:
         """Return where the last fit ended, if this one starts from there."""
@@ -139,7 +176,7 @@ class FittingMixin(RowsMixin):
         self.__dict__.pop("noise_", None)
         if fit.noise is not None:
             self.noise_ = fit.noise
-        self._n_parameters = fit.n_parameters
+        self._free = fit.n_parameters
         self._keep_mixture(fit.mixture, fit.weights, fit.dtype)
         self.history_: list[Record] = list(fit.history)
         self.n_samples_seen_ = fit.n_rows
@@ -200,10 +237,12 @@ class FittingMixin(RowsMixin):
                 stacklevel=3,
             )
         # A method that returns its last point, or a fit cut short, did not promise to converge.
-        if not fit.converged and self.max_time is None and method.keeps_best:
+        promised = self.max_iter > 0 and self.max_time is None and method.keeps_best
+        if promised and not fit.converged:
             warnings.warn(
-                f"EM did not converge to tol={self.tol} within max_iter={self.max_iter} steps; "
-                "raise max_iter or tol",
+                "Best performing initialization did not converge. Try different init parameters, "
+                "or increase max_iter, tol, or check for degenerate data. EM made "
+                f"{fit.n_iter} steps of max_iter={self.max_iter}, with tol={self.tol}.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
@@ -222,10 +261,10 @@ def problem_of(
 
     Parameters
     ----------
-    model : BigLearnGaussianMixture
+    model : GaussianMixture
         It learns the columns of X, or with `units` checks them.
     X, sample_weight, labels
-        See `BigLearnGaussianMixture.fit`.
+        See `GaussianMixture.fit`.
     n_components : int, optional
         In place of the estimator's.
     units : Units, optional
@@ -236,14 +275,15 @@ def problem_of(
     check_labels(labels, source.n_given, size)
     if units is None:
         check_extent(source.extent, size, names_of(model))
-        units = Units.measure(source, scaling=model.scaling)
+        one_scale = model._limits().structure.is_isotropic
+        units = Units.measure(source, scaling=model.scaling, one_scale=one_scale)
     return Problem(
         ScaledRows(source, units, names_of(model)),
         size,
         limits=model._limits(),
         reg_covar=model.reg_covar,
-        prior=prior_of(None if _is_published(model, "prior") else model.prior),
-        resolution=None if _is_published(model, "resolution") else model.resolution,
+        prior=prior_of(None if _is_left_out(model, "prior") else model.prior),
+        resolution=None if _is_left_out(model, "resolution") else model.resolution,
         has_unit_spread=model.scaling != "none",
         fixed=model.fixed,
         has_noise=model.noise,
@@ -256,6 +296,7 @@ def problem_of(
             n_init=int(model.n_init),
         ),
         init_params=model.init_params,
+        order=model.order,
         weights_init=model.weights_init,
         means_init=model.means_init,
         precisions_init=model.precisions_init,
@@ -273,7 +314,7 @@ def adopt(model: Fitting, fit: Fit) -> Fitting:
 
     Parameters
     ----------
-    model : BigLearnGaussianMixture
+    model : GaussianMixture
         It knows the columns of the rows that were fitted.
     fit : Fit
         Its K takes the place of the model's.
@@ -291,7 +332,7 @@ def adopt_mixture(model: FittingMixin, mixture: Mixture) -> None:
     """Make an estimator one that has fitted a mixture of float64 rows."""
     limits, shape = model._limits(), (mixture.n_components, mixture.n_features)
     fixed = check_fixed(model.fixed, limits.structure, shape)
-    model._n_parameters = n_parameters(limits, fixed, False, shape)
+    model._free = n_parameters(limits, fixed, False, shape)
     model._keep_mixture(mixture, mixture.weights, np.dtype(np.float64))
 
 
@@ -300,10 +341,16 @@ def check(model: FittingMixin) -> None:
     model._check_parameters()
 
 
-def _is_published(model: FittingMixin, name: str) -> bool:
-    """Whether "auto" means None: the published algorithm has neither prior nor resolution."""
-    value = getattr(model, name)
-    return isinstance(value, str) and isinstance(method_of(model.method), Paper)
+def _is_left_out(model: FittingMixin, name: str) -> bool:
+    """Whether "auto" means None for `prior` or `resolution`.
+
+    The published algorithm has neither, and who sets the floor to 0 asks for the likeliest
+    parameters.
+    """
+    if not isinstance(getattr(model, name), str):
+        return False
+    no_floor = not isinstance(model.reg_covar, str) and model.reg_covar == 0
+    return no_floor or isinstance(method_of(model.method), Paper)
 
 
 def names_of(model: FittingMixin) -> tuple[str, ...] | None:

@@ -9,7 +9,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, DensityMixin
-from sklearn.utils.validation import check_is_fitted
 
 from biglearn.estimators.fitting import (
     FittingMixin,
@@ -20,11 +19,10 @@ from biglearn.estimators.fitting import (
     problem_of,
 )
 from biglearn.model.checks import check_structure
-from biglearn.model.constraints import Constraints
 from biglearn.model.families import Family, family_of
 from biglearn.model.mixture import Mixture
 from biglearn.model.prior import CovariancePrior
-from biglearn.model.structures import Factor, Factors, Structure, structure_of
+from biglearn.model.structures import Structure
 from biglearn.search.methods import method_of
 from biglearn.search.path import choose_size
 from biglearn.search.problem import solve
@@ -33,7 +31,7 @@ from biglearn.search.run import Method
 from biglearn.search.starts.names import InitParams, normal
 
 
-class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
+class GaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
     """Gaussian mixture that looks for the good optimum.
 
     Takes the parameters of scikit-learn's `GaussianMixture` and gives its
@@ -65,7 +63,8 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         estimate of its remaining gain are at most `tol`.
     reg_covar : float or "auto", default="auto"
         Smallest eigenvalue of a covariance, in the units of `scaling`; "auto" is 1e-6, and
-        next to nothing in columns whose `resolution` is the floor.  What rounding cannot
+        next to nothing in columns whose `resolution` is the floor.  0 asks for the likeliest
+        parameters: `prior` and `resolution` "auto" mean None then.  What rounding cannot
         resolve (1e-12 of the variance; 1e-6 in float32) is raised in any case.
     prior : "auto", None, float or CovariancePrior, default="auto"
         Pseudo-rows of a common covariance for every component, which keep it from
@@ -80,7 +79,8 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         Largest eigenvalue of any covariance over the smallest of any, at least 1, in the
         units of `scaling`: for clusters of similar size rather than the best density.
     max_iter : int, default=1000
-        Most steps of one EM run.
+        Most steps of one EM run; 0 leaves the parameters as initialised, and below 10 a
+        search is one climb.
     max_time : float, default=None
         Seconds after which the fit ends with the best model so far.
     n_init : int, default=1
@@ -117,7 +117,10 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         Steps between two printed lines.
     scaling : {"standard", "minmax", "none"}, default="standard"
         Units inside: unit variance, unit range (the paper's, for real data),
-        or the user's own.
+        or the user's own.  With "spherical" all columns share one unit.
+    order : {None, "weights", "means"}, default=None
+        Order of the fitted components: the heaviest first, or by the mean of the first
+        column (then the second, ...).  None leaves it to chance.
     n_threads : int, default=None
         Threads; by default as many as BLAS uses.
     engine : {"auto", "memory", "chunked", "torch", "dask"}, callable or object, default="auto"
@@ -125,9 +128,8 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         size of X, and `verbose` prints the choice; a callable is an engine's
         factory, ``(rows, *, weights, units, n_threads)``.
     checkpoint : path, default=None
-        File that keeps the moments of every pass.  A fit that was killed and is
-        made again with the same rows, parameters and file goes on where it
-        stopped, and ends in the model of an undisturbed one.
+        File that keeps the moments of every pass, so that a fit that was killed and is made
+        again goes on where it stopped, to the same model.
     callback : callable, default=None
         Called with each `Record` of the fit.
 
@@ -186,9 +188,9 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
     Examples
     --------
     >>> import numpy as np
-    >>> from biglearn import BigLearnGaussianMixture
+    >>> from biglearn import GaussianMixture
     >>> X = np.array([[1, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
-    >>> model = BigLearnGaussianMixture(n_components=2, random_state=0).fit(X)
+    >>> model = GaussianMixture(n_components=2, random_state=0).fit(X)
     >>> sorted(model.means_[:, 0].round(1).tolist())
     [1.0, 10.0]
     >>> bool(model.predict([[0, 0]]) != model.predict([[12, 3]]))
@@ -226,6 +228,7 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         verbose: int = 0,
         verbose_interval: int = 10,
         scaling: str = "standard",
+        order: str | None = None,
         n_threads: int | None = None,
         engine: Any = "auto",
         checkpoint: str | os.PathLike[str] | None = None,
@@ -255,6 +258,7 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         self.verbose = verbose
         self.verbose_interval = verbose_interval
         self.scaling = scaling
+        self.order = order
         self.n_threads = n_threads
         self.engine = engine
         self.checkpoint = checkpoint
@@ -297,7 +301,7 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
 
         Returns
         -------
-        BigLearnGaussianMixture
+        GaussianMixture
 
         Raises
         ------
@@ -306,8 +310,8 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
 
         Examples
         --------
-        >>> from biglearn import BigLearnGaussianMixture
-        >>> model = BigLearnGaussianMixture.from_parameters(
+        >>> from biglearn import GaussianMixture
+        >>> model = GaussianMixture.from_parameters(
         ...     [0.5, 0.5], [[0.0], [4.0]], [1.0, 1.0], covariance_type="spherical"
         ... )
         >>> model.predict([[-1.0], [5.0]]).tolist()
@@ -397,29 +401,6 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         self._warn(fit, method)
         return self
 
-    def _limits(self) -> Constraints:
-        structure = structure_of(self.covariance_type, int(self.n_factors))
-        if self.max_ratio is not None and isinstance(structure, Factor):
-            raise ValueError(
-                "max_ratio does not support covariance_type 'factor'; leave one of them out"
-            )
-        return Constraints(
-            structure,
-            family=family_of(self.family),
-            max_ratio=self.max_ratio,
-        )
-
-    @property
-    def factors_(self) -> Factors:
-        """Loadings and noise variances of every component; of covariance type "factor" alone."""
-        structure = self._limits().structure
-        if not isinstance(structure, Factor):
-            raise AttributeError(
-                f'factors_ are those of covariance_type="factor", got {self.covariance_type!r}'
-            )
-        check_is_fitted(self)
-        return structure.factors(self.mixture_.covariances)
-
     def partial_fit(
         self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None
     ) -> Self:
@@ -450,9 +431,9 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         Examples
         --------
         >>> import numpy as np
-        >>> from biglearn import BigLearnGaussianMixture
+        >>> from biglearn import GaussianMixture
         >>> rng = np.random.default_rng(0)
-        >>> model = BigLearnGaussianMixture(2, random_state=0)
+        >>> model = GaussianMixture(2, random_state=0)
         >>> for _ in range(20):
         ...     block = rng.normal(size=(200, 1)) + rng.choice([0.0, 9.0], size=(200, 1))
         ...     model = model.partial_fit(block)
@@ -495,3 +476,7 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         return tags
+
+
+#: The name before version 0.2.
+BigLearnGaussianMixture = GaussianMixture

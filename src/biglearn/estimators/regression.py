@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from biglearn._types import Array, IntArray
-from biglearn.estimators.mixture import BigLearnGaussianMixture
+from biglearn.engines.rows.checks import check_weights
+from biglearn.estimators.mixture import GaussianMixture
 from biglearn.model.conditional import ConditionalMixture
 from biglearn.model.gaps import find_patterns
 from biglearn.model.mixture import Mixture
@@ -36,7 +37,7 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
     max_iter : int, default=1000
     max_time : float, default=None
     random_state : int, RandomState instance or None, default=None
-        All as in `BigLearnGaussianMixture`.
+        All as in `GaussianMixture`.
     mixture_params : dict, default=None
         Its further parameters, such as ``{"tol": 1e-6, "n_threads": 1}``.
 
@@ -44,7 +45,7 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
     ----------
     mixture_ : Mixture
         The joint distribution, the features before the targets.
-    model_ : BigLearnGaussianMixture
+    model_ : GaussianMixture
         The estimator that fitted it.
     n_iter_ : int
         EM steps of the run that reached the model.
@@ -118,7 +119,7 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         self._single, self.n_outputs_ = np.ndim(y) == 1, targets.shape[1]
         mine = self.get_params(deep=False)
         more = mine.pop("mixture_params") or {}
-        self.model_ = BigLearnGaussianMixture(**{**mine, **more})
+        self.model_ = GaussianMixture(**{**mine, **more})
         self.model_.fit(np.column_stack([rows, targets]), sample_weight=sample_weight)
         self.mixture_: Mixture = self.model_.mixture_
         self.n_iter_ = self.model_.n_iter_
@@ -179,18 +180,24 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         variances = np.diagonal(covariances[order], axis1=1, axis2=2)
         return self._shaped(means), self._shaped(np.sqrt(variances))
 
-    def log_score(self, X: ArrayLike, y: ArrayLike) -> float:
+    def log_score(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Return the mean of log p(y_n | x_n), in nats; higher is better.
 
         Parameters
         ----------
         X : array-like of shape (N, D)
         y : array-like of shape (N,) or (N, n_outputs)
+        sample_weight : array-like of shape (N,), default=None
         """
         parts = list(self._patterns(X))
         n_rows = sum(len(rows) for rows, _ in parts)
+        given = check_weights(sample_weight, n_rows)
+        weights = np.ones(n_rows) if given is None else given
         targets = np.asarray(y, dtype=np.float64).reshape(n_rows, -1)
-        return sum(float(p.log_density(targets[rows]).sum()) for rows, p in parts) / n_rows
+        sums = (float(weights[rows] @ p.log_density(targets[rows])) for rows, p in parts)
+        return sum(sums) / float(weights.sum())
 
     def _shaped(self, values: Array) -> Array:
         return values[:, 0] if self._single else values

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
@@ -13,7 +14,7 @@ from biglearn._types import Array, FloatArray, IntArray
 from biglearn.engines import RowOptions, Source, open_source
 from biglearn.engines.rows.totals import totals
 from biglearn.estimators.columns import check_columns
-from biglearn.model.checks import check_number
+from biglearn.estimators.frames import like
 from biglearn.model.leave_one_out import LeaveOneOut
 from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise, NoisyMixture
@@ -55,7 +56,7 @@ def open_rows(
     return source
 
 
-class RowsMixin:
+class RowsMixin(OneToOneFeatureMixin, TransformerMixin):  # type: ignore[misc]
     """Methods that score, label and complete rows under a fitted mixture."""
 
     engine: Any
@@ -66,13 +67,15 @@ class RowsMixin:
     noise: bool
     noise_: Noise
     _dtype: np.dtype[Any]
-    _n_parameters: int
+    _free: int
     _fitted_rows: tuple[float, float, float, Structure]
 
-    def _fitted(self, X: ArrayLike) -> tuple[Source, Mixture | NoisyMixture]:
+    def _fitted(
+        self, X: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> tuple[Source, Mixture | NoisyMixture]:
         """Return checked rows and the distribution, or say that there is none yet."""
         check_is_fitted(self)
-        return open_rows(self, X), self._distribution
+        return open_rows(self, X, sample_weight), self._distribution
 
     @property
     def _distribution(self) -> Mixture | NoisyMixture:
@@ -91,9 +94,17 @@ class RowsMixin:
 
         return source.map(rule)
 
-    def score(self, X: ArrayLike, y: Any = None) -> float:
-        """Return the mean log-likelihood per row."""
-        n_rows, log_likelihood, _ = self._totals(X)
+    def score(self, X: ArrayLike, y: Any = None, sample_weight: ArrayLike | None = None) -> float:
+        """Return the mean log-likelihood per row.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D)
+        y : ignored
+        sample_weight : array-like of shape (N,), default=None
+            0 is an absent row, an integer a repeated one.
+        """
+        n_rows, log_likelihood, _ = self._totals(X, sample_weight)
         return float(log_likelihood / n_rows)
 
     def loo_score_samples(self, X: ArrayLike) -> Any:
@@ -178,7 +189,20 @@ class RowsMixin:
         Returns
         -------
         array of shape (N, D), or (n, N, D) for draws
+            In a data frame of the kind of X, where that is one in memory; draws are arrays.
         """
+        filled = self._filled(X, how, n, random_state)
+        return filled if how == "sample" else like(X, filled)
+
+    def transform(self, X: ArrayLike) -> Any:
+        """Fill the missing values of rows by their conditional expectation, shape (N, D).
+
+        It is `impute` for a `Pipeline` and a `ColumnTransformer`: `set_output` chooses the
+        container, and an array is the default.
+        """
+        return self._filled(X, "mean", 1, None)
+
+    def _filled(self, X: ArrayLike, how: str, n: int, random_state: Any) -> Any:
         source, _ = self._fitted(X)
         mixture = self.mixture_  # nothing tells the missing values of noise
         state = self.random_state if random_state is None else random_state
@@ -201,32 +225,47 @@ class RowsMixin:
             Component of each row, -1 for noise.
         """
         check_is_fitted(self)
-        check_number("n_samples", n_samples, low=1, integer=True)
+        if not isinstance(n_samples, int | np.integer) or n_samples < 1:
+            raise ValueError(
+                f"Invalid value for 'n_samples': {n_samples!r}. The sampling requires at least "
+                "one sample."
+            )
         rows, labels = self._distribution.sample(int(n_samples), self._generator())
         order = np.argsort(labels, kind="stable")
         return rows[order].astype(self._dtype), labels[order]
 
-    def _totals(self, X: ArrayLike, *, entropy: bool = False) -> Array:
+    def _totals(
+        self, X: ArrayLike, sample_weight: ArrayLike | None, *, entropy: bool = False
+    ) -> Array:
         """Return N, the log-likelihood and (if asked) the entropy of the responsibilities."""
-        return totals(*self._fitted(X), entropy=entropy)
+        return totals(*self._fitted(X, sample_weight), entropy=entropy)
 
-    def bic(self, X: ArrayLike) -> float:
-        """Return the Bayesian information criterion on X; lower is better."""
-        n_rows, log_likelihood, _ = self._totals(X)
-        return float(self._n_parameters * np.log(n_rows) - 2 * log_likelihood)
+    def _n_parameters(self) -> int:
+        """Return the free numbers of the mixture, as scikit-learn calls it."""
+        return self._free
 
-    def aic(self, X: ArrayLike) -> float:
-        """Return the Akaike information criterion on X; lower is better."""
-        _, log_likelihood, _ = self._totals(X)
-        return float(2 * self._n_parameters - 2 * log_likelihood)
+    def bic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the Bayesian information criterion on X; lower is better.
 
-    def icl(self, X: ArrayLike) -> float:
+        Weights are those of `score`: rows with their numbers as weights have the criterion of
+        the repeated rows.
+        """
+        n_rows, log_likelihood, _ = self._totals(X, sample_weight)
+        return float(self._n_parameters() * np.log(n_rows) - 2 * log_likelihood)
+
+    def aic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Return the Akaike information criterion on X, with weights as in `bic`."""
+        _, log_likelihood, _ = self._totals(X, sample_weight)
+        return float(2 * self._n_parameters() - 2 * log_likelihood)
+
+    def icl(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """Return the integrated completed likelihood on X; lower is better.
 
         BIC plus twice the entropy of the responsibilities, so that overlapping
         components cost (Biernacki, Celeux and Govaert, IEEE PAMI 22, 2000).
         """
-        return self.bic(X) + 2 * float(self._totals(X, entropy=True)[2])
+        spread = self._totals(X, sample_weight, entropy=True)[2]
+        return self.bic(X, sample_weight) + 2 * float(spread)
 
     def _generator(self) -> np.random.Generator:
         state = check_random_state(self.random_state)

@@ -15,7 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from biglearn._types import Array
 from biglearn.estimators.fitting import adopt, check, path_of, problem_of
-from biglearn.estimators.mixture import BigLearnGaussianMixture
+from biglearn.estimators.mixture import GaussianMixture
 from biglearn.estimators.rows import open_rows
 from biglearn.model.checks import check_choice, check_number
 from biglearn.model.structures import Structure, structure_of
@@ -38,14 +38,14 @@ class Selection:
         By covariance type, then K.
     best : Candidate
         The one that the criterion prefers.
-    best_estimator_ : BigLearnGaussianMixture
+    best_estimator_ : GaussianMixture
         Fitted; with "heldout" again on all rows.
     """
 
     criterion: str
     candidates: tuple[Candidate, ...]
     best: Candidate
-    best_estimator_: BigLearnGaussianMixture = field(repr=False)
+    best_estimator_: GaussianMixture = field(repr=False)
 
     def table(self) -> dict[str, Array]:
         """Return the candidates by column, as `pandas.DataFrame` takes them."""
@@ -103,7 +103,7 @@ def select_mixture(
     n_jobs : int, default=None
         Covariance types fitted at once, as in scikit-learn.
     **parameters
-        Of `BigLearnGaussianMixture`: `reg_covar`, `random_state`, ...  `method`,
+        Of `GaussianMixture`: `reg_covar`, `random_state`, ...  `method`,
         `n_init` and `init_params` rule those K alone that the method fits, and
         `max_time` bounds each fit.
 
@@ -148,7 +148,7 @@ def select_mixture(
     check_choice("criterion", criterion, CRITERIA)
     if patience is not None:
         check_number("patience", patience, low=1, integer=True)
-    model = BigLearnGaussianMixture(sizes[0], **parameters)
+    model = GaussianMixture(sizes[0], **parameters)
     check(model)
     fitted, kept = (X, sample_weight), None
     if criterion == "heldout":
@@ -217,11 +217,11 @@ def _split(
 
 
 def _trail(
-    model: BigLearnGaussianMixture,
+    model: GaussianMixture,
     rows: tuple[Any, Any],
     kept: tuple[Any, Any] | None,
     **how: Any,
-) -> tuple[BigLearnGaussianMixture, list[Judged]]:
+) -> tuple[GaussianMixture, list[Judged]]:
     """Follow the path of one structure: the task of a worker of joblib."""
     check(model)
     problem = problem_of(model, *rows)
@@ -231,8 +231,8 @@ def _trail(
 
 
 def _again(
-    model: BigLearnGaussianMixture, fit: Fit, X: Any, sample_weight: ArrayLike | None
-) -> BigLearnGaussianMixture:
+    model: GaussianMixture, fit: Fit, X: Any, sample_weight: ArrayLike | None
+) -> GaussianMixture:
     """Fit the chosen mixture to all rows, from where it is."""
     size = fit.mixture.n_components
     problem = problem_of(model, X, sample_weight, n_components=size)

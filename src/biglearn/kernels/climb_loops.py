@@ -60,6 +60,9 @@ from biglearn.kernels.layouts import (
 
 _TINY = 1e-300
 
+#: Largest ratio of two gains that is believed, and the one of a first gain.
+SLOWEST = 0.9999
+
 
 @njit
 def _left(values, n_values):
@@ -67,12 +70,11 @@ def _left(values, n_values):
     if n_values < 2:
         return np.inf
     last = values[n_values - 1] - values[n_values - 2]
-    if n_values < 3:
-        return np.inf
-    previous = values[n_values - 2] - values[n_values - 3]
     if last <= 0:
-        return max(last, 0.0)
-    rate = min(last / previous, 0.9999) if previous > 0 else 0.9999
+        return 0.0
+    rate = SLOWEST
+    if n_values > 2 and values[n_values - 2] > values[n_values - 3]:
+        rate = min(last / (values[n_values - 2] - values[n_values - 3]), SLOWEST)
     return max(last, last * rate / (1.0 - rate))
 
 

@@ -94,29 +94,62 @@ def check_given(
     Precisions come in scikit-learn's shape for the structure and leave
     as covariances of shape (K, D, D).
     """
-    given_weights = _shaped("weights_init", weights, (shape[0],))
-    if given_weights is not None and (
-        (given_weights < 0).any() or abs(given_weights.sum() - 1) > 1e-6
-    ):
-        raise ValueError(
-            f"weights_init must be at least 0 and sum to 1, got sum {given_weights.sum()}"
-        )
-    given_means = _shaped("means_init", means, shape)
+    given_weights = _starting("weights", weights, (shape[0],))
+    if given_weights is not None:
+        _check_weights(given_weights)
+    given_means = _starting("means", means, shape)
     if precisions is None:
         return given_weights, given_means, None
-    matrices = check_structure("precisions_init", precisions, structure, shape)
-    _check_definite("precisions_init", matrices)
+    name = f"{structure.name} precision"
+    values = _starting(name, precisions, structure.shape(*shape))
+    assert values is not None
+    matrices = structure.expand(values, *shape)
+    wanted = "positive" if structure.is_diagonal else "symmetric, positive-definite"
+    _check_definite(f"The parameter {name!r}", matrices, verb="should", wanted=wanted)
     return given_weights, given_means, symmetrise(np.asarray(np.linalg.inv(matrices)))
 
 
-def _check_definite(name: str, matrices: Array) -> None:
+def _starting(name: str, value: ArrayLike | None, shape: tuple[int, ...]) -> Array | None:
+    """Check the shape of a starting parameter, in scikit-learn's words."""
+    if value is None:
+        return None
+    array = np.array(value, dtype=np.float64)
+    if array.shape != shape:
+        raise ValueError(
+            f"The parameter {name!r} should have the shape of {shape}, but got {array.shape}"
+        )
+    if not np.isfinite(array).all():
+        raise ValueError(f"The parameter {name!r} should be finite, but got NaN or infinity")
+    return array
+
+
+def _check_weights(weights: Array) -> None:
+    """Refuse starting weights that are not shares, in scikit-learn's words."""
+    if (weights < 0).any() or (weights > 1).any():
+        raise ValueError(
+            "The parameter 'weights' should be in the range [0, 1], but got "
+            f"max value {weights.max():.5f}, min value {weights.min():.5f}"
+        )
+    if abs(weights.sum() - 1) > 1e-6:
+        raise ValueError(
+            "The parameter 'weights' should be normalized, "
+            f"but got sum(weights) = {weights.sum():.5f}"
+        )
+
+
+def _check_definite(
+    name: str,
+    matrices: Array,
+    *,
+    verb: str = "must",
+    wanted: str = "symmetric and positive definite",
+) -> None:
     """Refuse matrices, (K, D, D), of which one is not symmetric and positive definite."""
     lowest = np.linalg.eigvalsh(matrices)[:, 0]
     skew = np.abs(matrices - np.swapaxes(matrices, 1, 2)).max()
     if (lowest <= 0).any() or skew > 1e-6 * np.abs(matrices).max():
         raise ValueError(
-            f"{name} must be symmetric and positive definite, "
-            f"got a smallest eigenvalue of {lowest.min():.3g}"
+            f"{name} {verb} be {wanted}, got a smallest eigenvalue of {lowest.min():.3g}"
         )
 
 

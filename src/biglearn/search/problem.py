@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from biglearn import kernels
+from biglearn._types import Array
 from biglearn.engines.base import Engine
 from biglearn.model.checks import check_fixed, check_given
 from biglearn.model.components import Components
@@ -23,6 +24,7 @@ from biglearn.model.noise import Noise
 from biglearn.model.prior import FOLLOWED, CovariancePrior, PseudoRows
 from biglearn.search.checkpoint import described, fingerprint, journalled
 from biglearn.search.fit import Fit
+from biglearn.search.initialised import AsInitialised
 from biglearn.search.judge import Judge
 from biglearn.search.records import Record
 from biglearn.search.run import Method, Run, Settings, Start, carry_out
@@ -33,6 +35,14 @@ from biglearn.search.starts.names import InitParams, from_user
 from biglearn.search.strength import choose_prior, default_strength
 from biglearn.search.tuning import Tuning
 from biglearn.search.verdict import Verdict, verdict_of
+
+#: The orders of fitted components by name, as keys for `np.lexsort`, the last one first.
+_KEYS: dict[str, Callable[[Components], Array]] = {
+    "weights": lambda found: -found.weights[None],
+    "means": lambda found: found.means.T[::-1],
+}
+
+ORDERS = tuple(_KEYS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +71,9 @@ class Problem:
         Budget; its number of components is not used.
     init_params : str, array-like or callable
     weights_init, means_init, precisions_init : array-like, optional
-        As in `BigLearnGaussianMixture`.
+        As in `GaussianMixture`.
+    order : str or None
+        Order of the fitted components: "weights", "means" or as they come.
     last : tuple of Mixture and Noise or None, optional
         Where an earlier fit ended, to begin there.
     """
@@ -81,6 +93,7 @@ class Problem:
     weights_init: ArrayLike | None = None
     means_init: ArrayLike | None = None
     precisions_init: ArrayLike | None = None
+    order: str | None = None
     last: tuple[Mixture, Noise | None] | None = None
 
     def with_size(self, n_components: int) -> Problem:
@@ -239,6 +252,10 @@ class Problem:
             components, noise = Noise.split(components)
             noise = noise.outward(units.centre, units.scale)
         outside = units.outward(components)
+        places = np.arange(len(outside.weights))
+        if self.order is not None:
+            places = np.lexsort(_KEYS[self.order](outside))
+            outside = outside.part(places)
         share = 1.0 if noise is None else 1.0 - noise.weight
         weights = share * outside.weights
         if self.given is not None:
@@ -253,9 +270,9 @@ class Problem:
             weights=weights,
             lower_bound=run.objective - run.offset,
             lower_bounds=bounds,
-            n_iter=max(1, max(trace.points, len(bounds)) - 1),
+            n_iter=min(run.settings.max_iter, max(1, max(trace.points, len(bounds)) - 1)),
             converged=run.converged,
-            reseeded=tuple(trace.reseeded),
+            reseeded=tuple(np.argsort(places)[k] for k in trace.reseeded),
             n_reseeded=run.counters.repairs.reseeded,
             n_raised=run.counters.repairs.raised,
             n_rows=run.engine.n_rows,
@@ -264,7 +281,7 @@ class Problem:
             pseudo_rows=run.constraints.prior.rows,
             passes=int(run.passes),
             history=tuple(history),
-            scaled=run.components,
+            scaled=run.components.part([*places, *range(len(places), run.components.n_components)]),
             units=units,
             offset=run.offset,
             dtype=self.rows.source.dtype,
@@ -315,13 +332,16 @@ def solve(
         about["n_components"] = problem.n_components + problem.has_noise
         about["rows"] = _rows_of(problem)
     tuning = tuning_of(method) if tuning is None else tuning
+    if problem.settings.max_iter == 0:
+        method = AsInitialised()
     with journalled(checkpoint, about, rng, seeded=seeded) as journal:
         if journal is None:
             run = problem.run(rng, start, tuning=tuning)
         else:
             engine = journal.wrapped(problem.rows.engine)
             run = problem.run(rng, start, engine=engine, clock=journal.clock, tuning=tuning)
-        if problem.prior is not None and problem.is_penalised:
+        judged = problem.settings.max_iter > 0 and problem.is_penalised
+        if problem.prior is not None and judged:
             run.judge = problem.judge(tuning.plan_rows)
             if problem.prior.is_automatic:
                 choose_prior(run, run.judge, problem.prior, problem.row_weight)

@@ -383,4 +383,4 @@ def conclude(run: Run, *, keep_best: bool) -> None:
     else:
         run.best_ascent = Trace()  # the last point need not be where EM has been
         moments = run.engine.expect(run.components)
-        run.objective = run.objective_of(run.components, moments)
+        run.total, run.objective = moments.total, run.objective_of(run.components, moments)

@@ -135,7 +135,7 @@ class Search:
             yield from leg.moves(run)
             yield Ascent("em", tol=None if small else tuning.rough, accelerate=self.accelerate)
             run.offer()  # surgery may leave it for a higher objective, that is worth less
-            if run.settings.n_components == 1:
+            if run.settings.n_components == 1 or run.settings.max_iter < tuning.least_steps:
                 return
             follows = run.constraints.prior.follows is not None
             if follows and portfolio.count == 0 and not small:  # its target came from a start

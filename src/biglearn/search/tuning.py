@@ -46,6 +46,8 @@ class Tuning:
         better of two directions is chosen.
     cut_members : int
         Rows of one component that shape its cut, at most.
+    least_steps : int
+        With a smaller `max_iter` a search is one climb, since others would end as early.
     least_share : float
         Responsibility below which a row takes no part in a cut or a trial.
     chances : int
@@ -107,6 +109,7 @@ class Tuning:
     cut_steps: int = 6
     first_cut_steps: int = 2
     cut_members: int = 1000
+    least_steps: int = 10
     least_share: float = 1e-2
     chances: int = 3
     remembered: int = 6

@@ -13,7 +13,8 @@ from biglearn.model.noise import NoisyMixture
 def totals(source: Summable, mixture: Mixture | NoisyMixture, *, entropy: bool = False) -> Array:
     """Return N, the log-likelihood and (if asked) the entropy of the responsibilities.
 
-    Where rows have weights, these are taken to sum to N.
+    A row of weight 3 counts as three.  Weights whose mean is below 1, such as those that sum
+    to 1, are scaled to a mean of 1.
     """
 
     def summary(rows: FloatArray, weights: Array | None) -> Array:
@@ -25,4 +26,5 @@ def totals(source: Summable, mixture: Mixture | NoisyMixture, *, entropy: bool =
         return np.array([len(rows), ours.sum(), ours @ mixture.log_density(rows), spread])
 
     n_rows, weight, log_likelihood, spread = source.total(summary)
-    return np.array([n_rows, log_likelihood * n_rows / weight, spread * n_rows / weight])
+    unit = min(1.0, weight / n_rows)
+    return np.asarray(np.array([weight, log_likelihood, spread]) / unit)

@@ -48,7 +48,9 @@ class Units:
         return cls.measure(ArrayRows(np.asarray(X), weights), scaling=scaling)
 
     @classmethod
-    def measure(cls, source: Summable, *, scaling: str = "standard") -> Units:
+    def measure(
+        cls, source: Summable, *, scaling: str = "standard", one_scale: bool = False
+    ) -> Units:
         """Measure the units of rows, wherever they live, in block passes.
 
         ``"standard"`` centres on the mean and scales by the standard
@@ -56,6 +58,9 @@ class Units:
         values span (`measure_spread`); ``"minmax"`` maps the range of each column to
         [0, 1], ``"none"`` only centres.  A constant column keeps scale 1; one that is
         constant but for rounding is scaled by its size, so that it stays so.
+
+        With `one_scale` all columns share the root mean square of the scales of those that
+        vary, so that a covariance with one variance has one in the user's units too.
 
         Raises
         ------
@@ -78,7 +83,12 @@ class Units:
             centre = np.where(far, median, centre)
             scale = np.where(far, _WIDEST * np.where(far, distance, 0.0), scale)
         centre = np.where(constant, low, centre)
-        scale = np.where(constant, np.where(spread > 0, size, 1.0), scale)
+        if one_scale and not constant.all():
+            widest = float(scale[~constant].max())  # whose square may overflow
+            shared = widest * np.sqrt(np.mean((scale[~constant] / widest) ** 2))
+            scale = np.full_like(scale, shared)
+        else:
+            scale = np.where(constant, np.where(spread > 0, size, 1.0), scale)
         bad = (scale > _RANGE[1]) | ((scale < _RANGE[0]) & (scaling != "none"))
         if bad.any():
             column = int(bad.argmax())

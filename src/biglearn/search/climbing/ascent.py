@@ -23,12 +23,15 @@ from biglearn.search.stands import Trace
 #: A climb without end.
 UNENDING = Limits()
 
+#: Largest ratio of two gains that is believed, and the one of a first gain.
+_SLOWEST = 0.9999
+
 
 def remaining_gain(trace: Sequence[float]) -> float:
     """Estimate the remaining gain of a linearly converging sequence, after Aitken.
 
-    With the last gain g and the ratio c of the last two gains, g c / (1 - c);
-    infinite for fewer than three values.
+    With the last gain g and the ratio c of the last two gains, at most 0.9999, g c / (1 - c).
+    Of a first gain c is taken to be 0.9999; before it the estimate is infinite.
 
     Examples
     --------
@@ -36,12 +39,14 @@ def remaining_gain(trace: Sequence[float]) -> float:
     >>> remaining_gain([0.0, 0.5, 0.75, 0.875])
     0.125
     """
-    if len(trace) < 3:
+    if len(trace) < 2:
         return float("inf")
-    last, previous = trace[-1] - trace[-2], trace[-2] - trace[-3]
+    last = trace[-1] - trace[-2]
     if last <= 0:
         return 0.0
-    rate = min(last / previous, 0.9999) if previous > 0 else 0.9999
+    rate = _SLOWEST
+    if len(trace) > 2 and trace[-2] > trace[-3]:
+        rate = min(last / (trace[-2] - trace[-3]), _SLOWEST)
     return last * rate / (1.0 - rate)
 
 
