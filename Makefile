@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .NOTPARALLEL:
-.PHONY: help demo test torch lint docs bench clean
+.PHONY: help demo test torch lint docs bench fuzz package clean
 
 help:
 	@echo "make demo   plain EM against BigLearn-EM on two problems, results in demo-output/"
@@ -15,7 +15,9 @@ help:
 	@echo "make lint   style (ruff) and types (mypy)"
 	@echo "make docs   the pages and pictures of docs/ that are made from the code"
 	@echo "make bench  the studies, in their short profile, results in bench-output/"
-	@echo "make clean  remove $(VENV), caches and demo-output/"
+	@echo "make fuzz   10,000 fits of hostile rows and parameters (hours)"
+	@echo "make package  build wheel and sdist, and try each in an empty environment"
+	@echo "make clean  remove $(VENV), caches, dist/ and demo-output/"
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/biglearn demo --output-dir demo-output
@@ -36,6 +38,20 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python docs/build_map.py
 	$(BIN)/python docs/build_images.py
 
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.fuzz 10000
+
+package: $(VENV)/.installed-dev
+	rm -rf dist $(VENV)-clean
+	$(BIN)/python -m build --outdir dist
+	$(PYTHON) -m venv $(VENV)-clean
+	$(VENV)-clean/bin/python -m pip --disable-pip-version-check --quiet install dist/*.whl
+	$(VENV)-clean/bin/python tests/smoke.py
+	$(VENV)-clean/bin/python -m pip --disable-pip-version-check --quiet install \
+		--force-reinstall --no-deps dist/*.tar.gz
+	BIGLEARN_NUMBA=0 $(VENV)-clean/bin/python tests/smoke.py  # compiled once is enough
+	rm -rf $(VENV)-clean
+
 bench: $(VENV)/.installed-demo
 	$(BIN)/python -m benchmarks study all --profile short --output bench-output
 
@@ -45,7 +61,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed-demo: pyproject.toml | $(VENV)/bin/python
-	$(PIP) install --editable '.[fast,plots,tables]'
+	$(PIP) install --editable '.[plots]'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
@@ -53,4 +69,4 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo-output bench-output .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-clean dist demo-output bench-output .mypy_cache .pytest_cache .ruff_cache
