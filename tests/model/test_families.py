@@ -346,7 +346,7 @@ def test_criteria_count_the_degrees_of_freedom(rng):
     X = student_mixture(rng, 2, 2).sample(200, rng)[0]
     student = BigLearnGaussianMixture(2, family="student", random_state=0).fit(X)
     gaussian = BigLearnGaussianMixture(2, random_state=0).fit(X)
-    assert student._n_parameters == gaussian._n_parameters + 2
+    assert student._n_parameters() == gaussian._n_parameters() + 2
     assert not hasattr(gaussian, "dof_")
     assert not hasattr(student.set_params(family="gaussian").fit(X), "dof_")
 

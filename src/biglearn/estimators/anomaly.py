@@ -17,6 +17,7 @@ from biglearn._types import Array, IntArray
 from biglearn.engines.rows.checks import check_weights
 from biglearn.estimators.fitting import DoubtfulFitWarning
 from biglearn.estimators.mixture import GaussianMixture
+from biglearn.estimators.rows import leave_one_out_of
 from biglearn.model.checks import check_number
 
 
@@ -122,7 +123,7 @@ class BigLearnAnomalyDetector(OutlierMixin, BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(2**31))
         model = self._fitted(rows, weights, seed)
         self.mixture_ = model.mixture_
-        self.fitted_scores_: Array = model._leave_one_out().log_density(rows, weights)
+        self.fitted_scores_: Array = leave_one_out_of(model).log_density(rows, weights)
         there = weights > 0
         rows, weights = rows[there], weights[there]
         scores = self._out_of_fold(rows, weights, seed)

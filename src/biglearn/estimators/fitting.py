@@ -336,6 +336,11 @@ def adopt_mixture(model: FittingMixin, mixture: Mixture) -> None:
     model._keep_mixture(mixture, mixture.weights, np.dtype(np.float64))
 
 
+def limits_of(model: FittingMixin) -> Constraints:
+    """Return the constraints that an estimator's parameters ask for."""
+    return model._limits()
+
+
 def check(model: FittingMixin) -> None:
     """Refuse parameters of an estimator that are out of their range."""
     model._check_parameters()

@@ -14,6 +14,7 @@ from biglearn.estimators.fitting import (
     FittingMixin,
     adopt_mixture,
     check,
+    limits_of,
     names_of,
     path_of,
     problem_of,
@@ -325,7 +326,7 @@ class GaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
             params.setdefault("family", "student")
         model = cls(n_components, covariance_type=covariance_type, **params)
         check(model)
-        limits = model._limits()
+        limits = limits_of(model)
         matrices = check_structure("covariances", covariances, limits.structure, shape)
         names = None if feature_names is None else tuple(feature_names)
         mixture = Mixture(

@@ -119,7 +119,7 @@ class RowsMixin(OneToOneFeatureMixin, TransformerMixin):  # type: ignore[misc]
         X : array-like of shape (N, D)
             The rows that were fitted, each of weight 1.
         """
-        loo = self._leave_one_out()
+        loo = leave_one_out_of(self)
         source = open_rows(self, X)
         return source.map(lambda rows: loo.log_density(rows).astype(source.dtype))
 
@@ -135,7 +135,7 @@ class RowsMixin(OneToOneFeatureMixin, TransformerMixin):  # type: ignore[misc]
         sample_weight : array-like of shape (N,), default=None
             Their weights in the fit.
         """
-        loo = self._leave_one_out()
+        loo = leave_one_out_of(self)
 
         def summary(rows: FloatArray, weights: Array | None) -> Array:
             ours = np.ones(len(rows)) if weights is None else weights
@@ -143,19 +143,6 @@ class RowsMixin(OneToOneFeatureMixin, TransformerMixin):  # type: ignore[misc]
 
         log_likelihood, weight = open_rows(self, X, sample_weight).total(summary)
         return float(log_likelihood / weight)
-
-    def _leave_one_out(self) -> LeaveOneOut:
-        check_is_fitted(self, "_fitted_rows")
-        total, pseudo_rows, unit, structure = self._fitted_rows
-        noise = getattr(self, "noise_", None)
-        return LeaveOneOut(
-            self.mixture_,
-            total=total,
-            pseudo_rows=pseudo_rows,
-            noise=noise,
-            unit=unit,
-            structure=structure,
-        )
 
     def predict(self, X: ArrayLike) -> Any:
         """Return the component of largest responsibility of each row, shape (N,).
@@ -270,3 +257,17 @@ class RowsMixin(OneToOneFeatureMixin, TransformerMixin):  # type: ignore[misc]
     def _generator(self) -> np.random.Generator:
         state = check_random_state(self.random_state)
         return np.random.default_rng(state.randint(2**31, size=4))
+
+
+def leave_one_out_of(model: RowsMixin) -> LeaveOneOut:
+    """Return the leave-one-out densities of the rows that an estimator was fitted on."""
+    check_is_fitted(model, "_fitted_rows")
+    total, pseudo_rows, unit, structure = model._fitted_rows
+    return LeaveOneOut(
+        model.mixture_,
+        total=total,
+        pseudo_rows=pseudo_rows,
+        noise=getattr(model, "noise_", None),
+        unit=unit,
+        structure=structure,
+    )

@@ -272,7 +272,7 @@ class Problem:
             lower_bounds=bounds,
             n_iter=min(run.settings.max_iter, max(1, max(trace.points, len(bounds)) - 1)),
             converged=run.converged,
-            reseeded=tuple(np.argsort(places)[k] for k in trace.reseeded),
+            reseeded=tuple(np.argsort(places)[trace.reseeded].tolist()),
             n_reseeded=run.counters.repairs.reseeded,
             n_raised=run.counters.repairs.raised,
             n_rows=run.engine.n_rows,

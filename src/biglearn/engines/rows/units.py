@@ -7,6 +7,7 @@ the eigenvalue floor a meaning, and keeps cancellation harmless.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -43,9 +44,9 @@ class Units:
     scale: Array
 
     @classmethod
-    def of(cls, X: ArrayLike, *, scaling: str = "standard", weights: Array | None = None) -> Units:
-        """Measure the units of rows in an array, shape (N, D); see `measure`."""
-        return cls.measure(ArrayRows(np.asarray(X), weights), scaling=scaling)
+    def of(cls, X: ArrayLike, *, weights: Array | None = None, **options: Any) -> Units:
+        """Measure the units of rows in an array, shape (N, D), with the options of `measure`."""
+        return cls.measure(ArrayRows(np.asarray(X), weights), **options)
 
     @classmethod
     def measure(
