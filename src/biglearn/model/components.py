@@ -9,13 +9,12 @@ from typing import Any
 import numpy as np
 
 from biglearn._types import Array, BoolArray, IntArray
+from biglearn.model.blocks import gram, in_blocks, whole
 from biglearn.model.families import GAUSSIAN, Family
-from biglearn.model.linalg import inverse_cholesky, symmetrise
+from biglearn.model.linalg import inverse_cholesky
 from biglearn.model.views import View
 
 Places = IntArray | BoolArray | slice | Sequence[int]
-
-_FIELDS = ("weights", "means", "covariances", "shapes", "family")
 
 
 class Components:
@@ -28,7 +27,8 @@ class Components:
     ----------
     weights : array of shape (K,)
     means : array of shape (K, D)
-    covariances : array of shape (K, D, D)
+    covariances : array of shape (K, D, D) or (K, B, m, m)
+        Whole, or in blocks of one size (see `biglearn.model.blocks`); kept as `blocks`.
     shapes : array of shape (K, S), optional
         Shapes of the family, such as degrees of freedom; those that a fit of the family begins
         with if left out.
@@ -46,7 +46,7 @@ class Components:
 
     weights: Array
     means: Array
-    covariances: Array
+    blocks: Array
     shapes: Array
     family: Family
 
@@ -63,7 +63,7 @@ class Components:
         for array in (weights, means, covariances, shapes):
             array.setflags(write=False)
         self.__dict__.update(
-            weights=weights, means=means, covariances=covariances, shapes=shapes, family=family
+            weights=weights, means=means, blocks=covariances, shapes=shapes, family=family
         )
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -75,10 +75,23 @@ class Components:
         raise AttributeError(f"a {type(self).__name__} is immutable; {name!r} cannot be deleted")
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        if "blocks" not in state:  # pickles from before covariances were kept in blocks
+            state = {"blocks": state["covariances"], **state}
+            del state["covariances"]
         self.__dict__.update(state)
         # Arrays come back writeable from a pickle or a deep copy.
-        for array in (*(state[name] for name in _FIELDS[:4]), *state.get("_factors", ())):
+        for array in (*self._arrays.values(), *state.get("_factors", ())):
             array.setflags(write=False)
+
+    @property
+    def _arrays(self) -> dict[str, Array]:
+        """The arrays by the names of the parameters that take them."""
+        return {
+            "weights": self.weights,
+            "means": self.means,
+            "covariances": self.blocks,
+            "shapes": self.shapes,
+        }
 
     @property
     def n_components(self) -> int:
@@ -91,13 +104,23 @@ class Components:
         return int(self.means.shape[1])
 
     @property
+    def block_size(self) -> int:
+        """Size m of the blocks of the covariances: D if any entry may differ from zero."""
+        return int(self.blocks.shape[-1])
+
+    @property
+    def covariances(self) -> Array:
+        """Covariances Σ_k, shape (K, D, D); made anew where they are kept in blocks."""
+        return whole(self.blocks)
+
+    @property
     def named_shapes(self) -> dict[str, Array]:
         """Shapes of the components by name, shape (K,) each."""
         return dict(zip(self.family.shape_names, self.shapes.T, strict=True))
 
     @cached_property
     def _factors(self) -> tuple[Array, Array]:
-        factors = inverse_cholesky(self.covariances)
+        factors = inverse_cholesky(self.blocks)
         for array in factors:
             array.flags.writeable = False
         return factors
@@ -105,6 +128,11 @@ class Components:
     @property
     def whitening(self) -> Array:
         """Lower triangular W_k with W Σ Wᵀ = I, shape (K, D, D)."""
+        return whole(self.whitening_blocks)
+
+    @property
+    def whitening_blocks(self) -> Array:
+        """The same in blocks as the covariances are."""
         return self._factors[0]
 
     @property
@@ -115,11 +143,11 @@ class Components:
     @property
     def precisions(self) -> Array:
         """Inverse covariances, shape (K, D, D)."""
-        return np.swapaxes(self.whitening, 1, 2) @ self.whitening
+        return whole(gram(self.whitening_blocks))
 
     def replace(self, **changes: Any) -> Components:
         """Return the components with other weights, means, covariances, shapes or family."""
-        new = Components(**{name: changes.get(name, getattr(self, name)) for name in _FIELDS})
+        new = Components(**{**self._arrays, "family": self.family, **changes})
         if "covariances" not in changes and "_factors" in self.__dict__:
             new.__dict__["_factors"] = self._factors
         return new
@@ -132,25 +160,30 @@ class Components:
         return Components(
             self.weights[chosen] * scale,
             self.means[chosen],
-            self.covariances[chosen],
+            self.blocks[chosen],
             self.shapes[chosen],
             self.family,
         )
 
     def put(self, places: Places, other: Components) -> Components:
-        """Return these components with others in some places; the family stays."""
-        arrays = {}
-        for name in _FIELDS[:4]:
-            arrays[name] = getattr(self, name).copy()
-            arrays[name][places] = getattr(other, name)
-        return self.replace(**arrays)
+        """Return these components with others in some places; family and block size stay."""
+        other, arrays = other.in_blocks(self.block_size), self._arrays
+        for name, theirs in other._arrays.items():
+            arrays[name] = arrays[name].copy()
+            arrays[name][places] = theirs
+        return Components(**arrays, family=self.family)
+
+    def in_blocks(self, size: int) -> Components:
+        """Return the components with covariances in blocks of a size, and zeros elsewhere."""
+        if size == self.block_size:
+            return self
+        return self.replace(covariances=in_blocks(self.blocks, size))
 
     def joined(self, *others: Components) -> Components:
-        """Return these components and then others of the same family."""
-        parts = [self, *others]
-        arrays = {
-            name: np.concatenate([getattr(part, name) for part in parts]) for name in _FIELDS[:4]
-        }
+        """Return these components and then others of the same family, in blocks like these."""
+        parts = [self, *(other.in_blocks(self.block_size) for other in others)]
+        together = zip(*(part._arrays.items() for part in parts), strict=True)
+        arrays = {pairs[0][0]: np.concatenate([a for _, a in pairs]) for pairs in together}
         return Components(**arrays, family=self.family)
 
     def reweighted(self) -> Components:
@@ -165,5 +198,4 @@ class Components:
         """Return the components of y = B x: weights, B μ_k and B Σ_k Bᵀ."""
         if view.is_joint:
             return self
-        covariances = symmetrise(view.basis @ self.covariances @ view.basis.T)
-        return self.replace(means=self.means @ view.basis.T, covariances=covariances)
+        return self.replace(means=view.rows(self.means), covariances=view.covariances(self.blocks))

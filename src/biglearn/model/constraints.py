@@ -111,7 +111,7 @@ class Constraints:
         ----------
         weights : array of shape (K,)
         means : array of shape (K, D)
-        samples : array of shape (K, D, D)
+        samples : array of shape (K, D, D), or in blocks (see `biglearn.model.blocks`)
             Sample covariances about the means.
         counts : array of shape (K,)
             Weight Σ r of the rows that each component answers for.
@@ -148,7 +148,7 @@ class Constraints:
     def impose_on(self, components: Components) -> Fitted:
         """Return the nearest components that respect the constraints."""
         return self.impose(
-            components.weights, components.means, components.covariances, shapes=components.shapes
+            components.weights, components.means, components.blocks, shapes=components.shapes
         )
 
     def _shaped(
@@ -204,7 +204,8 @@ class Constraints:
         """
         if self.fixed is not None and not self.fixed.has_covariance.all():
             components = components.part(~self.fixed.has_covariance)
-        prior = self.prior.following(components, diagonal=self.structure.is_diagonal)
+        size = self.structure.block_size(components.n_features)
+        prior = self.prior.following(components.in_blocks(size))
         if prior.target is not None:
             target, _ = floor_covariances(prior.target[None], self.floor)
             prior = replace(prior, target=target[0])
