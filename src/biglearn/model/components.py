@@ -34,6 +34,9 @@ class Components:
         with if left out.
     family : Family, optional
         Gaussian if left out.
+    memo : array of shape (K, M), optional
+        What the covariance structure begins its next fit from, see `Structure.refit`; NaN
+        where nothing is known.
 
     Examples
     --------
@@ -49,6 +52,7 @@ class Components:
     blocks: Array
     shapes: Array
     family: Family
+    memo: Array | None = None
 
     def __init__(
         self,
@@ -57,14 +61,20 @@ class Components:
         covariances: Array,
         shapes: Array | None = None,
         family: Family = GAUSSIAN,
+        memo: Array | None = None,
     ) -> None:
         if shapes is None:
             shapes = family.starting_shapes(len(weights))
-        for array in (weights, means, covariances, shapes):
-            array.setflags(write=False)
         self.__dict__.update(
-            weights=weights, means=means, blocks=covariances, shapes=shapes, family=family
+            weights=weights,
+            means=means,
+            blocks=covariances,
+            shapes=shapes,
+            family=family,
+            memo=memo,
         )
+        for array in self._arrays.values():
+            array.setflags(write=False)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(
@@ -86,12 +96,22 @@ class Components:
     @property
     def _arrays(self) -> dict[str, Array]:
         """The arrays by the names of the parameters that take them."""
-        return {
+        arrays = {
             "weights": self.weights,
             "means": self.means,
             "covariances": self.blocks,
             "shapes": self.shapes,
         }
+        return arrays if self.memo is None else {**arrays, "memo": self.memo}
+
+    def _like(self, other: Components) -> dict[str, Array]:
+        """Return the arrays of another one, in blocks like these, and with a memo like these."""
+        arrays = other.in_blocks(self.block_size)._arrays
+        if self.memo is None:
+            arrays.pop("memo", None)
+        elif other.memo is None:
+            arrays["memo"] = np.full((other.n_components, self.memo.shape[1]), np.nan)
+        return arrays
 
     @property
     def n_components(self) -> int:
@@ -147,7 +167,8 @@ class Components:
 
     def replace(self, **changes: Any) -> Components:
         """Return the components with other weights, means, covariances, shapes or family."""
-        new = Components(**{**self._arrays, "family": self.family, **changes})
+        forgotten = {"memo": None} if "covariances" in changes else {}
+        new = Components(**{**self._arrays, "family": self.family, **forgotten, **changes})
         if "covariances" not in changes and "_factors" in self.__dict__:
             new.__dict__["_factors"] = self._factors
         return new
@@ -157,18 +178,13 @@ class Components:
 
         Weights are not renormalised.
         """
-        return Components(
-            self.weights[chosen] * scale,
-            self.means[chosen],
-            self.blocks[chosen],
-            self.shapes[chosen],
-            self.family,
-        )
+        arrays = {name: array[chosen] for name, array in self._arrays.items()}
+        return Components(**{**arrays, "weights": arrays["weights"] * scale}, family=self.family)
 
     def put(self, places: Places, other: Components) -> Components:
         """Return these components with others in some places; family and block size stay."""
-        other, arrays = other.in_blocks(self.block_size), self._arrays
-        for name, theirs in other._arrays.items():
+        arrays = self._arrays
+        for name, theirs in self._like(other).items():
             arrays[name] = arrays[name].copy()
             arrays[name][places] = theirs
         return Components(**arrays, family=self.family)
@@ -181,9 +197,8 @@ class Components:
 
     def joined(self, *others: Components) -> Components:
         """Return these components and then others of the same family, in blocks like these."""
-        parts = [self, *(other.in_blocks(self.block_size) for other in others)]
-        together = zip(*(part._arrays.items() for part in parts), strict=True)
-        arrays = {pairs[0][0]: np.concatenate([a for _, a in pairs]) for pairs in together}
+        parts = [self._like(part) for part in (self, *others)]
+        arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return Components(**arrays, family=self.family)
 
     def reweighted(self) -> Components:

@@ -64,6 +64,8 @@ def m_step(
         shapes=shapes,
         mean_scales=mean_scales,
         blended=view is not None,
+        former=components.blocks if view is None else None,
+        memo=components.memo,
     )
 
 

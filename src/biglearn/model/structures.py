@@ -76,6 +76,34 @@ class Structure:
         ours = in_blocks(samples, self.block_size(n_features_of(samples)))
         return floor_covariances(self.likeliest(ours, shares), floor)
 
+    def refit(
+        self,
+        samples: Array,
+        shares: Array,
+        floor: float | Array,
+        *,
+        former: Array | None = None,
+        memo: Array | None = None,
+    ) -> tuple[Array, int, Array | None]:
+        """Fit as `fit` does, from where an earlier fit of about the same samples has ended.
+
+        Parameters
+        ----------
+        samples, shares, floor
+            See `fit`.
+        former : array like the covariances, optional
+            Covariances that the new ones must not be less likely than.
+        memo : array of shape (K, M), optional
+            What the structure left to itself about the former fit; NaN if unknown.
+
+        Returns
+        -------
+        covariances : array
+        n_raised : int
+        memo : array of shape (K, M) or None
+        """
+        return (*self.fit(samples, shares, floor), None)
+
     def likeliest(self, samples: Array, shares: Array) -> Array:
         """Return the likeliest covariances of this structure, (K, D, D), without a floor.
 
@@ -311,11 +339,28 @@ class Factor(Structure):
 
     def fit(self, samples: Array, shares: Array, floor: float | Array) -> tuple[Array, int]:
         """Return the likeliest ΛΛᵀ + Ψ with no variance in Ψ below the floor."""
-        loadings, noise, n_raised = fit_factors(whole(samples), self.n_factors, floor)
+        return self.refit(samples, shares, floor)[:2]
+
+    def refit(
+        self,
+        samples: Array,
+        shares: Array,
+        floor: float | Array,
+        *,
+        former: Array | None = None,
+        memo: Array | None = None,
+    ) -> tuple[Array, int, Array | None]:
+        """Fit from noise variances Ψ that are known; keep what was likelier than a new fit."""
+        samples, known = whole(samples), memo
+        loadings, noise, n_raised = fit_factors(samples, self.n_factors, floor, known)
         covariances = loadings @ np.swapaxes(loadings, 1, 2)
         index = np.arange(samples.shape[-1])
         covariances[:, index, index] += noise
-        return covariances, n_raised
+        new = np.ones(len(noise), dtype=bool) if known is None else np.isnan(known[:, 0])
+        if former is not None and new.any():  # there are several optima
+            new[new] = _loss(former[new], samples[new]) < _loss(covariances[new], samples[new])
+            covariances[new], noise[new] = former[new], np.nan
+        return covariances, n_raised, noise
 
     def left_out(
         self, parts: Array, taken: Array, spread: Array, size: Array
@@ -336,6 +381,12 @@ class Factor(Structure):
     def rows_needed(self, n_features: int) -> int:
         """Return q + 2: the noise is diagonal, the rest of rank q."""
         return min(self.n_factors, n_features - 1) + 2
+
+
+def _loss(covariances: Array, samples: Array) -> Array:
+    """Return minus twice the expected log-likelihood per row, less a constant, shape (K,)."""
+    ratios = np.linalg.solve(covariances, samples)
+    return np.asarray(np.linalg.slogdet(covariances)[1] + np.trace(ratios, axis1=1, axis2=2))
 
 
 FULL = Structure()

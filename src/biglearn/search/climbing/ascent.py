@@ -274,6 +274,7 @@ def extrapolate(
                 along([one.means for one in points]),
                 covariances,
                 shapes=third.family.from_coordinates(along(coordinates)),
+                memo=third.memo,
             )
         length = 1.0 + (length - 1.0) / 2 if length > 1.1 else 1.0
     return None
