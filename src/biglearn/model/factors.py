@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from biglearn._types import Array, BoolArray
+from biglearn._types import Array, BoolArray, IntArray
 
 #: Ridge for the first guess at the noise, in units of the variances.
 _RIDGE = 1e-2
@@ -28,7 +28,7 @@ _LARGE = 200
 _RESOLUTION = 1e-12
 
 #: Newton's steps, at most, and those from noise that is known from a fit before.
-_STEPS, _FEW_STEPS = 200, 3
+_STEPS, _FEW_STEPS = 200, 2
 
 #: Steps end where the gradient, or the gain that it promises, is below these.
 _FLAT, _NO_GAIN = 1e-8, 1e-13
@@ -91,7 +91,7 @@ def fit_factors(
         known = np.full_like(variances, np.nan)
     new = np.isnan(known[:, 0])
     start = np.clip(np.where(new[:, None], 1.0, known / variances), lowest, 1.0)
-    point = _look(correlations, np.log(start), q)
+    point = _Point.empty(*start.shape, q)
     for chosen, descend in ((new, _best_of_two), (~new, _a_few_steps)):
         if chosen.any():
             some = correlations[chosen], lowest[chosen], start[chosen]
@@ -124,10 +124,15 @@ class _Point(NamedTuple):
     excess: Array
     vectors: Array
 
+    @classmethod
+    def empty(cls, n_problems: int, size: int, q: int) -> _Point:
+        shapes = (size,), (), (size,), (q,), (size, q)
+        return cls(*(np.empty((n_problems, *shape)) for shape in shapes))
+
     def part(self, chosen: BoolArray | slice) -> _Point:
         return _Point(*(array[chosen] for array in self))
 
-    def put(self, places: BoolArray, other: _Point) -> None:
+    def put(self, places: BoolArray | IntArray, other: _Point) -> None:
         for array, theirs in zip(self, other, strict=True):
             array[places] = theirs
 
@@ -189,8 +194,7 @@ def _newton(point: _Point, gradient: Array, held: BoolArray) -> Array:
 
 def _search(correlations: Array, low: Array, start: _Point, step: Array, q: int) -> _Point:
     """Return the first point along each step, or a shorter one, that gains enough."""
-    found = start.part(slice(None))
-    found = _Point(*(array.copy() for array in found))
+    found = _Point(*(array.copy() for array in start))
     left, length = np.ones(len(low), dtype=bool), 1.0
     for _ in range(_SHORTENED):
         tried = np.clip(start.log_noise[left] + length * step[left], low[left], 0.0)
@@ -198,8 +202,7 @@ def _search(correlations: Array, low: Array, start: _Point, step: Array, q: int)
         change = ((tried - start.log_noise[left]) * start.gradient[left]).sum(axis=1)
         good = point.value <= start.value[left] + 1e-4 * np.minimum(change, 0.0)
         places = np.flatnonzero(left)[good]
-        for array, theirs in zip(found, point.part(good), strict=True):
-            array[places] = theirs
+        found.put(places, point.part(good))
         left[places] = False
         if not left.any():
             break

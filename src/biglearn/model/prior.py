@@ -25,6 +25,7 @@ from biglearn.model.blocks import (
     each,
     eigh,
     in_blocks,
+    rebuilt,
     split,
     sums_of,
     weighted_outer,
@@ -232,7 +233,7 @@ def _geometric_mean(covariances: Array, shares: Array, mean: Array) -> Array:
     inside = np.linalg.solve(lower, np.swapaxes(inside, -1, -2))
     values, vectors = eigh(symmetrise(inside))
     logs = np.log(np.maximum(values, _LEAST))
-    log_mean = np.einsum("k,k...id,k...d,k...jd->...ij", shares, vectors, logs, vectors)
+    log_mean = averaged(shares, rebuilt(logs, vectors))
     values, vectors = eigh(symmetrise(log_mean))
     half = lower @ (vectors * np.exp(0.5 * values)[..., None, :])
     return symmetrise(half @ np.swapaxes(half, -1, -2))
