@@ -91,7 +91,7 @@ def fit_factors(
         known = np.full_like(variances, np.nan)
     new = np.isnan(known[:, 0])
     start = np.clip(np.where(new[:, None], 1.0, known / variances), lowest, 1.0)
-    point = _Point.empty(*start.shape, q)
+    point = _Point.empty(len(start), start.shape[1], q)
     for chosen, descend in ((new, _best_of_two), (~new, _a_few_steps)):
         if chosen.any():
             some = correlations[chosen], lowest[chosen], start[chosen]
