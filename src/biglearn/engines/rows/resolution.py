@@ -19,6 +19,9 @@ _NUMBERS = 1 << 18
 _ROUNDING = 1e-9
 
 
+#: Steps that most columns without a grid are told by.
+_FEW = 32
+
 #: How far a multiple may be from a whole number, and how much finer than the smallest gap
 #: a common divisor of all gaps may be.
 _OFF_GRID, _FINER = 1e-3, 8.0
@@ -58,8 +61,9 @@ class Distinct:
         step = max(1, len(rows) // _ROWS)
         columns = np.sort(np.asarray(rows[::step], dtype=np.float64).T, axis=1)  # NaN last
         there = np.count_nonzero(~np.isnan(columns), axis=1)
-        pairs = zip(columns, there.tolist(), strict=True)
-        return cls(tuple(_distinct(column[:n]) for column, n in pairs))
+        differ = (columns[:, 1:] > columns[:, :-1]).all(axis=1) & (columns.shape[1] <= _VALUES)
+        triples = zip(columns, there.tolist(), differ.tolist(), strict=True)
+        return cls(tuple(c if known else _distinct(c[:n]) for c, n, known in triples))
 
     def __add__(self, other: Distinct) -> Distinct:
         pairs = zip(self.values, other.values, strict=True)
@@ -98,7 +102,10 @@ def _units_of(values: Array) -> tuple[Array, BoolArray]:
     has_steps = np.isfinite(units)
     is_grid = has_steps & (values.shape[1] <= _VALUES // 2)
     asked = np.flatnonzero(is_grid)
-    is_grid[asked] = _have_divisors(steps[asked], noise[asked], units[asked] / _FINER)
+    for n_steps in (_FEW, steps.shape[1]):  # what divides all steps divides the first ones
+        least = units[asked] / _FINER
+        found = _have_divisors(steps[asked, :n_steps], noise[asked, :n_steps], least)
+        is_grid[asked], asked = found, asked[found]
     return np.where(has_steps, units, 0.0), is_grid
 
 
@@ -107,10 +114,10 @@ def _have_divisors(steps: Array, noise: Array, least: Array) -> BoolArray:
 
     The number is at least `least`, shape (C,).
     """
-    units, found = steps.min(axis=1), np.zeros(len(steps), dtype=bool)
-    real = np.isfinite(steps)
+    units, real = steps.min(axis=1), np.isfinite(steps)
+    found = ~real.any(axis=1)  # no step denies it
     steps = np.where(real, steps, 0.0)
-    left = np.flatnonzero(units >= least)
+    left = np.flatnonzero(~found & (units >= least))
     while len(left):
         unit = units[left, None]
         rest = np.abs(steps[left] - unit * np.round(steps[left] / unit))
