@@ -63,7 +63,7 @@ class ScriptedEngine:
         self.asked: list[Components] = []
         self._sample = sample
 
-    def expect(self, components, *, diagonal=False):
+    def expect(self, components):
         self.asked.append(components)
         if self._rule is not None:
             value = self._rule(components)

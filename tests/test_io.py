@@ -55,7 +55,7 @@ def changed(array, index, value):
 FAULTS = {
     "objects": (lambda m: {"means": np.array([[None]])}, "Python objects"),
     "foreign": (lambda m: {"format": np.array("other")}, "not written by biglearn"),
-    "newer": (lambda m: {"format_version": np.array(3)}, r"format is 3 .* reads up to 2; upgrade"),
+    "newer": (lambda m: {"format_version": np.array(4)}, r"format is 4 .* reads up to 3; upgrade"),
     "no version": (lambda m: {"format_version": np.array(1.5)}, "format version is missing"),
     "lacking": (lambda m: {"weights": None}, "lacks weights"),
     "wrong K": (lambda m: {"weights": m.weights[:2]}, r"weights has shape \(2,\)"),

@@ -7,10 +7,10 @@ it without this library:
 member         shape          content
 ============== ============== ===================================================
 format         ()             ``"biglearn-mixture"``
-format_version ()             1, or 2 with `dof`
+format_version ()             1, 2 with `dof`, or 3 with the diagonals of Σ alone
 weights        (K,)           π, positive, sum 1
 means          (K, D)         μ, in the units of the data
-covariances    (K, D, D)      Σ, in the units of the data
+covariances    (K, D, D)      Σ, in the units of the data; (K, D, 1, 1) if Σ is diagonal
 feature_names  (D,)           names, where the data had them
 dof            (K,)           degrees of freedom, of Student-t components
 info           ()             a JSON object: how the model was made
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 FORMAT = "biglearn-mixture"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 
 class ModelFileError(ValueError):
@@ -116,10 +116,10 @@ def save_model(
         raise ValueError(f"info must hold only what JSON can: {error}") from error
     arrays: dict[str, NDArray[Any]] = {
         "format": np.array(FORMAT),
-        "format_version": np.array(FORMAT_VERSION if mixture.named_shapes else 1),
+        "format_version": np.array(_version_for(mixture)),
         "weights": np.asarray(mixture.weights),
         "means": np.asarray(mixture.means),
-        "covariances": np.asarray(mixture.covariances),
+        "covariances": np.asarray(mixture.blocks),
         "info": np.array(text),
     }
     if type(FAMILIES.get(mixture.family.name)) is not type(mixture.family):
@@ -132,6 +132,13 @@ def save_model(
         arrays["feature_names"] = np.array(list(mixture.feature_names), dtype=np.str_)
     with replacing(Path(path)) as stream:
         write_npz(stream, arrays)
+
+
+def _version_for(mixture: Mixture) -> int:
+    """Return the first version of the format that can hold a mixture."""
+    if mixture.block_size < mixture.n_features:
+        return 3
+    return 2 if mixture.named_shapes else 1
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:
@@ -210,11 +217,14 @@ def _mixture(archive: Archive) -> Mixture:
     known = set(archive.names)
     families = [one for one in FAMILIES.values() if set(one.shape_names) <= known]
     family = max(families, key=lambda one: len(one.shape_names))
+    diagonal = (n_components, n_features, 1, 1)
+    given = archive["covariances"].shape
+    shape = diagonal if given == diagonal else (n_components, n_features, n_features)
     columns = [_floats(archive, name, (n_components,)) for name in family.shape_names]
     return Mixture(
         _floats(archive, "weights", (n_components,)),
         _floats(archive, "means", (n_components, n_features)),
-        _floats(archive, "covariances", (n_components, n_features, n_features)),
+        _floats(archive, "covariances", shape),
         feature_names=names,
         family=family,
         shapes=np.stack(columns, axis=1) if columns else None,

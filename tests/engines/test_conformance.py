@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from biglearn import BigLearnGaussianMixture
 from biglearn.engines import MemoryEngine
 from biglearn.engines.rows.units import Units
+from biglearn.model.blocks import in_blocks
 from biglearn.model.mixture import Mixture
 from biglearn.model.views import View
 from biglearn.search.methods import Paper
@@ -95,13 +96,25 @@ def test_units_are_those_of_an_array(rng, kind, scaling, weighted):
     np.testing.assert_allclose(ours.scale, theirs.scale, rtol=1e-12)
 
 
-def test_diagonal_moments_leave_the_rest_at_zero(rng, kind):
+def test_diagonal_covariances_need_the_squares_alone(rng, kind):
     mixture = random_mixture(rng, 2, 3)
     mixture = Mixture(mixture.weights, mixture.means, mixture.covariances * np.eye(3))
     X = mixture.sample(400, rng)[0]
-    full, diagonal = kind(X).expect(mixture), kind(X).expect(mixture, diagonal=True)
-    np.testing.assert_allclose(diagonal.second, full.second * np.eye(3), rtol=1e-10)
+    engine, diagonals = kind(X), mixture.in_blocks(1)
+    full, diagonal = engine.expect(mixture), engine.expect(diagonals)
+    assert diagonal.second.shape == diagonals.blocks.shape == (2, 3, 1, 1)
+    np.testing.assert_allclose(diagonal.second, in_blocks(full.second, 1), rtol=1e-10)
     np.testing.assert_allclose(diagonal.log_likelihood, full.log_likelihood, rtol=1e-12)
+    # the view of some features keeps the diagonals, that of a rotation cannot
+    for view, shape in (
+        (View.marginal([2, 0], 3), (2, 2, 1, 1)),
+        (View.transformed([0, 1], 3, rng), (2, 2, 2)),
+    ):
+        seen = engine.project(view).expect(diagonals.project(view))
+        assert seen.second.shape == shape
+        wanted = engine.project(view).expect(mixture.project(view))
+        second = in_blocks(wanted.second, shape[-1])
+        np.testing.assert_allclose(seen.second, second, rtol=1e-9, atol=1e-9)
 
 
 def test_moments_add(rng, kind):

@@ -16,6 +16,7 @@ from biglearn.engines.rows.units import Units
 from biglearn.model.components import Components
 from biglearn.model.moments import Moments
 from biglearn.model.noise import Noise
+from biglearn.model.structures import FULL, Structure
 from biglearn.model.views import View
 
 
@@ -69,10 +70,11 @@ class Engine(Protocol):
         """Return an engine over the same rows seen through a view of this one."""
         ...
 
-    def expect(self, components: Components, *, diagonal: bool = False) -> Moments:
+    def expect(self, components: Components) -> Moments:
         """Make one E-step: return the moments under the components' responsibilities.
 
-        With `diagonal` the second moments off the diagonal are left at zero.
+        Second moments outside of the blocks of the components' covariances are not needed
+        (see `biglearn.model.blocks`): they may be in blocks of that size, or whole.
         """
         ...
 
@@ -133,8 +135,8 @@ class SampleEngine(Engine, Protocol):
         """Return all rows in the engine's units, shape (N, d)."""
         ...
 
-    def moments_of(self, responsibilities: Array) -> Moments:
-        """Return the moments under given responsibilities, shape (N, K)."""
+    def moments_of(self, responsibilities: Array, structure: Structure = FULL) -> Moments:
+        """Return the moments under given responsibilities, (N, K), that a structure needs."""
         ...
 
     def responsibilities(self, components: Components) -> tuple[Array, Array]:

@@ -19,6 +19,7 @@ from biglearn._types import Array, FloatArray
 from biglearn.engines.rows.checks import check_labels
 from biglearn.engines.rows.units import Units
 from biglearn.estimators.rows import RowsMixin, open_rows
+from biglearn.model.blocks import diagonals, gram, in_blocks
 from biglearn.model.checks import check_choice, check_fixed, check_number
 from biglearn.model.constraints import Constraints, n_parameters
 from biglearn.model.families import Family, family_of
@@ -207,15 +208,16 @@ class FittingMixin(RowsMixin):
         self._dtype = dtype
         for name, column in zip(mixture.family.shape_names, mixture.shapes.T, strict=True):
             setattr(self, f"{name}_", np.array(column))
-        collapse, precisions = self._limits().structure.collapse, mixture.precisions
+        structure, precisions = self._limits().structure, gram(mixture.whitening_blocks)
+        size = structure.block_size(mixture.n_features)
         outside = _narrow if dtype == np.float32 and _fits(mixture, precisions) else np.array
         self.weights_ = outside(weights)
         self.means_ = outside(mixture.means)
-        self.covariances_ = outside(collapse(mixture.covariances))
-        self.precisions_ = outside(collapse(precisions))
+        self.covariances_ = outside(structure.collapse(in_blocks(mixture.blocks, size)))
+        self.precisions_ = outside(structure.collapse(in_blocks(precisions, size)))
         # scikit-learn's factor U is upper triangular with U Uᵀ = Σ⁻¹.
-        factors = np.swapaxes(mixture.whitening, 1, 2)
-        self.precisions_cholesky_ = outside(collapse(factors))
+        factors = np.swapaxes(mixture.whitening_blocks, -1, -2)
+        self.precisions_cholesky_ = outside(structure.collapse(in_blocks(factors, size)))
 
     def _doubts(self, fit: Fit) -> list[str]:
         """Return what is doubtful in a fit, a sentence each."""
@@ -367,7 +369,7 @@ def names_of(model: FittingMixin) -> tuple[str, ...] | None:
 def _fits(mixture: Mixture, precisions: Array) -> bool:
     """Whether float32 can hold the parameters of a mixture."""
     limits = np.finfo(np.float32)
-    variances = np.diagonal(mixture.covariances, axis1=1, axis2=2)
+    variances = diagonals(mixture.blocks)
     largest = max(np.abs(a).max() for a in (mixture.means, variances, precisions))
     return bool(variances.min() > limits.tiny and largest < limits.max)
 

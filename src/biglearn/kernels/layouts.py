@@ -57,13 +57,13 @@ def two_rows_at_once(size: int, *, diagonal: bool) -> tuple[IntArray, IntArray]:
     >>> [(int(i), int(j)) for i, j in zip(rows, columns)]
     [(0, 0), (1, 0), (0, 1), (1, 1)]
     """
-    rows, columns = np.indices((size + size % 2, size)).reshape(2, -1)
-    first = rows - rows % 2  # of its pair
-    wanted = columns < first + 2
-    if diagonal:
-        wanted &= columns >= first
-    order = np.lexsort((rows[wanted], columns[wanted], first[wanted]))
-    return rows[wanted][order], columns[wanted][order]
+    firsts = np.arange(0, size, 2)  # of the pairs
+    least = firsts if diagonal else np.zeros_like(firsts)
+    widths = np.minimum(firsts + 2, size) - least
+    starts = np.cumsum(widths) - widths
+    columns = np.arange(widths.sum()) + np.repeat(least - starts, widths)
+    rows = np.repeat(firsts, widths)[:, None] + np.arange(2)
+    return rows.ravel(), np.repeat(columns, 2)
 
 
 def side_by_side(numbers: FloatArray, group: int) -> FloatArray:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from biglearn._types import Array, IntArray
+from biglearn.model.blocks import diagonals, shape_of
 from biglearn.model.fixed import Fixed
 from biglearn.model.linalg import symmetrise
 from biglearn.model.structures import Structure
@@ -42,7 +43,7 @@ def check_fixed(fixed: Any, structure: Structure, shape: tuple[int, int]) -> Fix
     means = _partly("means", fixed, shape)
     given = _partly("covariances", fixed, structure.shape(*shape), whole=structure.is_shared)
     covariances = structure.expand(given, *shape)
-    held = covariances[~np.isnan(covariances[:, 0, 0])]
+    held = covariances[~np.isnan(diagonals(covariances)[:, 0])]
     if len(held):
         _check_definite("fixed['covariances']", held)
     return Fixed(weights, means, covariances)
@@ -92,7 +93,7 @@ def check_given(
     """Check given starting parameters; return weights, means and covariances.
 
     Precisions come in scikit-learn's shape for the structure and leave
-    as covariances of shape (K, D, D).
+    as covariances of shape (K, D, D), or in blocks as the structure has them.
     """
     given_weights = _starting("weights", weights, (shape[0],))
     if given_weights is not None:
@@ -144,9 +145,9 @@ def _check_definite(
     verb: str = "must",
     wanted: str = "symmetric and positive definite",
 ) -> None:
-    """Refuse matrices, (K, D, D), of which one is not symmetric and positive definite."""
-    lowest = np.linalg.eigvalsh(matrices)[:, 0]
-    skew = np.abs(matrices - np.swapaxes(matrices, 1, 2)).max()
+    """Refuse matrices, of which one is not symmetric and positive definite."""
+    lowest = np.linalg.eigvalsh(matrices)[..., 0]
+    skew = np.abs(matrices - np.swapaxes(matrices, -1, -2)).max()
     if (lowest <= 0).any() or skew > 1e-6 * np.abs(matrices).max():
         raise ValueError(
             f"{name} {verb} be {wanted}, got a smallest eigenvalue of {lowest.min():.3g}"
@@ -156,7 +157,7 @@ def _check_definite(
 def check_structure(
     name: str, values: ArrayLike, structure: Structure, shape: tuple[int, int]
 ) -> Array:
-    """Check covariances or precisions in scikit-learn's shape; return shape (K, D, D)."""
+    """Check covariances or precisions in scikit-learn's shape; return matrices."""
     array = _shaped(name, values, structure.shape(*shape))
     assert array is not None
     return structure.expand(array, *shape)
@@ -174,13 +175,17 @@ def _shaped(name: str, value: ArrayLike | None, shape: tuple[int, ...]) -> Array
 
 
 def check_mixture(weights: Array, means: Array, covariances: Array) -> None:
-    """Refuse parameters, (K,), (K, D) and (K, D, D), that are not those of a mixture."""
+    """Refuse parameters that are not those of a mixture.
+
+    Covariances have shape (K, D, D), or are in blocks (see `biglearn.model.blocks`).
+    """
     if means.ndim != 2 or 0 in means.shape:
         raise ValueError(f"means must have shape (K, D), got {means.shape}")
     n_components, n_features = means.shape
     if weights.shape != (n_components,):
         raise ValueError(f"weights must have shape ({n_components},), got {weights.shape}")
-    if covariances.shape != (n_components, n_features, n_features):
+    size = covariances.shape[-1] if covariances.ndim == 4 else n_features
+    if not size or covariances.shape != (n_components, *shape_of(n_features, size)):
         raise ValueError(
             f"covariances must have shape {(n_components, n_features, n_features)}, "
             f"got {covariances.shape}"
@@ -192,8 +197,8 @@ def check_mixture(weights: Array, means: Array, covariances: Array) -> None:
         raise ValueError(
             f"weights must be at least 0 and sum to 1, got {weights} with sum {weights.sum()}"
         )
-    scale = np.abs(covariances).max(axis=(1, 2), keepdims=True)
-    skew = np.abs(covariances - np.swapaxes(covariances, 1, 2)) > 1e-8 * scale
+    scale = np.abs(covariances).max(axis=(-1, -2), keepdims=True)
+    skew = np.abs(covariances - np.swapaxes(covariances, -1, -2)) > 1e-8 * scale
     if skew.any():
         raise ValueError(f"covariances[{int(np.argwhere(skew)[0, 0])}] is not symmetric")
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from biglearn._types import Array, IntArray
+from biglearn.model.blocks import selected
 from biglearn.model.components import Components
 from biglearn.model.densities import Tails, log_normaliser, normalise
 from biglearn.model.linalg import symmetrise
@@ -73,7 +74,7 @@ class ConditionalMixture(Generic[M]):
             )
         self._family, self._build = joint.family, build
         marginal = joint.replace(
-            means=joint.means[:, given], covariances=joint.covariances[:, given[:, None], given]
+            means=joint.means[:, given], covariances=selected(joint.blocks, given)
         )
         # With the given features first, the factor L of Σ holds everything:
         # Σ_rg Σ_gg⁻¹ = L_rg L_gg⁻¹, and Σ_rr - Σ_rg Σ_gg⁻¹ Σ_gr = L_rr L_rrᵀ,

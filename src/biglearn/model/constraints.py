@@ -104,6 +104,8 @@ class Constraints:
         shapes: Array | None = None,
         mean_scales: Array | float = 1.0,
         blended: bool = False,
+        former: Array | None = None,
+        memo: Array | None = None,
     ) -> Fitted:
         """Return the likeliest components under the constraints, given sums over rows.
 
@@ -111,7 +113,7 @@ class Constraints:
         ----------
         weights : array of shape (K,)
         means : array of shape (K, D)
-        samples : array of shape (K, D, D)
+        samples : array of shape (K, D, D), or in blocks (see `biglearn.model.blocks`)
             Sample covariances about the means.
         counts : array of shape (K,)
             Weight Σ r of the rows that each component answers for.
@@ -121,8 +123,12 @@ class Constraints:
             How much a row counts in the covariances; see `Moments.mean_scales`.
         blended : bool, default=False
             Whether the samples hold the pseudo-rows of the prior already.
+        former, memo : array, optional
+            Of the covariances so far, see `Structure.refit`.
         """
-        return self._shaped(weights, means, samples, counts, shapes, mean_scales, blend=not blended)
+        start = {"former": former, "memo": memo}
+        given = weights, means, samples, counts, shapes, mean_scales
+        return self._shaped(*given, blend=not blended, start=start)
 
     def impose(
         self,
@@ -132,6 +138,7 @@ class Constraints:
         *,
         shapes: Array | None = None,
         shares: Array | None = None,
+        memo: Array | None = None,
     ) -> Fitted:
         """Return the components nearest to given parameters that respect the constraints.
 
@@ -141,14 +148,20 @@ class Constraints:
             As in `fit`.
         shares : array of shape (K,), optional
             By which a tied covariance averages; the weights if left out.
+        memo : array, optional
+            Of covariances near to these, see `Structure.refit`.
         """
-        shares = weights if shares is None else shares
-        return self._shaped(weights, means, covariances, shares, shapes, 1.0, blend=False)
+        given = weights, means, covariances, weights if shares is None else shares, shapes, 1.0
+        return self._shaped(*given, blend=False, start={"memo": memo})
 
     def impose_on(self, components: Components) -> Fitted:
         """Return the nearest components that respect the constraints."""
         return self.impose(
-            components.weights, components.means, components.covariances, shapes=components.shapes
+            components.weights,
+            components.means,
+            components.blocks,
+            shapes=components.shapes,
+            memo=components.memo,
         )
 
     def _shaped(
@@ -161,6 +174,7 @@ class Constraints:
         mean_scales: Array | float,
         *,
         blend: bool,
+        start: dict[str, Array | None],
     ) -> Fitted:
         fixed = self.fixed
         if fixed is not None:
@@ -170,14 +184,14 @@ class Constraints:
             shares = shares + self.prior.rows * self.prior.thinning
         if fixed is not None:
             shares = fixed.shares(shares)
-        fitted, raised = self.structure.fit(covariances, shares, self.floor)
+        fitted, raised, memo = self.structure.refit(covariances, shares, self.floor, **start)
         if self.max_ratio is not None:
             free = shares if fixed is None else np.where(fixed.has_covariance, 0.0, shares)
             fitted, moved = bound_ratio(fitted, free, self.max_ratio)
-            raised += moved
+            raised, memo = raised + moved, None if moved else memo
         if fixed is not None:
             fitted = fixed.after(fitted)
-        return Components(weights, means, fitted, shapes, self.family), Repairs(raised)
+        return Components(weights, means, fitted, shapes, self.family, memo), Repairs(raised)
 
     def log_prior(self, components: Components) -> Array:
         """Return each component's term of the log-prior, shape (K,).
@@ -204,7 +218,8 @@ class Constraints:
         """
         if self.fixed is not None and not self.fixed.has_covariance.all():
             components = components.part(~self.fixed.has_covariance)
-        prior = self.prior.following(components, diagonal=self.structure.is_diagonal)
+        size = self.structure.block_size(components.n_features)
+        prior = self.prior.following(components.in_blocks(size))
         if prior.target is not None:
             target, _ = floor_covariances(prior.target[None], self.floor)
             prior = replace(prior, target=target[0])

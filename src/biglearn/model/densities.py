@@ -11,6 +11,7 @@ runs along contiguous memory.  Two forms give the same numbers:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from biglearn._types import Array, FloatArray
+from biglearn.model.blocks import entries, gram, shape_of, side_by_side, split, sums_of, times
 from biglearn.model.components import Components
 from biglearn.model.families import Family
 
@@ -64,20 +66,21 @@ class WhitenedDensity:
     """log π_k N(y) through whitened differences: accurate for every covariance."""
 
     def __init__(self, components: Components, dtype: np.dtype[np.floating]) -> None:
-        whitening, means = components.whitening, components.means
-        n_components, size, _ = whitening.shape
-        self._shape = (n_components, size)
-        self._whitening = whitening.reshape(n_components * size, size).astype(dtype)
-        centre = np.einsum("kij,kj->ki", whitening, means)
-        self._centre = centre.reshape(-1, 1).astype(dtype)
+        self._whitening = side_by_side(components.whitening_blocks).astype(dtype)
+        centre = split(
+            times(components.whitening_blocks, components.means), components.whitening_blocks
+        )
+        self._centre = side_by_side(centre[..., None]).astype(dtype)
+        self._n_components = components.n_components
         self._constant = log_normaliser(components)[:, None].astype(dtype)
 
     def log_joint(self, rows: FloatArray) -> FloatArray:
         """Return log π_k N(y_n) of a block (d, b), shape (K, b)."""
-        whitened = self._whitening @ rows
+        n_blocks, _, size = self._whitening.shape
+        whitened = self._whitening @ rows.reshape(n_blocks, size, -1)
         whitened -= self._centre
         np.multiply(whitened, whitened, out=whitened)
-        distances = whitened.reshape(*self._shape, rows.shape[1]).sum(axis=1)
+        distances = whitened.reshape(n_blocks, self._n_components, size, -1).sum(axis=(0, 2))
         distances *= -0.5
         distances += self._constant
         return np.asarray(distances)
@@ -87,18 +90,36 @@ class QuadraticDensity:
     """log π_k N(y) as one product with the quadratic features."""
 
     def __init__(self, components: Components, pairs: Pairs, dtype: np.dtype[np.floating]) -> None:
-        whitening, means = components.whitening, components.means
-        precisions = np.swapaxes(whitening, 1, 2) @ whitening
-        linear = np.einsum("kij,kj->ki", precisions, means)
+        means, precisions = components.means, gram(components.whitening_blocks)
+        linear = times(precisions, means)
         constant = log_normaliser(components) - 0.5 * np.einsum("ki,ki->k", linear, means)
         constant = np.maximum(constant, LOWEST[dtype])  # -inf times 0 is NaN within BLAS
-        quadratic = -precisions[:, pairs.left, pairs.right]
+        quadratic = -entries(precisions, pairs.left, pairs.right)
         quadratic[:, pairs.left == pairs.right] *= 0.5
         self._theta = np.concatenate([quadratic, linear, constant[:, None]], axis=1).astype(dtype)
 
     def log_joint(self, features: FloatArray) -> FloatArray:
         """Return log π_k N(y_n) of the features of a block (P, b), shape (K, b)."""
         return np.asarray(self._theta @ features)
+
+
+def density_of(components: Components) -> Callable[[Array], FloatArray]:
+    """Return a function from a block of rows (d, b) to log π_k N(y_n), shape (K, b).
+
+    Through the squares of rows where covariances are diagonal and that is accurate, since
+    then they are less than differences from all components.
+    """
+    if components.block_size == components.n_features or not quadratic_is_accurate(
+        components, np.dtype(np.float64)
+    ):
+        return WhitenedDensity(components, np.dtype(np.float64)).log_joint
+    pairs = Pairs.of(components.n_features, diagonal=components.block_size == 1)
+    quadratic = QuadraticDensity(components, pairs, np.dtype(np.float64))
+
+    def log_joint(rows: Array) -> FloatArray:
+        return quadratic.log_joint(pairs.fill(rows, np.empty((pairs.n_features, rows.shape[1]))))
+
+    return log_joint
 
 
 def quadratic_is_accurate(components: Components, dtype: np.dtype[np.floating]) -> bool:
@@ -108,7 +129,7 @@ def quadratic_is_accurate(components: Components, dtype: np.dtype[np.floating]) 
     the rounding unit is lost.
     """
     means = components.means
-    sharpness = (components.whitening**2).sum(axis=(1, 2))
+    sharpness = sums_of(components.whitening_blocks**2)
     size = sharpness * ((means**2).sum(axis=1) + means.shape[1])
     return bool(np.finfo(dtype).eps * size.max() < _QUADRATIC_NOISE[np.dtype(dtype)])
 
@@ -153,11 +174,18 @@ class Pairs:
         return out
 
     def unpack(self, sums: Array) -> tuple[Array, Array, Array]:
-        """Split sums over the features, (K, P), into counts, first and second moments."""
-        second = np.zeros((len(sums), self.size, self.size))
+        """Split sums over the features, (K, P), into counts, first and second moments.
+
+        The second moments are in blocks of 1 x 1 where the squares are all there is.
+        """
         n_pairs = len(self.left)
-        second[:, self.left, self.right] = sums[:, :n_pairs]
-        second[:, self.right, self.left] = sums[:, :n_pairs]
+        products = sums[:, :n_pairs]
+        if self.diagonal:
+            second = products.reshape(len(sums), *shape_of(self.size, 1)).copy()
+        else:
+            second = np.zeros((len(sums), self.size, self.size))
+            second[:, self.left, self.right] = products
+            second[:, self.right, self.left] = products
         return sums[:, -1].copy(), sums[:, n_pairs:-1].copy(), second
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from biglearn._types import Array, BoolArray, IntArray
+from biglearn.model.blocks import diagonals, each, in_blocks, outer, unscaled
 from biglearn.model.components import Components
 
 
@@ -19,7 +20,7 @@ class Fixed:
     weights : array of shape (K,)
     means : array of shape (K, D)
         Rows of numbers, or of NaN.
-    covariances : array of shape (K, D, D)
+    covariances : array of shape (K, D, D), or in blocks (see `biglearn.model.blocks`)
         Matrices of numbers, or of NaN.
     """
 
@@ -35,7 +36,7 @@ class Fixed:
     @property
     def has_covariance(self) -> BoolArray:
         """Which components have a given covariance, shape (K,)."""
-        return ~np.isnan(self.covariances[:, 0, 0])
+        return ~np.isnan(diagonals(self.covariances)[:, 0])
 
     @property
     def components(self) -> BoolArray:
@@ -45,7 +46,7 @@ class Fixed:
     def inward(self, centre: Array, scale: Array) -> Fixed:
         """Return the same in the units of an engine."""
         means = (self.means - centre) / scale
-        return Fixed(self.weights, means, self.covariances / scale[:, None] / scale)
+        return Fixed(self.weights, means, unscaled(self.covariances, scale))
 
     def before(
         self, weights: Array, means: Array, samples: Array, mean_scales: Array | float = 1.0
@@ -66,8 +67,8 @@ class Fixed:
         held = self.has_mean
         if held.any():
             gaps = np.where(held[:, None], means - self.means, 0.0)
-            weight = np.broadcast_to(mean_scales, held.shape)[:, None, None]
-            samples = samples + weight * gaps[:, :, None] * gaps[:, None, :]
+            weight = each(np.broadcast_to(mean_scales, held.shape), samples)
+            samples = samples + weight * outer(gaps, gaps, samples)
             means = np.where(held[:, None], self.means, means)
         return weights, means, samples
 
@@ -79,7 +80,8 @@ class Fixed:
 
     def after(self, covariances: Array) -> Array:
         """Put given covariances in."""
-        return np.where(self.has_covariance[:, None, None], self.covariances, covariances)
+        given = in_blocks(self.covariances, covariances.shape[-1])
+        return np.where(each(self.has_covariance, covariances), given, covariances)
 
     def restore(self, weights: Array, components: Components) -> tuple[Array, Components]:
         """Put given parameters in exactly as they were given, in the units that they have here.
@@ -92,7 +94,7 @@ class Fixed:
         """
         restored = components.replace(
             means=np.where(self.has_mean[:, None], self.means, components.means),
-            covariances=self.after(components.covariances),
+            covariances=self.after(components.blocks),
         )
         return np.where(np.isnan(self.weights), weights, self.weights), restored
 
@@ -103,10 +105,11 @@ class Fixed:
     def joined(self, other: Fixed) -> Fixed:
         """Return these given parts of the first components, and the other's of the last."""
         rest = slice(len(self.weights), None)
+        last = in_blocks(other.covariances[rest], self.covariances.shape[-1])
         return Fixed(
             np.concatenate([self.weights, other.weights[rest]]),
             np.concatenate([self.means, other.means[rest]]),
-            np.concatenate([self.covariances, other.covariances[rest]]),
+            np.concatenate([self.covariances, last]),
         )
 
     def order(self, means: Array) -> IntArray:

@@ -100,7 +100,7 @@ def find_patterns(missing: BoolArray, view: View) -> list[Pattern]:
     [] [1]
     [[1.0, 0.0]] [0, 2]
     """
-    touched = missing & (view.basis != 0).any(axis=0)
+    touched = missing & view.touched
     _, first, which, counts = np.unique(
         np.packbits(touched, axis=1),
         axis=0,
@@ -192,7 +192,7 @@ def conditional_roots(components: Components, hidden: Array) -> tuple[Array, Arr
     n_components = len(components.means)
     n_patterns, n_hidden, size = hidden.shape
     flat = hidden.reshape(1, n_patterns * n_hidden, size)
-    pulled = flat @ _precisions(components)
+    pulled = flat @ components.precisions
     pulled = pulled.reshape(n_components, n_patterns, n_hidden, size)
     inner = pulled @ np.swapaxes(hidden, 1, 2)
     factors, half_log_det = inverse_cholesky(
@@ -200,10 +200,6 @@ def conditional_roots(components: Components, hidden: Array) -> tuple[Array, Arr
     )
     roots = factors.reshape(inner.shape) @ hidden
     return roots, half_log_det.reshape(n_components, n_patterns)
-
-
-def _precisions(components: Components) -> Array:
-    return np.asarray(np.swapaxes(components.whitening, 1, 2) @ components.whitening)
 
 
 def complete(components: Components, rows: Array, stack: Stack) -> Completed:
@@ -227,7 +223,7 @@ def complete(components: Components, rows: Array, stack: Stack) -> Completed:
     roots, half_log_det = conditional_roots(components, stack.hidden)
     deviations = rows[stack.rows] - means[:, None, None, :]
     if n_hidden:
-        pulls = roots @ _precisions(components)[:, None]
+        pulls = roots @ components.precisions[:, None]
         deviations -= (deviations @ np.swapaxes(pulls, 2, 3)) @ roots
     deviations = deviations.reshape(n_components, -1, size)
     distances = ((deviations @ np.swapaxes(whitening, 1, 2)) ** 2).sum(axis=2)

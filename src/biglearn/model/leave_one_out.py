@@ -18,12 +18,16 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from biglearn._types import Array
+from biglearn.model.blocks import diagonals
 from biglearn.model.densities import log_normaliser, normalise
 from biglearn.model.families import GAUSSIAN
 from biglearn.model.mixture import Mixture
 from biglearn.model.moments import DEAD_ROWS
 from biglearn.model.noise import Noise
 from biglearn.model.structures import FULL, Structure
+
+#: Numbers that are worked on at a time, about: they should stay in the cache.
+_NUMBERS = 1 << 16
 
 #: Keeps quotients finite.
 _LEAST = 1e-9
@@ -133,12 +137,23 @@ class LeaveOneOut:
         if not self.structure.is_separable:
             parts = (distances / scattered)[:, :, None]
             return self.structure.left_out(parts, taken, spread, size)
-        log_shrink, away = np.empty_like(distances), np.empty_like(distances)
-        variances = np.diagonal(self.mixture.covariances, axis1=1, axis2=2)
-        for k, mean in enumerate(self.mixture.means):  # one by one, for D may be large
-            parts = np.nan_to_num((rows - mean) ** 2) / (variances[k] * scattered[k])
-            found = self.structure.left_out(parts, taken[:, k], spread[:, k], size[:, k])
-            log_shrink[:, k], away[:, k] = found
+        # a row that a component hardly answers for changes nothing, but for rounding
+        log_shrink, away = np.zeros_like(distances), distances / scattered
+        counts = taken * away > np.finfo(np.float64).eps
+        variances = diagonals(self.mixture.blocks)
+        step = max(1, _NUMBERS // rows.shape[1])
+        for k, mean in enumerate(self.mixture.means):
+            members = np.flatnonzero(counts[:, k])
+            for start in range(0, len(members), step):  # little at a time, for D may be large
+                some = members[start : start + step]
+                parts = (rows[some] - mean) ** 2
+                if not np.isfinite(parts.sum()):
+                    parts = np.nan_to_num(parts)
+                parts /= variances[k] * scattered[k]
+                found = self.structure.left_out(
+                    parts, taken[some, k], spread[some, k], size[some, k]
+                )
+                log_shrink[some, k], away[some, k] = found
         return log_shrink, away
 
     def _distances(self, rows: Array) -> tuple[Array, Array]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from biglearn._types import Array
+from biglearn.model.blocks import applied, whole
 from biglearn.model.components import Components
 from biglearn.model.linalg import symmetrise
 from biglearn.model.views import View
@@ -29,7 +30,7 @@ def regression_gain(components: Components, view: View) -> Array:
 
     Always positive definite.
     """
-    cross = components.covariances @ view.basis.T
+    cross = np.swapaxes(applied(components.blocks, view.basis), 1, 2)
     whitening = components.project(view).whitening
     return (cross @ np.swapaxes(whitening, 1, 2)) @ whitening
 
@@ -53,5 +54,6 @@ def lift(
     """
     projected = components.project(view)
     shift = np.einsum("kij,kj->ki", gain, means - projected.means)
-    change = gain @ (covariances - projected.covariances) @ np.swapaxes(gain, 1, 2)
+    change = whole(covariances - projected.blocks)
+    change = gain @ change @ np.swapaxes(gain, 1, 2)
     return components.means + shift, symmetrise(components.covariances + change)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from biglearn._types import Array, BoolArray
 from biglearn.kernels import triangles
+from biglearn.model.blocks import sums_of
 
 _TINY = float(np.finfo(np.float64).tiny)
 
@@ -30,25 +33,28 @@ def floor_covariances(covariances: Array, floor: float | Array) -> tuple[Array, 
     With features divided by √F_j the floor is the identity, and eigenvalues below 1 are raised
     to it: the maximiser of the expected log-likelihood among such covariances.
 
-    Returns the covariances, shape (K, D, D), and how many eigenvalues rose.
+    Returns the covariances, in blocks as they were given (see `blocks`), and how many
+    eigenvalues rose.
     """
     if np.ndim(floor) == 0:
         return floor_eigenvalues(covariances, float(floor))
-    roots = np.sqrt(np.asarray(floor, dtype=np.float64))
-    outer = roots[:, None] * roots
+    roots = np.sqrt(np.asarray(floor, dtype=np.float64)).reshape(covariances.shape[1:-1])
+    outer = roots[..., :, None] * roots[..., None, :]
     scaled, n_raised = floor_eigenvalues(covariances / outer, 1.0)
     found = scaled * outer if n_raised else covariances
-    # rounding breaks those alone whose scales differ by too much
-    largest = np.diagonal(found, axis1=1, axis2=2).max(axis=1)
-    doubtful = np.flatnonzero(_NOISE * largest >= roots.min() ** 2)
-    broken = doubtful[_indefinite(found[doubtful])] if len(doubtful) else doubtful
-    if not len(broken):
+    if covariances.shape[-1] == 1:
         return found, n_raised
-    sound = found.copy()
-    for k in broken:
-        values, vectors = np.linalg.eigh(found[k])
-        sound[k] = (vectors * np.maximum(values, _NOISE * values[-1])) @ vectors.T
-    return symmetrise(sound), n_raised + len(broken)
+    # rounding breaks those alone whose scales differ by too much
+    largest = np.diagonal(found, axis1=-2, axis2=-1).max(axis=-1)
+    doubtful = np.nonzero(_NOISE * largest >= roots.min(axis=-1) ** 2)
+    chosen = _indefinite(found[doubtful]) if len(doubtful[0]) else []
+    if not len(chosen):
+        return found, n_raised
+    sound, broken = found.copy(), tuple(axis[chosen] for axis in doubtful)
+    values, vectors = np.linalg.eigh(found[broken])
+    raised = np.maximum(values, _NOISE * values[:, -1:])
+    sound[broken] = (vectors * raised[:, None, :]) @ np.swapaxes(vectors, 1, 2)
+    return symmetrise(sound), n_raised + len(chosen)
 
 
 def floor_eigenvalues(covariances: Array, floor: float) -> tuple[Array, int]:
@@ -58,15 +64,16 @@ def floor_eigenvalues(covariances: Array, floor: float) -> tuple[Array, int]:
     whose eigenvalues are all at least `floor`.  A floor of zero still lifts
     eigenvalues that are lost in rounding, so that a Cholesky factor exists.
 
-    Returns the covariances, shape (K, D, D), and how many eigenvalues rose.
+    Returns the covariances, in blocks as they were given, and how many eigenvalues rose.
     """
-    n_features = covariances.shape[-1]
+    size = covariances.shape[-1]
     least = max(floor, _TINY)
-    if n_features == 1:
+    if size == 1:
         return np.maximum(covariances, least), int((covariances < least * (1 - 1e-9)).sum())
-    touched = _indefinite(covariances - floor * np.eye(n_features))
+    shape, covariances = covariances.shape, covariances.reshape(-1, size, size)
+    touched = _indefinite(covariances - floor * np.eye(size))
     if not touched:
-        return covariances, 0
+        return covariances.reshape(shape), 0
     values, vectors = np.linalg.eigh(covariances[touched])
     lowest = np.maximum(least, _NOISE * values[:, -1:])
     raised = np.maximum(values, lowest)
@@ -74,7 +81,7 @@ def floor_eigenvalues(covariances: Array, floor: float) -> tuple[Array, int]:
     n_raised = int((values < lowest * (1 - 1e-9)).sum())
     floored = covariances.copy()  # sound ones stay as they are, whatever the others need
     floored[touched] = symmetrise((vectors * raised[:, None, :]) @ np.swapaxes(vectors, 1, 2))
-    return floored, n_raised
+    return floored.reshape(shape), n_raised
 
 
 def _indefinite(matrices: Array) -> list[int]:
@@ -98,9 +105,11 @@ def _halved(matrices: Array, first: int) -> list[int]:
 def inverse_cholesky(covariances: Array) -> tuple[Array, Array]:
     """Return W with W Σ Wᵀ = I (lower triangular) and ½ log|Σ⁻¹|.
 
-    Shapes (K, d, d) and (K,).  Raises `numpy.linalg.LinAlgError` where a
-    covariance is not positive definite.
+    W in blocks as the covariances are (see `blocks`), and shape (K,).  Raises
+    `numpy.linalg.LinAlgError` where a covariance is not positive definite.
     """
+    shape, size = covariances.shape, covariances.shape[-1]
+    covariances = covariances.reshape(math.prod(shape[:-2]), size, size)
     found = _compiled_factors(covariances)
     if found is None:
         factors = np.asarray(np.linalg.cholesky(covariances), dtype=np.float64)
@@ -108,8 +117,9 @@ def inverse_cholesky(covariances: Array) -> tuple[Array, Array]:
         factors, sound = found
         if not sound.all():
             raise np.linalg.LinAlgError(f"covariance {sound.argmin()} is not positive definite")
-    half_log_det = -np.log(np.diagonal(factors, axis1=1, axis2=2)).sum(axis=1)
-    return lower_inverse(factors) if found is None else _compiled_inverses(factors), half_log_det
+    logs = np.log(np.diagonal(factors, axis1=1, axis2=2)).reshape(shape[:-1])
+    inverse = lower_inverse(factors) if found is None else _compiled_inverses(factors)
+    return inverse.reshape(shape), -sums_of(logs)
 
 
 def _compiled_factors(matrices: Array) -> tuple[Array, BoolArray] | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from biglearn._types import BoolArray
+from biglearn._types import Array, BoolArray
+from biglearn.model.blocks import each, eigh, in_blocks, outer
 from biglearn.model.components import Components
 from biglearn.model.constraints import Constraints, Fitted, Repairs
 from biglearn.model.lifts import LIFTS, Lift, lift
@@ -45,7 +46,8 @@ def m_step(
     seen = components if view is None else components.project(view)
     alive = moments.alive
     means = np.where(alive[:, None], moments.means, seen.means)
-    covariances = np.where(alive[:, None, None], moments.covariances, seen.covariances)
+    samples = in_blocks(moments.covariances, seen.block_size)
+    covariances = np.where(each(alive, samples), samples, seen.blocks)
     if view is not None:
         covariances = constraints.prior.blended(covariances, moments.counts, view)
         means, covariances = lift(components, view, means, covariances, gain(components, view))
@@ -62,6 +64,8 @@ def m_step(
         shapes=shapes,
         mean_scales=mean_scales,
         blended=view is not None,
+        former=components.blocks if view is None else None,
+        memo=components.memo,
     )
 
 
@@ -79,13 +83,13 @@ def reseed(constraints: Constraints, components: Components, dead: BoolArray) ->
         Which components to replace.
     """
     weights = components.weights.copy()
-    means, covariances = components.means.copy(), components.covariances.copy()
+    means, covariances = components.means.copy(), components.blocks.copy()
     for k in np.flatnonzero(dead):
         donor = int(weights.argmax())
         step = longest_half_axis(covariances[donor])
         weights[[int(k), donor]] = weights[donor] / 2
         means[k], means[donor] = means[donor] + step, means[donor] - step
-        covariances[donor] -= np.outer(step, step)
+        covariances[donor] -= outer(step[None], step[None], covariances)[0]
         covariances[k] = covariances[donor]
     revived, repairs = constraints.impose(
         weights / weights.sum(), means, covariances, shapes=components.shapes, shares=weights
@@ -93,7 +97,13 @@ def reseed(constraints: Constraints, components: Components, dead: BoolArray) ->
     return revived, repairs + Repairs(reseeded=int(dead.sum()))
 
 
-def longest_half_axis(covariance: np.ndarray) -> np.ndarray:
-    """Return where half of a Gaussian lies: ±√(2λ/π) along its longest axis."""
-    values, vectors = np.linalg.eigh(covariance)
-    return np.asarray(np.sqrt(2 / np.pi * max(values[-1], 0.0)) * vectors[:, -1])
+def longest_half_axis(covariance: Array) -> Array:
+    """Return where half of a Gaussian lies: ±√(2λ/π) along its longest axis, shape (D,).
+
+    The covariance is one matrix, in blocks (see `biglearn.model.blocks`).
+    """
+    values, vectors = eigh(covariance)
+    axis = np.zeros((values[..., -1].size, values.shape[-1]))
+    longest = int(values[..., -1].argmax())
+    axis[longest] = vectors[..., -1].reshape(axis.shape)[longest]
+    return np.asarray(np.sqrt(2 / np.pi * max(values.max(), 0.0)) * axis.ravel())

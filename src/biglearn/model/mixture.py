@@ -9,18 +9,20 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from biglearn._types import Array, IntArray
+from biglearn.model.blocks import averaged, seen, under, whole
 from biglearn.model.checks import Feature, check_mixture, feature_columns
 from biglearn.model.components import Components, Places
 from biglearn.model.conditional import ConditionalMixture
-from biglearn.model.densities import FromLogJoint, Tails, WhitenedDensity
+from biglearn.model.densities import FromLogJoint, Tails, density_of
 from biglearn.model.families import Family, family_and_shapes
 from biglearn.model.gaps import observed_log_joint
 from biglearn.model.imputation import impute
 from biglearn.model.linalg import symmetrise
 from biglearn.model.views import View
 
-#: Rows per block of a density; bounds the memory of every method.
-_BLOCK = 2048
+#: Rows per block of a density, at most, and numbers (K, D, b), about; they bound the memory of
+#: every method.
+_BLOCK, _NUMBERS = 2048, 1 << 21
 
 
 class KLEstimate(NamedTuple):
@@ -97,9 +99,9 @@ class Mixture(Components, FromLogJoint):
                 f"feature_names must be {self.n_features} different names, got {list(names)}"
             )
         try:
-            self.whitening  # noqa: B018  computing it checks the covariances
+            self.whitening_blocks  # noqa: B018  computing it checks the covariances
         except np.linalg.LinAlgError:
-            lowest = np.linalg.eigvalsh(self.covariances)[:, 0]
+            lowest = np.linalg.eigvalsh(self.blocks)[..., 0].reshape(len(pi), -1).min(axis=1)
             worst = int(lowest.argmin())
             raise ValueError(
                 f"covariances[{worst}] is not positive definite: its smallest eigenvalue is "
@@ -137,13 +139,14 @@ class Mixture(Components, FromLogJoint):
         rows = self._rows(X)
         centre = self.mean  # differences first, so that an offset costs no digits
         shifted = self.shifted(-centre)
-        density, tails = WhitenedDensity(shifted, np.dtype(np.float64)), Tails.of(shifted)
+        log_joint_of, tails = density_of(shifted), Tails.of(shifted)
         out = np.empty((len(rows), self.n_components))
-        for start in range(0, len(rows), _BLOCK):
-            block = np.asarray(rows[start : start + _BLOCK], dtype=np.float64) - centre
+        step = min(_BLOCK, max(_NUMBERS // self.means.size, 64))
+        for start in range(0, len(rows), step):
+            block = np.asarray(rows[start : start + step], dtype=np.float64) - centre
             # A row so far away that its distance overflows has log-density -inf.
             with np.errstate(over="ignore", invalid="ignore"):
-                values = density.log_joint(np.ascontiguousarray(block.T)).T
+                values = log_joint_of(np.ascontiguousarray(block.T)).T
                 if tails is not None:
                     tails.apply(values.T)
             values[np.isnan(values) & np.isfinite(block).all(axis=1, keepdims=True)] = -np.inf
@@ -152,7 +155,7 @@ class Mixture(Components, FromLogJoint):
                 gaps = missing.any(axis=1)
                 filled = np.where(missing, 0.0, block)[gaps]
                 values[gaps] = observed_log_joint(shifted, filled, missing[gaps])
-            out[start : start + _BLOCK] = values
+            out[start : start + step] = values
         return out
 
     def labels(self, X: ArrayLike) -> IntArray:
@@ -225,11 +228,8 @@ class Mixture(Components, FromLogJoint):
         single = isinstance(features, int | np.integer | str)
         chosen = self._columns([features] if single else features)  # type: ignore[list-item,arg-type]
         names = self.feature_names
-        seen = self.replace(
-            means=self.means[:, chosen],
-            covariances=np.ascontiguousarray(self.covariances[:, chosen[:, None], chosen]),
-        )
-        return Mixture.of(seen, None if names is None else tuple(names[i] for i in chosen))
+        marginal = super().project(View.marginal(chosen, self.n_features))
+        return Mixture.of(marginal, None if names is None else tuple(names[i] for i in chosen))
 
     @overload
     def conditional(self, given: Mapping[Feature, float]) -> Mixture: ...
@@ -309,7 +309,7 @@ class Mixture(Components, FromLogJoint):
         offset = np.zeros(len(matrix)) if b is None else np.asarray(b, dtype=np.float64)
         if offset.shape != (len(matrix),):
             raise ValueError(f"b must have shape ({len(matrix)},), got {offset.shape}")
-        covariances = symmetrise(matrix @ self.covariances @ matrix.T)
+        covariances = symmetrise(seen(self.blocks, matrix))
         means = self.means @ matrix.T + offset
         return Mixture(self.weights, means, covariances, family=self.family, shapes=self.shapes)
 
@@ -327,7 +327,7 @@ class Mixture(Components, FromLogJoint):
         centred = self.means - self.mean
         between = (self.weights[:, None] * centred).T @ centred
         shares = self.weights * self.family.spread(self.shapes)
-        return np.asarray(np.einsum("k,kij->ij", shares, self.covariances) + between)
+        return np.asarray(whole(averaged(shares, self.blocks)[None])[0] + between)
 
     def sample(
         self, n: int = 1, rng: np.random.Generator | int | None = None
@@ -352,12 +352,12 @@ class Mixture(Components, FromLogJoint):
         rng = np.random.default_rng(rng)
         labels = rng.choice(self.n_components, size=n, p=self.weights / self.weights.sum())
         rows = np.empty((n, self.n_features))
-        factors = np.linalg.cholesky(self.covariances)
+        factors = np.linalg.cholesky(self.blocks)
         noise = rng.standard_normal((n, self.n_features))
         noise /= np.sqrt(self.family.draw_scales(self.shapes[labels], rng))[:, None]
         for k in np.unique(labels):
             members = labels == k
-            rows[members] = self.means[k] + noise[members] @ factors[k].T
+            rows[members] = self.means[k] + under(factors[k], noise[members])
         return rows, labels
 
     def kl_divergence(

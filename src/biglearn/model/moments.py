@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from biglearn._types import Array, BoolArray
+from biglearn.model.blocks import diagonals, each, outer, split
 from biglearn.model.components import Components
 from biglearn.model.linalg import symmetrise
 
@@ -35,8 +36,9 @@ class Moments:
         Σ r, the weight of the rows that each component answers for.
     first : array of shape (K, d)
         Σ r (y - c).
-    second : array of shape (K, d, d)
-        Σ r (y - c)(y - c)ᵀ.
+    second : array of shape (K, d, d) or (K, B, m, m)
+        Σ r (y - c)(y - c)ᵀ, or its blocks on the diagonal where no other entry is needed
+        (see `biglearn.model.blocks`).
     log_likelihood : float
         Σ w log p(y) under the parameters that gave the responsibilities.
     total : float
@@ -99,12 +101,12 @@ class Moments:
     def shift(self, reference: Array) -> Moments:
         """Return the same sums about another reference point."""
         step = self.reference - reference
-        cross = self.first[:, :, None] * step[None, None, :]
+        cross = outer(self.first, step[None], self.second)
         second = (
             self.second
             + cross
-            + np.swapaxes(cross, 1, 2)
-            + self.scaled_counts[:, None, None] * np.outer(step, step)
+            + np.swapaxes(cross, -1, -2)
+            + each(self.scaled_counts, self.second) * outer(step[None], step[None], self.second)
         )
         first = self.first + self.scaled_counts[:, None] * step
         return replace(self, first=first, second=second, reference=reference)
@@ -144,17 +146,17 @@ class Moments:
 
     @property
     def covariances(self) -> Array:
-        """Component covariances, shape (K, d, d); NaN where one holds nothing."""
+        """Component covariances, in blocks as `second`; NaN where one holds nothing."""
         with np.errstate(invalid="ignore", divide="ignore"):
             offset = self.first / self.scaled_counts[:, None]
-            second = self.second / self.scaled_counts[:, None, None]
-            central = symmetrise(second - offset[:, :, None] * offset[:, None, :])
-            lost = np.diagonal(central, axis1=1, axis2=2) <= _LOST * offset**2
+            second = self.second / each(self.scaled_counts, self.second)
+            central = symmetrise(second - outer(offset, offset, second))
+            lost = split(diagonals(central) <= _LOST * offset**2, central)
             if lost.any():  # what is left of them is rounding error
-                central = np.where(lost[:, :, None] | lost[:, None, :], 0.0, central)
+                central = np.where(lost[..., :, None] | lost[..., None, :], 0.0, central)
             if self.scaled_counts is self.counts:
                 return central
-            return np.asarray(central * self.mean_scales[:, None, None])
+            return np.asarray(central * each(self.mean_scales, central))
 
     @property
     def mean_scales(self) -> Array:

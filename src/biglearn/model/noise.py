@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from biglearn._types import Array, FloatArray, IntArray
+from biglearn.model.blocks import diagonals, shape_of
 from biglearn.model.components import Components
 from biglearn.model.densities import FromLogJoint
 from biglearn.model.families import Family
@@ -60,7 +61,7 @@ class Noise:
     @classmethod
     def split(cls, components: Components) -> tuple[Components, Noise]:
         """Return the K components of a fit of K + 1, with weights that sum to 1, and the noise."""
-        half = np.sqrt(3.0 * np.diagonal(components.covariances[-1]))
+        half = np.sqrt(3.0 * diagonals(components.blocks[-1:])[0])
         first, centre = components.part(slice(-1)), components.means[-1]
         total = first.weights.sum()
         equal = np.full_like(first.weights, 1 / len(first.weights))
@@ -78,10 +79,10 @@ class Noise:
         fixed = Fixed(
             np.full(n_components + 1, np.nan),
             np.full((n_components + 1, size), np.nan),
-            np.full((n_components + 1, size, size), np.nan),
+            np.full((n_components + 1, *shape_of(size, 1)), np.nan),
         )
         fixed.means[-1] = (self.low + self.high) / 2
-        fixed.covariances[-1] = np.diag((self.high - self.low) ** 2 / 12)
+        fixed.covariances[-1].flat = (self.high - self.low) ** 2 / 12
         return fixed
 
     def components(self, family: Family, weight: float) -> Components:

@@ -19,6 +19,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from biglearn._types import Array
+from biglearn.model.blocks import (
+    averaged,
+    diagonals,
+    each,
+    eigh,
+    in_blocks,
+    rebuilt,
+    split,
+    sums_of,
+    weighted_outer,
+)
 from biglearn.model.components import Components
 from biglearn.model.linalg import symmetrise
 from biglearn.model.views import View
@@ -122,8 +133,8 @@ class PseudoRows:
     ----------
     rows : float
         c, in the weight of rows.
-    target : array of shape (D, D), optional
-        T.
+    target : array of shape (D, D) or (B, m, m), optional
+        T, in blocks as the covariances are (see `biglearn.model.blocks`).
     follows : {"pooled", "geometric", "total"} or None
         How the target follows the components; None leaves it as given.
     thinning : float
@@ -142,75 +153,73 @@ class PseudoRows:
 
     @cached_property
     def factor(self) -> Array:
-        """Cholesky factor of T, which stays through a climb, shape (D, D)."""
+        """Cholesky factor of T, which stays through a climb, in blocks as T."""
         assert self.target is not None
         return np.asarray(np.linalg.cholesky(self.target), dtype=np.float64)
 
-    def following(self, components: Components, *, diagonal: bool = False) -> PseudoRows:
+    def within(self, size: int) -> PseudoRows:
+        """Return the prior with a target in blocks of a size, as covariances are."""
+        if self.target is None or self.target.shape[-1] == size:
+            return self
+        return replace(self, target=in_blocks(self.target[None], size)[0])
+
+    def following(self, components: Components) -> PseudoRows:
         """Return the prior with the target that these components ask for."""
         if self.follows is None or not self.rows:
             return self
-        return replace(self, target=target_of(components, self.follows, diagonal=diagonal))
+        return replace(self, target=target_of(components, self.follows))
 
     def blended(self, samples: Array, counts: Array, view: View | None = None) -> Array:
-        """Return (n_k C_k + c T) / (n_k + c) in a view, shape (K, d, d).
+        """Return (n_k C_k + c T) / (n_k + c) in a view, in blocks as the samples.
 
         Parameters
         ----------
-        samples : array of shape (K, d, d)
+        samples : array of shape (K, d, d), or in blocks
             Sample covariances C_k.
         counts : array of shape (K,)
         view : View, optional
         """
         if not self.is_active or self.target is None:
             return samples
-        target = self.target if view is None else view.basis @ self.target @ view.basis.T
-        share = (counts / (counts + self.rows * self.thinning))[:, None, None]
-        return np.asarray(share * samples + (1 - share) * target)
+        target = self.target[None] if view is None else view.covariances(self.target[None])
+        share = each(counts / (counts + self.rows * self.thinning), samples)
+        return np.asarray(share * samples + (1 - share) * in_blocks(target, samples.shape[-1]))
 
     def log_density(self, components: Components) -> Array:
         """Return -c KL(N(0, T) ‖ N(0, Σ_k)) of each component, shape (K,)."""
         if not self.is_active or self.target is None:
             return np.zeros(components.n_components)
-        factor = self.factor
-        target_log_det = 2 * float(np.log(np.diagonal(factor)).sum())
-        traces = ((components.whitening @ factor) ** 2).sum(axis=(1, 2))
+        factor = self.within(components.block_size).factor
+        target_log_det = 2 * float(np.log(diagonals(factor[None])).sum())
+        traces = sums_of((components.whitening_blocks @ factor) ** 2)
         log_det = target_log_det + 2 * components.half_log_det
         return np.asarray(-0.5 * self.rows * (traces - log_det - components.n_features))
 
 
-def target_of(components: Components, kind: str, *, diagonal: bool = False) -> Array:
-    """Return the target T of a prior that follows components in units, shape (D, D).
+def target_of(components: Components, kind: str) -> Array:
+    """Return the target T of a prior that follows components in units, (D, D) or in blocks.
 
     Parameters
     ----------
     components : Components
     kind : {"pooled", "geometric", "total"}
-    diagonal : bool, default=False
-        Whether only its diagonal counts, as for diagonal covariances.
     """
     weights = components.weights / components.weights.sum()
     centred = components.means - weights @ components.means
-    between = (weights[:, None] * centred).T @ centred
-    total = np.einsum("k,kij->ij", weights, components.covariances) + between
-    total = _capped(total[None])[0]
-    if diagonal:
-        total = np.diag(np.diagonal(total))
+    total = averaged(weights, components.blocks)
+    total += weighted_outer(weights, centred, components.blocks)
+    total = _capped(total[None])
     part = total * components.n_components ** (-2.0 / components.n_features)
     if kind == "total":
-        return symmetrise(part)
-    parts = np.concatenate([_capped(components.covariances), part[None]])
+        return symmetrise(part[0])
+    parts = np.concatenate([_capped(components.blocks), part])
     shares = np.append((1 - _TOTAL_SHARE) * weights, _TOTAL_SHARE)
-    mean = symmetrise(np.einsum("k,kij->ij", shares, parts))
-    if kind == "pooled":
-        return mean
-    if diagonal:
-        return np.diag(np.exp(shares @ np.log(np.diagonal(parts, axis1=1, axis2=2))))
-    return _geometric_mean(parts, shares, mean)
+    mean = symmetrise(averaged(shares, parts))
+    return mean if kind == "pooled" else _geometric_mean(parts, shares, mean)
 
 
 def _geometric_mean(covariances: Array, shares: Array, mean: Array) -> Array:
-    """Return about the weighted geometric mean of covariances, shape (D, D).
+    """Return about the weighted geometric mean of covariances, one matrix in blocks.
 
     One step towards it from the arithmetic mean A, `mean`,
 
@@ -221,13 +230,13 @@ def _geometric_mean(covariances: Array, shares: Array, mean: Array) -> Array:
     """
     lower = np.linalg.cholesky(mean)
     inside = np.linalg.solve(lower, covariances)
-    inside = np.linalg.solve(lower, np.swapaxes(inside, 1, 2))
-    values, vectors = np.linalg.eigh(symmetrise(inside))
+    inside = np.linalg.solve(lower, np.swapaxes(inside, -1, -2))
+    values, vectors = eigh(symmetrise(inside))
     logs = np.log(np.maximum(values, _LEAST))
-    log_mean = np.einsum("k,kid,kd,kjd->ij", shares, vectors, logs, vectors)
-    values, vectors = np.linalg.eigh(symmetrise(log_mean))
-    half = lower @ (vectors * np.exp(0.5 * values))
-    return symmetrise(half @ half.T)
+    log_mean = averaged(shares, rebuilt(logs, vectors))
+    values, vectors = eigh(symmetrise(log_mean))
+    half = lower @ (vectors * np.exp(0.5 * values)[..., None, :])
+    return symmetrise(half @ np.swapaxes(half, -1, -2))
 
 
 def _capped(covariances: Array) -> Array:
@@ -235,7 +244,8 @@ def _capped(covariances: Array) -> Array:
 
     In units no clean column varies by more; components that reach for far values do.
     """
-    deviations = np.sqrt(np.maximum(np.diagonal(covariances, axis1=1, axis2=2), 1.0))
+    deviations = np.sqrt(np.maximum(diagonals(covariances), 1.0))
     if (deviations == 1.0).all():
         return covariances
-    return np.asarray(covariances / deviations[:, :, None] / deviations[:, None, :])
+    each_of = split(deviations, covariances)
+    return np.asarray(covariances / each_of[..., :, None] / each_of[..., None, :])

@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from biglearn._types import Array
+from biglearn.model.blocks import eigh, rebuilt
 from biglearn.model.linalg import symmetrise
 
 _TINY = float(np.finfo(float).tiny)
@@ -73,16 +74,16 @@ def bound_ratio(covariances: Array, counts: Array, ratio: float) -> tuple[Array,
 
     Parameters
     ----------
-    covariances : array of shape (K, D, D)
+    covariances : array of shape (K, D, D), or in blocks (see `biglearn.model.blocks`)
     counts : array of shape (K,)
         Weight of the components' rows; those of weight 0 take no part in the bound.
     ratio : float
         Largest eigenvalue of any component over the smallest of any, at least 1.
     """
-    values, vectors = np.linalg.eigh(covariances)
+    values, vectors = eigh(covariances)
     if values.min() > 0 and values.max() <= ratio * values.min():
         return covariances, 0
-    least = truncation(values, np.maximum(counts, 0.0), ratio)
+    least = truncation(values.reshape(len(values), -1), np.maximum(counts, 0.0), ratio)
     clipped = np.clip(values, least, ratio * least)
     n_moved = int((np.abs(clipped - values) > 1e-9 * np.abs(values)).sum())
-    return symmetrise((vectors * clipped[:, None, :]) @ np.swapaxes(vectors, 1, 2)), n_moved
+    return symmetrise(rebuilt(clipped, vectors)), n_moved

@@ -13,6 +13,15 @@ from typing import NamedTuple
 import numpy as np
 
 from biglearn._types import Array
+from biglearn.model.blocks import (
+    averaged,
+    diagonals,
+    each,
+    in_blocks,
+    n_features_of,
+    shape_of,
+    whole,
+)
 from biglearn.model.factors import fit_factors
 from biglearn.model.linalg import floor_covariances
 
@@ -32,10 +41,14 @@ class Structure:
 
     name: str = "full"
 
-    @property
-    def is_diagonal(self) -> bool:
-        """Whether the second moments off the diagonal are not needed."""
-        return False
+    def block_size(self, n_features: int) -> int:
+        """Return the size m of the blocks on the diagonal that the covariances consist of.
+
+        Whatever the other methods take or give as covariances of shape (K, D, D) has shape
+        (K, D / m, m, m) where m is less than D, so that no zeros are computed or kept: (K, D,
+        1, 1) for diagonal covariances.
+        """
+        return n_features
 
     @property
     def is_shared(self) -> bool:
@@ -52,7 +65,7 @@ class Structure:
 
         Parameters
         ----------
-        samples : array of shape (K, D, D)
+        samples : array of shape (K, D, D), or in blocks of any size
             Σ r (y - μ)(y - μ)ᵀ / Σ r of each component.
         shares : array of shape (K,)
             Weights by which a shared covariance averages; they need not sum to one.
@@ -61,11 +74,40 @@ class Structure:
 
         Returns
         -------
-        covariances : array of shape (K, D, D)
+        covariances : array of shape (K, D, D), or in blocks of `block_size`
         n_raised : int
             Eigenvalues that the floor raised.
         """
-        return floor_covariances(self.likeliest(samples, shares), floor)
+        ours = in_blocks(samples, self.block_size(n_features_of(samples)))
+        return floor_covariances(self.likeliest(ours, shares), floor)
+
+    def refit(
+        self,
+        samples: Array,
+        shares: Array,
+        floor: float | Array,
+        *,
+        former: Array | None = None,
+        memo: Array | None = None,
+    ) -> tuple[Array, int, Array | None]:
+        """Fit as `fit` does, from where an earlier fit of about the same samples has ended.
+
+        Parameters
+        ----------
+        samples, shares, floor
+            See `fit`.
+        former : array like the covariances, optional
+            Covariances that the new ones must not be less likely than.
+        memo : array of shape (K, M), optional
+            What the structure left to itself about the former fit; NaN if unknown.
+
+        Returns
+        -------
+        covariances : array
+        n_raised : int
+        memo : array of shape (K, M) or None
+        """
+        return (*self.fit(samples, shares, floor), None)
 
     def likeliest(self, samples: Array, shares: Array) -> Array:
         """Return the likeliest covariances of this structure, (K, D, D), without a floor.
@@ -82,11 +124,11 @@ class Structure:
         return n_components, n_features, n_features
 
     def expand(self, values: Array, n_components: int, n_features: int) -> Array:
-        """Turn scikit-learn's array of covariances or precisions into shape (K, D, D)."""
+        """Turn scikit-learn's array of covariances or precisions into matrices."""
         return values
 
     def collapse(self, matrices: Array) -> Array:
-        """Turn matrices of shape (K, D, D) into scikit-learn's array."""
+        """Turn matrices of shape (K, D, D), in blocks of `block_size`, into scikit-learn's."""
         return matrices
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
@@ -129,7 +171,22 @@ class Structure:
             dᵀ(A - b d dᵀ)⁻¹d.
         """
         shrink = np.maximum(1 - taken[..., None] * parts, _LEAST_SHRINK)
-        return np.log(shrink).sum(axis=-1), (parts / shrink).sum(axis=-1)
+        return _log_product(shrink), (parts / shrink).sum(axis=-1)
+
+
+def _log_product(factors: Array) -> Array:
+    """Return Σ log f of factors, (..., P), from 1e-9 to 1.
+
+    Up to twenty are multiplied first, which costs less than their logarithms.
+    """
+    for _ in range(4):
+        half = factors.shape[-1] // 2
+        odd = factors[..., 2 * half :]
+        if not half:
+            break
+        factors = factors[..., :half] * factors[..., half : 2 * half]
+        factors[..., : odd.shape[-1]] *= odd
+    return np.asarray(np.log(factors).sum(axis=-1))
 
 
 @dataclass(frozen=True)
@@ -147,8 +204,7 @@ class Tied(Structure):
         """Return the average of the sample covariances for every component."""
         total = shares.sum()
         ours = shares / total if total > 0 else np.full(len(shares), 1 / len(shares))
-        shared = np.einsum("k,kij->ij", ours, samples)
-        return np.broadcast_to(shared, samples.shape).copy()
+        return np.broadcast_to(averaged(ours, samples), samples.shape).copy()
 
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         """Return (D, D)."""
@@ -177,23 +233,14 @@ class Diagonal(Structure):
 
     name: str = "diag"
 
-    @property
-    def is_diagonal(self) -> bool:
-        """The variances are enough."""
-        return True
+    def block_size(self, n_features: int) -> int:
+        """Return 1: the variances are enough."""
+        return 1
 
     @property
     def is_separable(self) -> bool:
         """The features are independent."""
         return True
-
-    def likeliest(self, samples: Array, shares: Array) -> Array:
-        """Return the diagonals of the sample covariances."""
-        variances = self._variances(np.diagonal(samples, axis1=1, axis2=2))
-        return np.asarray(variances[:, :, None] * np.eye(samples.shape[-1]))
-
-    def _variances(self, variances: Array) -> Array:
-        return variances
 
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         """Return (K, D)."""
@@ -201,11 +248,11 @@ class Diagonal(Structure):
 
     def expand(self, values: Array, n_components: int, n_features: int) -> Array:
         """Put the values on the diagonals."""
-        return np.asarray(values[:, :, None] * np.eye(n_features))
+        return values.reshape(n_components, *shape_of(n_features, 1))
 
     def collapse(self, matrices: Array) -> Array:
         """Return the diagonals."""
-        return np.diagonal(matrices, axis1=1, axis2=2)
+        return diagonals(matrices)
 
     def n_parameters(self, n_components: int, n_features: int) -> int:
         """Return K D."""
@@ -226,6 +273,11 @@ class Spherical(Diagonal):
         """Return the likeliest variances, none below the largest floor of a feature."""
         return super().fit(samples, shares, float(np.max(floor)))
 
+    def likeliest(self, samples: Array, shares: Array) -> Array:
+        """Return the mean of the variances of each component."""
+        means = diagonals(samples).mean(axis=1)
+        return np.broadcast_to(each(means, samples), samples.shape).copy()
+
     @property
     def is_separable(self) -> bool:
         """One variance is that of all features together."""
@@ -244,16 +296,13 @@ class Spherical(Diagonal):
         shrink = np.maximum(1 - taken * mean, _LEAST_SHRINK)
         return size * np.log(shrink), parts[..., 0] / shrink
 
-    def _variances(self, variances: Array) -> Array:
-        return np.repeat(variances.mean(axis=1, keepdims=True), variances.shape[1], axis=1)
-
     def shape(self, n_components: int, n_features: int) -> tuple[int, ...]:
         """Return (K,)."""
         return (n_components,)
 
     def expand(self, values: Array, n_components: int, n_features: int) -> Array:
         """Put each value on all of a diagonal."""
-        return np.asarray(values[:, None, None] * np.eye(n_features))
+        return super().expand(np.repeat(values, n_features), n_components, n_features)
 
     def collapse(self, matrices: Array) -> Array:
         """Return the mean of each diagonal."""
@@ -300,11 +349,28 @@ class Factor(Structure):
 
     def fit(self, samples: Array, shares: Array, floor: float | Array) -> tuple[Array, int]:
         """Return the likeliest ΛΛᵀ + Ψ with no variance in Ψ below the floor."""
-        loadings, noise, n_raised = fit_factors(samples, self.n_factors, floor)
+        return self.refit(samples, shares, floor)[:2]
+
+    def refit(
+        self,
+        samples: Array,
+        shares: Array,
+        floor: float | Array,
+        *,
+        former: Array | None = None,
+        memo: Array | None = None,
+    ) -> tuple[Array, int, Array | None]:
+        """Fit from noise variances Ψ that are known; keep what was likelier than a new fit."""
+        samples, known = whole(samples), memo
+        loadings, noise, n_raised = fit_factors(samples, self.n_factors, floor, known)
         covariances = loadings @ np.swapaxes(loadings, 1, 2)
         index = np.arange(samples.shape[-1])
         covariances[:, index, index] += noise
-        return covariances, n_raised
+        new = np.ones(len(noise), dtype=bool) if known is None else np.isnan(known[:, 0])
+        if former is not None and new.any():  # there are several optima
+            new[new] = _loss(former[new], samples[new]) < _loss(covariances[new], samples[new])
+            covariances[new], noise[new] = former[new], np.nan
+        return covariances, n_raised, noise
 
     def left_out(
         self, parts: Array, taken: Array, spread: Array, size: Array
@@ -325,6 +391,12 @@ class Factor(Structure):
     def rows_needed(self, n_features: int) -> int:
         """Return q + 2: the noise is diagonal, the rest of rank q."""
         return min(self.n_factors, n_features - 1) + 2
+
+
+def _loss(covariances: Array, samples: Array) -> Array:
+    """Return minus twice the expected log-likelihood per row, less a constant, shape (K,)."""
+    ratios = np.linalg.solve(covariances, samples)
+    return np.asarray(np.linalg.slogdet(covariances)[1] + np.trace(ratios, axis1=1, axis2=2))
 
 
 FULL = Structure()

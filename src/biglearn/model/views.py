@@ -8,17 +8,16 @@ Li, AAAI 2024).  Nothing downstream asks which of the three it has.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from biglearn._types import Array
-from biglearn.model.linalg import random_rotation
+from biglearn._types import Array, BoolArray, IntArray
+from biglearn.model.blocks import seen, selected
+from biglearn.model.linalg import random_rotation, symmetrise
 
 
-@dataclass(frozen=True, eq=False)
 class View:
-    """A linear map y = B x with orthonormal rows.
+    """A linear map y = B x with orthonormal rows; immutable.
 
     Parameters
     ----------
@@ -38,47 +37,90 @@ class View:
     2
     """
 
-    basis: Array
-    name: str = "view"
+    name: str
+    size: int
+    n_features: int
+    _basis: Array | None
+    _columns: IntArray | None
 
-    def __post_init__(self) -> None:
-        basis = np.ascontiguousarray(self.basis, dtype=np.float64)
+    def __init__(self, basis: Array, name: str = "view") -> None:
+        basis = np.ascontiguousarray(basis, dtype=np.float64)
         if basis.ndim != 2 or not 1 <= basis.shape[0] <= basis.shape[1]:
             raise ValueError(
                 f"a view needs a basis of shape (d, D) with 1 <= d <= D, got {basis.shape}"
             )
         if not np.allclose(basis @ basis.T, np.eye(len(basis)), atol=1e-8):
             raise ValueError("the rows of a view's basis must be orthonormal; orthogonalise them")
-        object.__setattr__(self, "basis", basis)
+        self._basis, self._columns, self.name = basis, None, name
+        self.size, self.n_features = basis.shape
+        if (basis.max(axis=1) == 1.0).all():  # then all other numbers of the row are rounding
+            columns = basis.argmax(axis=1)
+            if np.array_equal(basis, np.eye(self.n_features)[columns]):
+                self._columns = columns
+
+    @classmethod
+    def _of_columns(cls, columns: IntArray, n_features: int, name: str) -> View:
+        """Return the view of some of the features, whose basis is made when it is asked for."""
+        view = cls.__new__(cls)
+        view._basis, view._columns, view.name = None, columns, name
+        view.size, view.n_features = len(columns), n_features
+        return view
 
     @property
-    def size(self) -> int:
-        """Number of dimensions d of the view."""
-        return len(self.basis)
-
-    @property
-    def n_features(self) -> int:
-        """Number of features D of the rows that it projects."""
-        return int(self.basis.shape[1])
+    def basis(self) -> Array:
+        """B, shape (d, D)."""
+        if self._basis is None:
+            assert self._columns is not None
+            basis = np.zeros((self.size, self.n_features))
+            basis[np.arange(self.size), self._columns] = 1.0
+            self._basis = basis
+        return self._basis
 
     @property
     def is_joint(self) -> bool:
         """Whether the view is the identity, so that projecting changes nothing."""
-        return self.size == self.n_features and np.array_equal(self.basis, np.eye(self.size))
+        columns = self._columns
+        return columns is not None and np.array_equal(columns, np.arange(self.n_features))
+
+    @property
+    def touched(self) -> BoolArray:
+        """Which features have a part in the view, shape (D,)."""
+        if self._columns is None:
+            return np.asarray((self.basis != 0).any(axis=0))
+        return np.isin(np.arange(self.n_features), self._columns)
 
     def after(self, first: View) -> View:
         """Return the view of rows that are already seen through another one."""
-        return View(self.basis @ first.basis, self.name)
+        if self._columns is not None and first._columns is not None:
+            return View._of_columns(first._columns[self._columns], first.n_features, self.name)
+        return View(self.rows(first.basis.T).T, self.name)
+
+    def rows(self, X: Array) -> Array:
+        """Return rows as the view sees them: B x of each, shape (N, d)."""
+        if self._columns is None:
+            return X @ self.basis.T
+        return X if self.is_joint else np.take(X, self._columns, axis=1)
+
+    def covariances(self, blocks: Array) -> Array:
+        """Return B Σ Bᵀ of covariances in blocks; of a marginal in blocks again."""
+        if self._columns is None:
+            return symmetrise(seen(blocks, self.basis))
+        return blocks if self.is_joint else selected(blocks, self._columns)
 
     @classmethod
     def joint(cls, n_features: int) -> View:
         """Match all features at once: B = I."""
-        return cls(np.eye(n_features), "joint")
+        return cls._of_columns(np.arange(n_features), n_features, "joint")
 
     @classmethod
-    def marginal(cls, features: Sequence[int], n_features: int) -> View:
+    def marginal(cls, features: Sequence[int] | IntArray, n_features: int) -> View:
         """Match a subset of the features: rows of I."""
-        return cls(np.eye(n_features)[list(features)], "marginal")
+        columns = np.arange(n_features)[np.asarray(features, dtype=np.intp)]
+        if not 1 <= len(columns) <= n_features or len(set(columns.tolist())) < len(columns):
+            raise ValueError(
+                f"a marginal needs 1 to {n_features} different features, got {list(features)}"
+            )
+        return cls._of_columns(columns, n_features, "marginal")
 
     @classmethod
     def transformed(

@@ -258,19 +258,18 @@ class JournalledEngine(EngineWrapper):
         """Return the rows where a pass is little work: it is sooner made than read again."""
         return self._engine.block(n_components, most)
 
-    def expect(self, components: Components, *, diagonal: bool = False) -> Moments:
+    def expect(self, components: Components) -> Moments:
         """Make one E-step, or remember it."""
         query = _digest(
             self._view,
-            bytes([diagonal]),
             components.weights,
             components.means,
-            components.covariances,
+            components.blocks,
             components.shapes,
         )
         moments = self._journal.recall(query)
         if moments is None:
-            moments = self._engine.expect(components, diagonal=diagonal)
+            moments = self._engine.expect(components)
             self._journal.note(query, moments)
         return moments
 

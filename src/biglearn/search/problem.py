@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from biglearn import kernels
 from biglearn._types import Array
 from biglearn.engines.base import Engine
+from biglearn.model.blocks import unscaled
 from biglearn.model.checks import check_fixed, check_given
 from biglearn.model.components import Components
 from biglearn.model.constraints import Constraints, n_parameters
@@ -152,8 +153,9 @@ class Problem:
             follows = FOLLOWED[0] if prior.target == "auto" else prior.target
             return PseudoRows(rows * self.row_weight, follows=follows)
         scale = self.rows.units.scale
-        target = np.asarray(prior.target, dtype=np.float64) / scale[:, None] / scale
-        return PseudoRows(rows * self.row_weight, target)
+        target = unscaled(np.asarray(prior.target, dtype=np.float64)[None], scale)
+        size = self.limits.structure.block_size(len(scale))
+        return PseudoRows(rows * self.row_weight, target[0]).within(size)
 
     @property
     def n_parameters(self) -> int:
@@ -177,7 +179,7 @@ class Problem:
             if means is not None:
                 means = (means - units.centre) / units.scale
             if covariances is not None:
-                covariances = covariances / units.scale[:, None] / units.scale
+                covariances = unscaled(covariances, units.scale)
             start = GivenParameters(start, weights, means, covariances)
         if self.noise is not None:
             return NoisyStart(start, self.noise)

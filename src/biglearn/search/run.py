@@ -210,8 +210,7 @@ class Run:
 
     def expect(self, components: Components, engine: Engine | None = None) -> Moments:
         """Make one E-step on all rows (or on a projection or sample of them)."""
-        diagonal = engine is None and self.constraints.structure.is_diagonal
-        moments = (engine or self.engine).expect(components, diagonal=diagonal)
+        moments = (engine or self.engine).expect(components)
         self.counters.passes += self.cost
         if engine is None:
             objective = self.objective_of(components, moments)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from biglearn.engines.rows.units import Units
+from biglearn.model.blocks import each, outer
 from biglearn.model.components import Components
 from biglearn.model.m_step import m_step
 from biglearn.model.moments import Moments
@@ -68,11 +69,11 @@ class Stream:
         Its moments are those whose M-step gives the components.
         """
         means, weights = components.means, components.weights
-        squares = components.covariances + means[:, :, None] * means[:, None, :]
+        squares = components.blocks + outer(means, means, components.blocks)
         moments = Moments(
             counts=weights,
             first=weights[:, None] * means,
-            second=weights[:, None, None] * squares,
+            second=each(weights, squares) * squares,
             log_likelihood=log_likelihood,
             total=1.0,
             rows=n_rows,

@@ -8,6 +8,7 @@ import numpy as np
 
 from biglearn._types import Array, BoolArray, FloatArray
 from biglearn.engines.base import Source
+from biglearn.model.blocks import each, eigh, selected, unscaled
 from biglearn.model.components import Components
 from biglearn.model.constraints import Constraints
 from biglearn.model.densities import FromLogJoint, normalise
@@ -139,14 +140,15 @@ def standing(
         return on_floor, floored
     floors = np.broadcast_to(np.asarray(constraints.floor, dtype=np.float64), coarse.shape)[kept]
     roots = np.sqrt(floors)
-    scaled = components.covariances[:, kept[:, None], kept] / roots[:, None] / roots
-    values, vectors = np.linalg.eigh(scaled)
-    least = 1 + np.maximum(_ON_FLOOR, 1e-12 * values[:, -1])
-    on_floor = values[:, 0] <= least
+    values, vectors = eigh(unscaled(selected(components.blocks, kept), roots))
+    each_value = values.reshape(len(values), -1)
+    least = 1 + np.maximum(_ON_FLOOR, 1e-12 * each_value.max(axis=1))
+    low = values <= each(least, values)
+    on_floor = np.asarray(low.reshape(each_value.shape).any(axis=1))
     if constraints.held is not None:
         on_floor &= ~constraints.held[: len(on_floor)]
     for k in np.flatnonzero(on_floor):
-        parts = np.abs(vectors[k][:, values[k] <= least[k]]).max(axis=1)
+        parts = np.where(low[k][..., None, :], np.abs(vectors[k]), 0.0).max(axis=-1).ravel()
         floored[kept[parts > _NAMED * parts.max()]] = True
     return on_floor, floored
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from biglearn.engines.memory.engine import MemoryEngine
 from biglearn.model.densities import WhitenedDensity
 from helpers import random_mixture
 
@@ -15,16 +16,19 @@ from biglearn.engines.torch import tensors  # noqa: E402
 def test_panels_are_all_products_of_pairs(rng, length):
     panels, rows = tensors.Panels(length), torch.from_numpy(rng.normal(size=(length, 7)))
     features = panels.fill(rows, torch.empty(panels.n_products, 7, dtype=torch.float64))
-    matrices = rng.normal(size=(3, length, length))
-    matrices += np.swapaxes(matrices, 1, 2)
-    forms = np.einsum("in,kij,jn->kn", rows, matrices, rows)
-    np.testing.assert_allclose(panels.pack(matrices) @ features.numpy(), forms, atol=1e-12)
+    rows[0] = 1.0
+    panels.fill(rows, features)
+    mixture, X = random_mixture(rng, 3, length - 1), rows[1:].numpy().T
+    wanted = mixture.log_joint(X).T
+    np.testing.assert_allclose(panels.pack(mixture) @ features.numpy(), wanted, atol=1e-9)
     shares = torch.from_numpy(rng.random((3, 7)))
-    sums = np.einsum("kn,in,jn->kij", shares, rows, rows)
-    np.testing.assert_allclose(panels.unpack((shares @ features.T).numpy()), sums, atol=1e-12)
-    np.testing.assert_allclose(
-        panels.unpack(panels.weighted_sums(shares, rows).numpy()), sums, atol=1e-12
-    )
+    moments = MemoryEngine(X).moments_of(shares.numpy().T)
+    for sums in (shares @ features.T, panels.weighted_sums(shares, rows)):
+        parts = panels.unpack(sums.numpy())
+        for ours, theirs in zip(
+            parts, (moments.counts, moments.first, moments.second), strict=True
+        ):
+            np.testing.assert_allclose(ours, theirs, atol=1e-12)
 
 
 @pytest.mark.parametrize("n_features", [1, 2, 7, 20])

@@ -253,10 +253,10 @@ class ChunkedEngine(EngineBase):
     def _through(self, view: View) -> ChunkedEngine:
         return ChunkedEngine(self._source, self._units, view, self._threads)
 
-    def expect(self, components: Components, *, diagonal: bool = False) -> Moments:
+    def expect(self, components: Components) -> Moments:
         """Make one E-step: return the moments under the components' responsibilities."""
         blocks = self._source.blocks()
-        parts = (self._over(block).expect(components, diagonal=diagonal) for block in blocks)
+        parts = (self._over(block).expect(components) for block in blocks)
         return reduce(add, parts)
 
     def subsample(

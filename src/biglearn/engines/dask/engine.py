@@ -271,15 +271,9 @@ class DaskEngine(EngineBase):
     def _through(self, view: View) -> DaskEngine:
         return DaskEngine(self._source, self._units, view)
 
-    def expect(self, components: Components, *, diagonal: bool = False) -> Moments:
+    def expect(self, components: Components) -> Moments:
         """Make one E-step: return the moments under the components' responsibilities."""
-        rule = partial(
-            partitions.expect,
-            components=components,
-            units=self._units,
-            view=self._view,
-            diagonal=diagonal,
-        )
+        rule = partial(partitions.expect, components=components, units=self._units, view=self._view)
         moments: Moments = self._source.sum_over(rule)
         return moments
 

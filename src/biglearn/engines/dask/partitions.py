@@ -80,13 +80,11 @@ def summarised(part: Partition, summary: Summary[Any]) -> Any:
     return reduce(add, (summary(*piece) for piece in pieces(part.rows, part.weights)))
 
 
-def expect(
-    part: Partition, *, components: Components, units: Units, view: View, diagonal: bool
-) -> Moments:
+def expect(part: Partition, *, components: Components, units: Units, view: View) -> Moments:
     """Make one pass over a partition, in one thread."""
     engine = engine_over(part.rows, weights=part.weights, units=units, view=view)
     with engine.running():
-        return engine.expect(components, diagonal=diagonal)
+        return engine.expect(components)
 
 
 def select(part: Partition, chosen: IntArray) -> tuple[FloatArray, Array | None]:

@@ -19,6 +19,7 @@ from biglearn.model.components import Components
 from biglearn.model.densities import Tails, scale_sums
 from biglearn.model.families import GAUSSIAN, Family
 from biglearn.model.moments import Moments
+from biglearn.model.structures import FULL, Structure
 from biglearn.model.views import View
 
 #: Blocks up to this size in all are kept between the steps in a view.
@@ -144,12 +145,16 @@ class MemoryEngine(EngineBase):
             dtype=self._dtype,
         )
 
-    def expect(self, components: Components, *, diagonal: bool = False) -> Moments:
+    def expect(self, components: Components) -> Moments:
         """Make one E-step: return the moments under the components' responsibilities."""
-        form = form_for(self.n_features, self._dtype, diagonal=diagonal)
+        form = self._form(components.block_size)
         respond = self._respond(form, components)
         moments = self._collect(respond, form, components.n_components, components.family)
         return moments.completed(components, self.n_features)
+
+    def _form(self, block_size: int) -> Form:
+        """Return the form for covariances in blocks of a size."""
+        return form_for(self.n_features, self._dtype, diagonal=block_size == 1)
 
     def _respond(self, form: Form, components: Components) -> Respond:
         """Return what turns a block of rows into responsibilities under components."""
@@ -166,14 +171,14 @@ class MemoryEngine(EngineBase):
 
         return respond
 
-    def moments_of(self, responsibilities: Array) -> Moments:
-        """Return the moments under given responsibilities, shape (N, K)."""
+    def moments_of(self, responsibilities: Array, structure: Structure = FULL) -> Moments:
+        """Return the moments under given responsibilities, (N, K), that a structure needs."""
 
         def given(rows: slice, block: FloatArray, shares: FloatArray) -> tuple[FloatArray, None]:
             shares[:] = responsibilities[rows].T
             return np.zeros(shares.shape[1], dtype=self._dtype), None
 
-        form = form_for(self.n_features, self._dtype)
+        form = self._form(structure.block_size(self.n_features))
         return self._collect(given, form, responsibilities.shape[1], GAUSSIAN)
 
     def subsample(
@@ -206,7 +211,7 @@ class MemoryEngine(EngineBase):
 
     def responsibilities(self, components: Components) -> tuple[Array, Array]:
         """Return the log-density of each row, shape (N,), and the responsibilities, (N, K)."""
-        form = form_for(self.n_features, self._dtype)
+        form = self._form(components.block_size)
         respond = self._respond(form, components)
         shares = np.empty((components.n_components, len(self._X)))
         log_density = np.empty(len(self._X))
@@ -259,7 +264,7 @@ class MemoryEngine(EngineBase):
         scaled = room[: len(given)]
         np.subtract(given, self._units.centre, out=scaled)
         scaled /= self._units.scale
-        return scaled if self._view.is_joint else scaled @ self._view.basis.T
+        return self._view.rows(scaled)
 
     def _collect(self, respond: Respond, form: Form, n_components: int, family: Family) -> Moments:
         """Sum the products of all rows, weighted by responsibilities."""

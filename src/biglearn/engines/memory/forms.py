@@ -14,6 +14,7 @@ import numpy as np
 from biglearn import kernels
 from biglearn._types import Array, FloatArray
 from biglearn.kernels.layouts import one_by_one, side_by_side, tiles, two_rows_at_once
+from biglearn.model.blocks import entries, times
 from biglearn.model.components import Components
 from biglearn.model.densities import (
     LEAST_EXPONENT,
@@ -90,7 +91,7 @@ class Form(Protocol):
         ...
 
     def unpack(self, sums: Array) -> tuple[Array, Array, Array]:
-        """Split sums into counts (K,), first (K, d) and second moments (K, d, d)."""
+        """Split sums into counts (K,), first (K, d) and second moments, as `Pairs.unpack`."""
         ...
 
 
@@ -228,12 +229,13 @@ class _CompiledForm:
 
     def density(self, components: Components) -> Callable[[FloatArray, FloatArray], None]:
         size, n_components = self.pairs.size, components.n_components
-        whitening = np.zeros((n_components, size + size % 2, size))
-        whitening[:, :size] = components.whitening
-        centre = np.einsum("kij,kj->ki", whitening, components.means)
+        centre = np.zeros((n_components, size + size % 2))
+        centre[:, :size] = times(components.whitening_blocks, components.means)
         half = np.full((n_components, 1), -0.5)
         top = log_normaliser(components)[:, None]
-        triangle = whitening[:, self._order[0], self._order[1]]
+        rows, columns = self._order
+        triangle = entries(components.whitening_blocks, np.minimum(rows, size - 1), columns)
+        triangle[:, rows == size] = 0.0
         numbers = np.concatenate([-centre, half, top, triangle], axis=1)
         parameters = side_by_side(numbers, self._loops.pair).astype(self._dtype)
         first = int(self.pairs.diagonal)

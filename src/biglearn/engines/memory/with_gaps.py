@@ -16,6 +16,7 @@ from biglearn.engines.memory.engine import MemoryEngine
 from biglearn.engines.memory.threads import Threads
 from biglearn.engines.rows.samples import draw
 from biglearn.engines.rows.units import Units
+from biglearn.model.blocks import in_blocks
 from biglearn.model.components import Components
 from biglearn.model.densities import normalise, scale_sums
 from biglearn.model.gaps import (
@@ -103,7 +104,7 @@ class MissingEngine(EngineBase):
         self._gaussian: Components | None = None
         inside = np.where(np.isnan(X), 0.0, (X - self._units.centre) / self._units.scale)
         inside = np.ascontiguousarray(inside)  # so that no bit depends on the order of X
-        self._rows = np.ascontiguousarray(inside @ self._view.basis.T, dtype=np.float64)
+        self._rows = np.ascontiguousarray(self._view.rows(inside), dtype=np.float64)
         patterns = find_patterns(np.isnan(X), self._view)
         shown = [pattern for pattern in patterns if len(pattern.hidden) < self.n_features]
         plenty = [pattern for pattern in shown if len(pattern.rows) >= _PLENTY]
@@ -150,15 +151,16 @@ class MissingEngine(EngineBase):
         parts = {"X": self._X, "weights": self._weights, "view": self._view} | changes
         return MissingEngine(units=self._units, n_threads=self._threads, dtype=self._dtype, **parts)
 
-    def expect(self, components: Components, *, diagonal: bool = False) -> Moments:
+    def expect(self, components: Components) -> Moments:
         """Make one E-step: return the completed moments under the responsibilities."""
         size, n_components = components.n_features, components.n_components
+        block_size, components = components.block_size, components.in_blocks(size)
         chunks = [c for stack in self._scattered for c in stack.chunks(n_components)]
-        components.whitening  # noqa: B018  once, before several threads need it
+        components.whitening_blocks  # noqa: B018  once, before several threads need it
         nothing = Moments(
             counts=np.zeros(n_components),
             first=np.zeros(components.means.shape),
-            second=np.zeros(components.covariances.shape),
+            second=np.zeros(components.blocks.shape),
             log_likelihood=0.0,
             total=0.0,
             rows=0,
@@ -169,8 +171,7 @@ class MissingEngine(EngineBase):
         moments = reduce(add, parts, nothing)
         if chunks:
             moments += self._threads.fold(partial(self._sums, components), chunks, add)
-        second = moments.second * np.eye(size) if diagonal else moments.second
-        return replace(moments, second=second)
+        return replace(moments, second=in_blocks(moments.second, block_size))
 
     def _sums(self, components: Components, stack: Stack) -> Moments:
         """Return the moments of the rows in a stack."""

@@ -124,7 +124,7 @@ def mean_and_deviation(source: Summable, extent: Extent) -> tuple[Array, Array]:
         return 1.0 if weights is None else weights[:, None]
 
     def sums(terms: FloatArray, weights: Array | None) -> Any:
-        values = np.where(np.isnan(terms), 0.0, terms)
+        values = np.where(np.isnan(terms), 0.0, terms) if extent.n_missing else terms
         return (shares(weights) * values).sum(axis=0) / extent.weight
 
     def first(rows: FloatArray, weights: Array | None) -> Any:

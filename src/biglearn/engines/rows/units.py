@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from biglearn._types import Array, FloatArray
 from biglearn.engines.rows.spread import measure_spread
 from biglearn.engines.rows.summaries import ArrayRows, Summable, mean_and_deviation
+from biglearn.model.blocks import scaled, unscaled
 from biglearn.model.components import Components
 
 #: Half range relative to the magnitude below which a column counts as constant: some units of
@@ -130,12 +131,12 @@ class Units:
         """Convert components of the user's rows to these units."""
         return components.replace(
             means=(components.means - self.centre) / self.scale,
-            covariances=components.covariances / self.scale[:, None] / self.scale,
+            covariances=unscaled(components.blocks, self.scale),
         )
 
     def outward(self, components: Components) -> Components:
         """Convert components in these units to the user's."""
         return components.replace(
             means=components.means * self.scale + self.centre,
-            covariances=components.covariances * self.scale[:, None] * self.scale,
+            covariances=scaled(components.blocks, self.scale),
         )

@@ -23,6 +23,7 @@ from biglearn.engines.rows.units import Units
 from biglearn.engines.torch import tensors
 from biglearn.engines.torch.device_rows import Budget, DeviceRows
 from biglearn.engines.torch.tensors import Panels, QuadraticForm, Squares, Tensor, WhitenedForm
+from biglearn.model.blocks import sums_of
 from biglearn.model.components import Components
 from biglearn.model.densities import quadratic_is_accurate
 from biglearn.model.moments import Moments
@@ -152,9 +153,9 @@ class TorchEngine(EngineBase):
         with precision("highest"):
             self._rows = self._rows.project(basis)
 
-    def expect(self, components: Components, *, diagonal: bool = False) -> Moments:
+    def expect(self, components: Components) -> Moments:
         """Make one E-step: return the moments under the components' responsibilities."""
-        length = self.n_features + 1
+        length, diagonal = self.n_features + 1, components.block_size == 1
         products = Squares(length) if diagonal else Panels(length)
         featured = diagonal or tensors.features_pay(components.n_components, products, self.device)
         like = torch.empty(0, dtype=self._dtype, device=self.device)
@@ -179,14 +180,14 @@ class TorchEngine(EngineBase):
         n_components, n_extra = components.n_components, 1 + components.family.n_statistics
         end = len(sums) - 1 - n_extra * n_components
         extra = sums[end:-1].reshape(n_components, n_extra)
-        matrices = products.unpack(sums[:end].reshape(n_components, -1))
-        counts = scaled = matrices[:, 0, 0].copy()
+        counts, first, second = products.unpack(sums[:end].reshape(n_components, -1))
+        scaled = counts
         if components.family.has_tails:  # rows count by their scales
             counts = extra[:, 0].copy()
         return Moments(
             counts=counts,
-            first=matrices[:, 0, 1:].copy(),
-            second=matrices[:, 1:, 1:],
+            first=first,
+            second=second,
             log_likelihood=float(sums[-1]),
             total=self._total,
             rows=self.n_rows,
@@ -307,7 +308,7 @@ def _tf32_noise(components: Components) -> float:
 
     Every whitened coordinate is wrong by 2⁻¹¹ |W_i| |y_i|; d of them add as they are random.
     """
-    sharpness = (components.whitening**2).sum(axis=(1, 2))
+    sharpness = sums_of(components.whitening_blocks**2)
     spread = (components.means**2).mean(axis=1) + 1
     return float(2.0**-11 * np.sqrt((sharpness * spread).max()))
 

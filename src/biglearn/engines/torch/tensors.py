@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from biglearn._types import Array
+from biglearn.model.blocks import diagonals, gram, shape_of, times
 from biglearn.model.components import Components
 from biglearn.model.densities import log_normaliser
 
@@ -62,8 +63,11 @@ class Panels:
             offset += size
         return out
 
-    def pack(self, matrices: Array) -> Array:
-        """Return the coefficients, (K, P), with which the products give ỹᵀ M_k ỹ."""
+    def pack(self, components: Components) -> Array:
+        """Return the coefficients, (K, P), with which the products give log π_k N(y)."""
+        factors = homogeneous(components)
+        matrices = -0.5 * (np.swapaxes(factors, 1, 2) @ factors)
+        matrices[:, 0, 0] += log_normaliser(components)
         blocks = []
         for start, stop in self.bounds:
             block = matrices[:, start:stop, :stop].copy()
@@ -71,8 +75,8 @@ class Panels:
             blocks.append(block.reshape(len(matrices), -1))
         return np.concatenate(blocks, axis=1)
 
-    def unpack(self, sums: Array) -> Array:
-        """Return the symmetric matrices, (K, L, L), of sums over the products, (K, P)."""
+    def unpack(self, sums: Array) -> tuple[Array, Array, Array]:
+        """Split sums over the products, (K, P), into counts, first and second moments."""
         matrices = np.empty((len(sums), self.length, self.length))
         offset = 0
         for start, stop in self.bounds:
@@ -81,7 +85,7 @@ class Panels:
             matrices[:, start:stop, :stop] = block
             matrices[:, :start, start:stop] = np.swapaxes(block[:, :, :start], 1, 2)
             offset += size
-        return matrices
+        return matrices[:, 0, 0].copy(), matrices[:, 0, 1:].copy(), matrices[:, 1:, 1:]
 
     def weighted_sums(self, shares: Tensor, rows: Tensor) -> Tensor:
         """Return Σ_n r_kn times the products, (K, P) in float64, without making Φ."""
@@ -105,18 +109,18 @@ class Squares:
         torch.mul(rows[1:], rows[1:], out=out[self.length :])
         return out
 
-    def pack(self, matrices: Array) -> Array:
-        """Return the coefficients, (K, P), with which the products give ỹᵀ M_k ỹ."""
-        squares = np.diagonal(matrices, axis1=1, axis2=2)[:, 1:]
-        return np.concatenate([matrices[:, :1, 0], 2 * matrices[:, 1:, 0], squares], axis=1)
+    def pack(self, components: Components) -> Array:
+        """Return the coefficients, (K, P), with which the products give log π_k N(y)."""
+        precisions = diagonals(gram(components.whitening_blocks))
+        linear = precisions * components.means
+        constant = log_normaliser(components) - 0.5 * (linear * components.means).sum(axis=1)
+        return np.concatenate([constant[:, None], linear, -0.5 * precisions], axis=1)
 
-    def unpack(self, sums: Array) -> Array:
-        """Return matrices, (K, L, L), that are zero off the diagonal but for ỹ's own sums."""
-        matrices = np.zeros((len(sums), self.length, self.length))
-        matrices[:, 0] = matrices[:, :, 0] = sums[:, : self.length]
-        index = np.arange(1, self.length)
-        matrices[:, index, index] = sums[:, self.length :]
-        return matrices
+    def unpack(self, sums: Array) -> tuple[Array, Array, Array]:
+        """Split sums over the products, (K, P), into counts, first and second moments."""
+        ones, first, squares = np.split(sums, [1, self.length], axis=1)
+        second = squares.reshape(len(sums), *shape_of(self.length - 1, 1))
+        return ones[:, 0].copy(), first.copy(), second.copy()
 
 
 def summed_product(left: Tensor, right: Tensor) -> Tensor:
@@ -139,19 +143,15 @@ def summed_product(left: Tensor, right: Tensor) -> Tensor:
 
 def homogeneous(components: Components) -> Array:
     """Return W̃_k = W_k (-μ_k, I), shape (K, d, L)."""
-    whitening = components.whitening
-    shift = np.einsum("kij,kj->ki", whitening, components.means)
-    return np.concatenate([-shift[:, :, None], whitening], axis=2)
+    shift = times(components.whitening_blocks, components.means)
+    return np.concatenate([-shift[:, :, None], components.whitening], axis=2)
 
 
 class QuadraticForm:
     """log π_k N(y) as one product with the features."""
 
     def __init__(self, components: Components, products: Panels | Squares, like: Tensor) -> None:
-        factors = homogeneous(components)
-        matrices = -0.5 * (np.swapaxes(factors, 1, 2) @ factors)
-        matrices[:, 0, 0] += log_normaliser(components)
-        self._theta = sent(products.pack(matrices), like)
+        self._theta = sent(products.pack(components), like)
 
     def log_joint(self, rows: Tensor, features: Tensor | None) -> Tensor:
         """Return log π_k N(y_n) of a block with its features, shape (K, b)."""

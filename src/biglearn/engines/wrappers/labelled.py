@@ -50,15 +50,15 @@ class LabelledEngine(EngineWrapper):
             {k: engine.project(view) for k, engine in self._known.items()},
         )
 
-    def expect(self, components: Components, *, diagonal: bool = False) -> Moments:
+    def expect(self, components: Components) -> Moments:
         """Make one E-step: return the moments, of labelled rows for their component alone."""
-        parts = [self._of_one(components, k, diagonal) for k in self._known]
+        parts = [self._of_one(components, k) for k in self._known]
         if self._unknown is not None:
-            parts.insert(0, self._unknown.expect(components, diagonal=diagonal))
+            parts.insert(0, self._unknown.expect(components))
         return reduce(add, parts)
 
-    def _of_one(self, components: Components, k: int, diagonal: bool) -> Moments:
-        moments = self._known[k].expect(components.part([k]), diagonal=diagonal)
+    def _of_one(self, components: Components, k: int) -> Moments:
+        moments = self._known[k].expect(components.part([k]))
 
         def in_place(values: Array) -> Array:
             everyone = np.zeros((components.n_components, *values.shape[1:]))

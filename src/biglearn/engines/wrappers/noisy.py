@@ -9,6 +9,7 @@ import numpy as np
 
 from biglearn.engines.base import Engine
 from biglearn.engines.wrappers.base import EngineWrapper
+from biglearn.model.blocks import in_blocks, outer
 from biglearn.model.components import Components
 from biglearn.model.moments import Moments
 from biglearn.model.views import View
@@ -38,20 +39,21 @@ class NoisyEngine(EngineWrapper):
         """Return an engine over the same rows seen through a view of this one."""
         return self if view.is_joint else self._engine.project(view)
 
-    def expect(self, components: Components, *, diagonal: bool = False) -> Moments:
+    def expect(self, components: Components) -> Moments:
         """Make one E-step: return the moments, the last component's as if it were Gaussian."""
         share = max(float(components.weights[-1]), float(np.finfo(float).tiny))
         others = components.part(slice(-1), 1 / share)
-        moments = self._seen.expect(others, diagonal=diagonal)
+        moments = self._seen.expect(others)
         count = max(moments.total - float(moments.counts.sum()), 0.0)
         mean = components.means[-1] - moments.reference
-        square = components.covariances[-1] + np.outer(mean, mean)
+        last = in_blocks(components.blocks[-1:], moments.second.shape[-1])
+        square = last + outer(mean[None], mean[None], last)
         nothing = np.zeros((1, moments.statistics.shape[1]))
         return replace(
             moments,
             counts=np.append(moments.counts, count),
             first=np.concatenate([moments.first, count * mean[None]]),
-            second=np.concatenate([moments.second, count * square[None]]),
+            second=np.concatenate([moments.second, count * square]),
             log_likelihood=moments.log_likelihood + moments.total * float(np.log(share)),
             scaled_counts=np.append(moments.scaled_counts, count),
             statistics=np.concatenate([moments.statistics, nothing]),

@@ -10,6 +10,7 @@ import numpy as np
 
 from biglearn import kernels
 from biglearn._types import Array, BoolArray
+from biglearn.model.blocks import each, eigh, times
 from biglearn.model.components import Components
 from biglearn.model.constraints import Constraints, Fitted, Repairs
 from biglearn.model.m_step import m_step, reseed
@@ -242,17 +243,17 @@ def extrapolate(
     points = (first, second, third)
     log_weights = [np.log(np.maximum(one.weights, 1e-12)) for one in points]
     coordinates = [third.family.coordinates(one.shapes) for one in points]
-    whitening, scale = third.whitening, np.sqrt(third.weights)
+    whitening, scale = third.whitening_blocks, np.sqrt(third.weights)
 
     def step(i: int) -> Array:
         a, b = points[i], points[i + 1]
-        means = np.einsum("kij,kj->ki", whitening, b.means - a.means)
-        spread = whitening @ (b.covariances - a.covariances) @ np.swapaxes(whitening, 1, 2)
+        means = times(whitening, b.means - a.means)
+        spread = whitening @ (b.blocks - a.blocks) @ np.swapaxes(whitening, -1, -2)
         changes = [
             scale[:, None] * (coordinates[i + 1] - coordinates[i]),
             scale * (log_weights[i + 1] - log_weights[i]),
             scale[:, None] * means,
-            scale[:, None, None] * spread,
+            each(scale, spread) * spread,
         ]
         return np.concatenate([change.ravel() for change in changes])
 
@@ -268,8 +269,8 @@ def extrapolate(
         def along(values: Sequence[Array], shares: Sequence[float] = shares) -> Array:
             return shares[0] * values[0] + shares[1] * values[1] + shares[2] * values[2]
 
-        covariances = along([one.covariances for one in points])
-        if np.linalg.eigvalsh(covariances)[:, 0].min() > 0:
+        covariances = along([one.blocks for one in points])
+        if eigh(covariances)[0].min() > 0:
             logs = along(log_weights)
             weights = np.exp(logs - logs.max())
             weights /= weights.sum()
@@ -278,6 +279,7 @@ def extrapolate(
                 along([one.means for one in points]),
                 covariances,
                 shapes=third.family.from_coordinates(along(coordinates)),
+                memo=third.memo,
             )
         length = 1.0 + (length - 1.0) / 2 if length > 1.1 else 1.0
     return None

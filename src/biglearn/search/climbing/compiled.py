@@ -14,6 +14,7 @@ from biglearn._types import Array, BoolArray, IntArray
 from biglearn.engines.base import Block
 from biglearn.kernels import layouts
 from biglearn.kernels.layouts import Layout, layout_of
+from biglearn.model.blocks import whole
 from biglearn.model.components import Components
 from biglearn.model.constraints import Constraints
 from biglearn.model.moments import DEAD_ROWS
@@ -254,7 +255,8 @@ def bounds_of(constraints: Constraints, size: int) -> tuple[Array, Array, Array]
     if not prior.is_active:
         return np.sqrt(floor), np.eye(size), np.eye(size)
     assert prior.target is not None
-    return np.sqrt(floor), np.ascontiguousarray(prior.target), prior.factor
+    target, factor = (np.ascontiguousarray(whole(m[None])[0]) for m in (prior.target, prior.factor))
+    return np.sqrt(floor), target, factor
 
 
 def settings_of(
@@ -300,7 +302,8 @@ class Climbed:
     @property
     def best(self) -> Components:
         """The components of the best objective."""
-        return Components(*self.arrays, self.start.shapes, self.start.family)
+        found = Components(*self.arrays, self.start.shapes, self.start.family)
+        return found.in_blocks(self.start.block_size)
 
     @property
     def passes(self) -> int:
@@ -336,7 +339,7 @@ class Climbed:
             value, log_likelihood, left, so_far, lifted = numbers[i].tolist()
             components = Components(weights[i], means[i], covariances[i], shapes, family)
             yield Seen(
-                components,
+                components.in_blocks(self.start.block_size),
                 value,
                 log_likelihood,
                 left,

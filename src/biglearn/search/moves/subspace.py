@@ -105,10 +105,11 @@ class SubspaceStart:
         start = CENTRE_STARTS["k-means++"](inner)
         *_, point = climb(inner, start, Limits(patience=self.passes - 1), accelerate=True)
         shares = Mixture.of(point.components).responsibilities(seen.rows())
-        moments = sample.moments_of(shares)
+        structure = run.constraints.structure
+        moments = sample.moments_of(shares, structure)
         if run.constraints.fixed is not None:
             order = run.constraints.fixed.order(moments.means)
-            moments = sample.moments_of(shares[:, order])
+            moments = sample.moments_of(shares[:, order], structure)
         first = run.note(estimate(run.constraints, moments, moments.means))
         run.begin_leg(first, fresh=True)
         yield run.record("subspace", objective=float("nan"))

@@ -110,7 +110,8 @@ class CentreStart:
         if fixed is not None:
             centres = fixed.near(centres)
         nearest = pairwise_distances_argmin(rows, centres * scale)
-        moments = sample.moments_of(one_hot(nearest, n_components))
+        shares = one_hot(nearest, n_components)
+        moments = sample.moments_of(shares, run.constraints.structure)
         return run.note(estimate(run.constraints, moments, centres))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from biglearn._types import Array
 from biglearn.engines.base import SampleEngine
+from biglearn.model.blocks import averaged, each
 from biglearn.model.constraints import Constraints, Fitted
 from biglearn.model.moments import Moments
 from biglearn.search.run import Run
@@ -37,18 +38,17 @@ def estimate(
     """
     n_features = moments.first.shape[1]
     alive = moments.alive
-    covariances = np.where(alive[:, None, None], moments.covariances, 0.0)
+    samples = moments.covariances
+    samples = np.where(each(alive, samples), samples, 0.0)
     shares = np.where(alive, moments.counts, 0.0)
-    pooled = np.einsum("k,kij->ij", shares / shares.sum(), covariances)
+    pooled = averaged(shares / shares.sum(), samples)
     rows = shares / moments.row_weight
     pseudo_rows = float(n_features + 1) if shrink else 0.0
-    ours = (rows / np.maximum(rows + pseudo_rows, 1e-300))[:, None, None]
-    covariances = np.where(alive[:, None, None], ours * covariances + (1 - ours) * pooled, pooled)
+    ours = each(rows / np.maximum(rows + pseudo_rows, 1e-300), samples)
+    shrunk = np.where(each(alive, samples), ours * samples + (1 - ours) * pooled, pooled)
     means = np.where(alive[:, None], moments.means, np.nan_to_num(centres))
     weights = np.maximum(moments.counts, moments.row_weight if shrink else 0.0)
-    return constraints.impose(
-        weights / weights.sum(), means, covariances, shares=shares / shares.sum()
-    )
+    return constraints.impose(weights / weights.sum(), means, shrunk, shares=shares / shares.sum())
 
 
 def one_hot(labels: Array, n_components: int) -> Array:

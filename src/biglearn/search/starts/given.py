@@ -28,7 +28,7 @@ class GivenResponsibilities:
     def __call__(self, run: Run) -> Components:
         """Return the components that an M-step from them gives."""
         engine = run.engine.subsample(len(self.responsibilities), run.rng)
-        moments = engine.moments_of(self.responsibilities)
+        moments = engine.moments_of(self.responsibilities, run.constraints.structure)
         return run.note(estimate(run.constraints, moments, moments.means, shrink=False))
 
 
@@ -54,7 +54,7 @@ class FromCallable:
         shares = as_responsibilities(
             self.rule(rows, n_components, run.rng), len(rows), n_components
         )
-        moments = sample.moments_of(shares)
+        moments = sample.moments_of(shares, run.constraints.structure)
         return run.note(estimate(run.constraints, moments, moments.means, shrink=False))
 
 
@@ -85,7 +85,7 @@ class GivenParameters:
         first = self._base()(run)
         weights = first.weights if self.weights is None else self.weights
         means = first.means if self.means is None else self.means
-        covariances = first.covariances if self.covariances is None else self.covariances
+        covariances = first.blocks if self.covariances is None else self.covariances
         return run.note(run.constraints.impose(weights, means, covariances))
 
     def _base(self) -> Start:

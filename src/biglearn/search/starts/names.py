@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from biglearn.engines.base import Source
 from biglearn.engines.rows.units import Units
+from biglearn.model.blocks import shape_of
 from biglearn.model.components import Components
 from biglearn.search.run import Run, Start
 from biglearn.search.starts.centres import CENTRE_STARTS
@@ -34,7 +35,7 @@ def normal(run: Run) -> Components:
         run.constraints.impose(
             np.full(n_components, 1.0 / n_components),
             run.rng.standard_normal((n_components, n_features)),
-            np.tile(np.eye(n_features), (n_components, 1, 1)),
+            np.ones((n_components, *shape_of(n_features, 1))),
         )
     )
 

@@ -14,6 +14,7 @@ import numpy as np
 from biglearn import kernels
 from biglearn._types import Array, IntArray
 from biglearn.kernels.layouts import layout_of
+from biglearn.model.blocks import outer, split, under
 from biglearn.model.components import Components
 from biglearn.model.constraints import Constraints, Fitted, Repairs
 from biglearn.model.families import GAUSSIAN
@@ -81,7 +82,7 @@ def _inside(constraints: Constraints, components: Components) -> Constraints:
     fixed = None
     if constraints.structure.is_shared:
         means = np.full((2, components.n_features), np.nan)
-        fixed = Fixed(np.full(2, np.nan), means, components.covariances[[0, 0]])
+        fixed = Fixed(np.full(2, np.nan), means, components.blocks[[0, 0]])
     return replace(constraints, fixed=fixed, family=GAUSSIAN, max_ratio=None)
 
 
@@ -122,7 +123,9 @@ def _find_compiled(
             *halves,
             found,
         )
-        return [(Components(w, m, c), row) for w, m, c, row in zip(*halves, found, strict=True)]
+        found_halves = (Components(*arrays) for arrays in zip(*halves, strict=True))
+        sized = (one.in_blocks(components.block_size) for one in found_halves)
+        return list(zip(sized, found, strict=True))
 
     cuts, total = [], rows.total / rows.stands_for
     for start in range(0, len(parents), at_once):
@@ -151,7 +154,7 @@ def _cut(
     shares = rows.row_weights[members] * rows.shares[members, k]
     weights = shares * (weight / max(shares.sum(), _TINY)) * rows.total / rows.stands_for
     patch = patch_of(run, rows, members, constraints, 2, weight, weights=weights)
-    whitened = (rows.values[members] - parent.means[0]) @ parent.whitening[0].T
+    whitened = under(parent.whitening_blocks[0], rows.values[members] - parent.means[0])
     first = min(tuning.first_cut_steps, tuning.cut_steps)
     tried = []
     for direction in directions_of(whitened.T, weights):
@@ -173,11 +176,13 @@ def _halve(constraints: Constraints, parent: Components, direction: Array) -> Fi
 
     Halves of N(0, 1) have means ± √(2/π) and variance 1 - 2/π.
     """
-    aside = np.sqrt(2 / np.pi) * np.linalg.solve(parent.whitening[0], direction)
-    means, covariance = parent.means[0] + np.array([aside, -aside]), parent.covariances[0]
+    whitening = parent.whitening_blocks
+    aside: Array = np.linalg.solve(whitening, split(direction[None], whitening)[..., None])
+    aside = np.sqrt(2 / np.pi) * aside.reshape(1, -1)
+    means, covariance = parent.means + np.concatenate([aside, -aside]), parent.blocks
     if constraints.fixed is None:
-        covariance = covariance - np.outer(aside, aside)
-    return constraints.impose(np.full(2, 0.5), means, np.repeat(covariance[None], 2, axis=0))
+        covariance = covariance - outer(aside, aside, covariance)
+    return constraints.impose(np.full(2, 0.5), means, np.repeat(covariance, 2, axis=0))
 
 
 def directions_of(whitened: Array, weights: Array) -> Array:

@@ -136,7 +136,9 @@ def _try_compiled(
     weights, means, covariances = best
     return Trial(
         active,
-        Components(weight * weights, means, covariances, part.shapes, part.family),
+        Components(weight * weights, means, covariances, part.shapes, part.family).in_blocks(
+            part.block_size
+        ),
         gain / total,
     )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from biglearn._types import IntArray
+from biglearn.model.blocks import times
 from biglearn.model.components import Components
 from biglearn.search.surgery.cuts import Cut
 from biglearn.search.surgery.plans import Plan
@@ -94,7 +95,8 @@ def same_places(old: Components, new: Components) -> dict[int, int]:
     Examples
     --------
     >>> import numpy as np
-    >>> from biglearn.model.components import Components
+    >>> from biglearn.model.blocks import times
+    from biglearn.model.components import Components
     >>> from biglearn.search.surgery.memory import same_places
     >>> covariances = np.ones((2, 1, 1))
     >>> old = Components(np.array([0.5, 0.5]), np.array([[0.0], [9.0]]), covariances)
@@ -104,13 +106,13 @@ def same_places(old: Components, new: Components) -> dict[int, int]:
     """
     if old.means.shape != new.means.shape:
         return {}
-    gaps = np.einsum("kij,kmj->kmi", old.whitening, new.means - old.means[:, None])
-    distances = (gaps**2).sum(axis=2)
-    nearest: IntArray = distances.argmin(axis=1)
+    roots = old.whitening_blocks
+    distances = np.stack([(times(roots, mean - old.means) ** 2).sum(axis=1) for mean in new.means])
+    nearest: IntArray = distances.argmin(axis=0)
     heavy = np.maximum(new.weights[nearest], 1e-300)
-    close = distances[np.arange(len(nearest)), nearest] < _SAME_PLACE**2
+    close = distances[nearest, np.arange(len(nearest))] < _SAME_PLACE**2
     close &= np.abs(np.log(np.maximum(old.weights, 1e-300) / heavy)) < _SAME_WEIGHT
-    seen = old.whitening @ new.covariances[nearest] @ np.swapaxes(old.whitening, 1, 2)
-    apart = np.abs(seen - np.eye(old.n_features)).max(axis=(1, 2))
+    seen = roots @ new.blocks[nearest] @ np.swapaxes(roots, -1, -2)
+    apart = np.abs(seen - np.eye(old.block_size)).reshape(len(seen), -1).max(axis=1)
     kept = np.flatnonzero(close & (apart < _SAME_PLACE))
     return dict(zip(kept.tolist(), nearest[kept].tolist(), strict=True))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from biglearn._types import IntArray
+from biglearn.model.blocks import each, outer, sums_of
 from biglearn.model.components import Components, Places
 from biglearn.model.constraints import Constraints, Fitted
 from biglearn.model.linalg import floor_covariances
@@ -78,9 +79,9 @@ def merge_costs(
         return []
     weights, log_dets = np.maximum(components.weights, _TINY), -2 * components.half_log_det
     merged, prior = merge(components, left, right), constraints.log_prior(components)
-    sound, _ = floor_covariances(merged.covariances, constraints.floor)  # rounding may have hurt
+    sound, _ = floor_covariances(merged.blocks, constraints.floor)  # rounding may have hurt
     merged = merged.replace(covariances=sound)
-    costs = 0.5 * merged.weights * np.linalg.slogdet(merged.covariances)[1]
+    costs = 0.5 * merged.weights * sums_of(np.linalg.slogdet(merged.blocks)[1])
     costs -= constraints.log_prior(merged) / rows.total
     for part in (left, right):
         costs -= 0.5 * weights[part] * log_dets[part]
@@ -97,13 +98,10 @@ def merge(components: Components, left: Places, right: Places) -> Components:
     total = np.maximum(one.weights + other.weights, _TINY)
     a, b = one.weights / total, other.weights / total
     gap = one.means - other.means
-    covariances = (
-        a[:, None, None] * one.covariances
-        + b[:, None, None] * other.covariances
-        + (a * b)[:, None, None] * gap[:, :, None] * gap[:, None, :]
-    )
+    blocks = each(a, one.blocks) * one.blocks + each(b, other.blocks) * other.blocks
+    blocks += each(a * b, blocks) * outer(gap, gap, blocks)
     means = a[:, None] * one.means + b[:, None] * other.means
-    return other.replace(weights=total, means=means, covariances=covariances)
+    return other.replace(weights=total, means=means, covariances=blocks)
 
 
 Plan = list[tuple[Removal, Cut]]
