@@ -105,7 +105,7 @@ def check_given(
     values = _starting(name, precisions, structure.shape(*shape))
     assert values is not None
     matrices = structure.expand(values, *shape)
-    wanted = "positive" if structure.is_diagonal else "symmetric, positive-definite"
+    wanted = "positive" if structure.block_size(2) == 1 else "symmetric, positive-definite"
     _check_definite(f"The parameter {name!r}", matrices, verb="should", wanted=wanted)
     return given_weights, given_means, symmetrise(np.asarray(np.linalg.inv(matrices)))
 

@@ -99,8 +99,8 @@ def _units_of(values: Array) -> tuple[Array, BoolArray]:
     noise = _ROUNDING * np.maximum(np.maximum(sizes[:, 1:], sizes[:, :-1]), middle)
     steps = np.where(steps > noise, steps, np.inf)  # infinite where there is no step
     units = steps.min(axis=1)
-    has_steps = np.isfinite(units)
-    is_grid = has_steps & (values.shape[1] <= _VALUES // 2)
+    has_steps: BoolArray = np.isfinite(units)
+    is_grid = np.asarray(has_steps & (values.shape[1] <= _VALUES // 2))
     asked = np.flatnonzero(is_grid)
     for n_steps in (_FEW, steps.shape[1]):  # what divides all steps divides the first ones
         least = units[asked] / _FINER
