@@ -22,6 +22,7 @@ from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise
 from biglearn.model.prior import FOLLOWED, CovariancePrior, PseudoRows
 from biglearn.search.checkpoint import described, fingerprint, journalled
+from biglearn.search.climbing.compiled import loops_know
 from biglearn.search.fit import Fit
 from biglearn.search.judge import Judge
 from biglearn.search.records import Record
@@ -190,10 +191,16 @@ class Problem:
         engine: Engine | None = None,
         clock: Callable[[], float] = time.perf_counter,
         tuning: Tuning = Tuning(),  # noqa: B008  immutable
+        operates: bool = True,
     ) -> Run:
-        """Return a run of the problem, before its first pass."""
+        """Return a run of the problem, before its first pass.
+
+        What loops it may need is compiled here, `operates` those of surgery too: the clock does
+        not run yet.
+        """
         constraints, start = self.constraints, start or self.start()
-        kernels.load(self.rows.source.dtype)  # the clock does not run while they are compiled
+        known = loops_know(constraints, self.shape[1])
+        kernels.load(self.rows.source.dtype, with_climbs=known, with_surgery=operates)
         return Run(
             engine or self.rows.engine,
             self._settings(),
@@ -314,15 +321,16 @@ def solve(
         about = described(problem.settings, problem.constraints, method)
         about["n_components"] = problem.n_components + problem.has_noise
         about["rows"] = _rows_of(problem)
-    tuning = tuning_of(method) if tuning is None else tuning
+    how: dict[str, Any] = {"tuning": tuning_of(method) if tuning is None else tuning}
+    how["operates"] = getattr(method, "trials", 0) > 0  # others compile such loops when asked to
     with journalled(checkpoint, about, rng, seeded=seeded) as journal:
         if journal is None:
-            run = problem.run(rng, start, tuning=tuning)
+            run = problem.run(rng, start, **how)
         else:
             engine = journal.wrapped(problem.rows.engine)
-            run = problem.run(rng, start, engine=engine, clock=journal.clock, tuning=tuning)
+            run = problem.run(rng, start, engine=engine, clock=journal.clock, **how)
         if problem.prior is not None and problem.is_penalised:
-            run.judge = problem.judge(tuning.plan_rows)
+            run.judge = problem.judge(run.tuning.plan_rows)
             if problem.prior.is_automatic:
                 choose_prior(run, run.judge, problem.prior, problem.row_weight)
         history: list[Record] = []
