@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from biglearn import kernels
 from biglearn.engines.base import Engine
+from biglearn.engines.rows.digest import RowDigest
 from biglearn.model.checks import check_fixed, check_given
 from biglearn.model.components import Components
 from biglearn.model.constraints import Constraints, n_parameters
@@ -360,6 +361,7 @@ def _rows_of(problem: Problem) -> dict[str, Any]:
     rows = problem.rows
     about = {
         "n_rows": rows.source.extent.n_rows,
+        "content": rows.source.total(RowDigest.of).hex(),
         "units": fingerprint(rows.units.centre, rows.units.scale),
     }
     if problem.labels is not None:

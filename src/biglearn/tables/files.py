@@ -1,10 +1,13 @@
 """Opening files with errors a user can act on, replacing files whole, and arrays without pickle."""
 
+import errno
 import io
 import math
 import os
 import secrets
+import stat
 import struct
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -19,6 +22,9 @@ _NPY_HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
+#: A place in a file where nothing is, but which can be locked.
+_FAR = 1 << 30
+
 _DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error)
 
 
@@ -70,6 +76,56 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         Path(draft.name).replace(path)
     finally:
         Path(draft.name).unlink(missing_ok=True)
+
+
+@contextmanager
+def sole(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to read and append that no other process uses meanwhile; make it if need be.
+
+    The lock dies with the process.  Nothing is buffered: what could not be written is known at
+    once, and not again when the file is closed.
+
+    Raises
+    ------
+    OSError
+        If it is in use, no regular file, or cannot be written.
+    """
+    try:
+        stream = path.open("a+b", buffering=0)
+    except OSError as error:
+        raise _reworded(error, "write", path) from error
+    with stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(f"cannot write {str(path)!r}: it is not a regular file")
+        try:
+            _lock(stream.fileno())
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+                raise BlockingIOError(
+                    f"{str(path)!r} is in use by another fit; wait for its end or name another file"
+                ) from error
+            # else a file system without locks
+        yield stream
+
+
+def _lock(handle: int) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(handle, _FAR, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # a byte that no file of ours reaches
+        os.lseek(handle, 0, os.SEEK_SET)
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def write_whole(stream: BinaryIO, content: bytes) -> None:
+    """Write all bytes, in as many goes as a stream without buffer needs."""
+    left = memoryview(content)
+    while left:
+        left = left[stream.write(left) :]
 
 
 def check_writable(path: Path) -> None:
