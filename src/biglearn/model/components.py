@@ -75,6 +75,11 @@ class Components:
         raise AttributeError(f"a {type(self).__name__} is immutable; {name!r} cannot be deleted")
 
     def __setstate__(self, state: dict[str, Any]) -> None:
+        if lacking := [name for name in _FIELDS if name not in state]:
+            raise ValueError(
+                f"this pickle of a {type(self).__name__} is of another version of biglearn: it "
+                f"lacks {', '.join(lacking)}; load it there, and pass it on with save_model"
+            )
         self.__dict__.update(state)
         # Arrays come back writeable from a pickle or a deep copy.
         for array in (*(state[name] for name in _FIELDS[:4]), *state.get("_factors", ())):

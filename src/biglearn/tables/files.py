@@ -25,7 +25,7 @@ _NPY_HEADERS = {
 #: A place in a file where nothing is, but which can be locked.
 _FAR = 1 << 30
 
-_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error)
+_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, OverflowError)
 
 
 def _reworded(error: OSError, verb: str, path: Path) -> OSError:
@@ -178,10 +178,16 @@ def _npy_header(stream: IO[bytes], size: int) -> tuple[tuple[int, ...], bool, np
     try:
         version = np.lib.format.read_magic(stream)
         shape, fortran_order, dtype = _NPY_HEADERS[version](stream)
-    except (ValueError, KeyError, SyntaxError, TypeError, EOFError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # a parser of Python's own syntax may fail in any way
         raise ValueError("it is not an array in npy format, or damaged") from error
     if dtype.hasobject:
         raise ValueError("it holds Python objects, refused because reading them can run code")
+    if dtype.itemsize == 0 or dtype.subdtype is not None:
+        raise ValueError(f"it holds {dtype}, which is no type of plain numbers or text")
+    if any(type(length) is not int for length in shape):
+        raise ValueError(f"its header claims shape {shape}, which is not one of integers")
     body = size - stream.tell()
     if min(shape, default=1) < 0 or math.prod(shape) * dtype.itemsize != body:
         raise ValueError(f"its header claims shape {shape} of {dtype}, but {body} bytes follow")
