@@ -198,6 +198,7 @@ def test_a_full_disk_costs_time_and_no_fit(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert "biglearn compiles its loops for this machine" in done.stderr
     assert "compiled loops cannot be kept" in done.stderr
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
