@@ -140,6 +140,17 @@ def test_the_next_folder_is_taken_where_the_first_cannot_be(tmp_path, monkeypatc
     assert hits(compiling.compiled(double, ONE)) == 1
 
 
+def test_files_that_may_not_be_read_are_passed_over(folder, monkeypatch):
+    kept.keep("double.loop", {})
+    assert len(list(kept.copies("double.loop"))) == 1
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
+    assert list(kept.copies("double.loop")) == []
+
+
 def test_without_any_folder_loops_are_compiled_and_one_warning_says_why(tmp_path, monkeypatch):
     monkeypatch.setattr(kept, "folders", lambda: [tmp_path / "file" / "x"])
     (tmp_path / "file").write_text("")

@@ -99,8 +99,10 @@ def copies(name: str) -> Iterator[tuple[Path, dict[str, bytes] | None]]:
     for folder in folders():
         path = folder / name
         try:
-            found = _unpacked(path.read_bytes()) if _is_trusted(folder) else None
-        except (FileNotFoundError, NotADirectoryError):
+            if not _is_trusted(folder):
+                continue
+            found = _unpacked(path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             continue
         except OSError:
             found = None
