@@ -192,7 +192,7 @@ class Problem:
         engine: Engine | None = None,
         clock: Callable[[], float] = time.perf_counter,
         tuning: Tuning = Tuning(),  # noqa: B008  immutable
-        operates: bool = True,
+        operates: bool = False,
     ) -> Run:
         """Return a run of the problem, before its first pass.
 
