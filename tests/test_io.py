@@ -2,6 +2,9 @@
 
 import io
 import json
+import pickle
+import struct
+import warnings
 import zipfile
 
 import numpy as np
@@ -9,7 +12,9 @@ import pytest
 
 from biglearn.io import (
     ModelFileError,
+    TableError,
     load_model,
+    read_table,
     save_model,
 )
 from biglearn.model.mixture import Mixture
@@ -56,6 +61,10 @@ FAULTS = {
     "objects": (lambda m: {"means": np.array([[None]])}, "Python objects"),
     "foreign": (lambda m: {"format": np.array("other")}, "not written by biglearn"),
     "newer": (lambda m: {"format_version": np.array(4)}, r"format is 4 .* reads up to 3; upgrade"),
+    "unsigned": (lambda m: {"format_version": np.array(3)}, "lacks checksum in format 3"),
+    "no tails": (lambda m: {"format_version": np.array(2)}, "lacks dof in format 2"),
+    "tails": (lambda m: {"dof": np.full(3, 4.0)}, "holds 'dof', which is unknown in format 1"),
+    "renamed": (lambda m: {"dog": np.full(3, 4.0)}, "holds 'dog', which is unknown"),
     "no version": (lambda m: {"format_version": np.array(1.5)}, "format version is missing"),
     "lacking": (lambda m: {"weights": None}, "lacks weights"),
     "wrong K": (lambda m: {"weights": m.weights[:2]}, r"weights has shape \(2,\)"),
@@ -118,6 +127,128 @@ def test_every_truncation_and_every_flipped_byte_ends_in_one_kind_of_error(tmp_p
             continue
         # Some bytes, such as a date in the directory, mean nothing to a reader.
         np.testing.assert_array_equal(model.mixture.means, mixture.means)
+
+
+def test_files_of_old_formats_still_load(tmp_path, mixture):
+    np.savez(tmp_path / "1.npz", **parts(mixture), feature_names=np.array(["a", "b", "c"]))
+    dof = np.array([3.0, 5.0, 9.0])
+    np.savez(tmp_path / "2.npz", **parts(mixture) | {"format_version": np.array(2), "dof": dof})
+    one, two = (load_model(tmp_path / f"{n}.npz").mixture for n in "12")
+    np.testing.assert_array_equal(one.means, mixture.means)
+    assert one.feature_names == ("a", "b", "c")
+    np.testing.assert_array_equal(two.dof, dof)
+
+
+def members_of(content):
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return [(name, archive.read(name)) for name in archive.namelist()]
+
+
+def packed(members):
+    stream = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(stream, "w") as archive:
+        warnings.simplefilter("ignore")  # of names that come twice
+        for name, data in members:
+            archive.writestr(zipfile.ZipInfo(name), data)
+    return stream.getvalue()
+
+
+def flip(rng, content):
+    flipped = bytearray(content)
+    for place in rng.integers(len(content), size=rng.integers(1, 4)):
+        flipped[place] ^= 1 << int(rng.integers(8))
+    return bytes(flipped)
+
+
+def mutants(rng, content, other):
+    """Yield changed copies of a model file, some sound archives, or with parts of another."""
+    ours, theirs = members_of(content), dict(members_of(other))
+    while True:
+        i, j = rng.choice(len(ours), size=2, replace=False)
+        (one, first), (two, second) = ours[i], ours[j]
+        yield flip(rng, content)
+        yield content[: rng.integers(len(content))]
+        place = int(rng.integers(len(content) // 2, len(content)))
+        yield content[:place] + other[place:]
+        yield packed([{i: (one, second), j: (two, first)}.get(n, m) for n, m in enumerate(ours)])
+        yield packed([(two if name == one else name, data) for name, data in ours])
+        yield packed([(name, data) for name, data in ours if name != one])
+        yield packed([*ours, (flip(rng, one.encode()).decode("latin1"), first)])
+        yield packed([(name, flip(rng, data) if name == one else data) for name, data in ours])
+        yield packed([(name, theirs[name] if name == one else data) for name, data in ours])
+        yield packed([ours[n] for n in rng.permutation(len(ours))])
+        renamed = flip(rng, one.encode()).decode("latin1")
+        yield packed([(renamed if name == one else name, data) for name, data in ours])
+
+
+def everything_of(model):
+    mixture = model.mixture
+    arrays = (mixture.weights, mixture.means, mixture.covariances, mixture.shapes)
+    numbers = b"".join(array.tobytes() for array in arrays)
+    return numbers, mixture.family, mixture.feature_names, model.info
+
+
+@pytest.mark.parametrize("dof", [None, [3.0, 5.0, 9.0]])
+def test_no_changed_file_loads_as_another_model(tmp_path, mixture, rng, dof):
+    def saved(name, scale):
+        one = Mixture(
+            mixture.weights,
+            scale * mixture.means,
+            mixture.covariances,
+            feature_names=mixture.feature_names,
+            dof=dof,
+        )
+        save_model(tmp_path / name, one, info={"seed": 3})
+        return (tmp_path / name).read_bytes()
+
+    content, other = saved("m.npz", 1.0), saved("other.npz", 2.0)
+    truth = everything_of(load_model(tmp_path / "m.npz"))
+    changed, refused = mutants(rng, content, other), 0
+    for _ in range(300):
+        (tmp_path / "changed.npz").write_bytes(next(changed))
+        try:
+            found = load_model(tmp_path / "changed.npz")
+        except ModelFileError as error:
+            refused += "changed.npz' is not a usable model file" in str(error)
+        else:
+            assert everything_of(found) == truth
+    assert refused > 200
+
+
+def npy_with(header):
+    text = header.encode() + b" " * (-len(header) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
+
+
+HEADERS = {
+    "true": "{'descr': '<f8', 'fortran_order': False, 'shape': (True, 2)}",
+    "brackets": "[" * 9000,
+    "no width": "{'descr': '|V0', 'fortran_order': False, 'shape': (10000000000,)}",
+    "no letters": "{'descr': '<U0', 'fortran_order': False, 'shape': (10000000000,)}",
+    "nested": "{'descr': ('<f8', (2,)), 'fortran_order': False, 'shape': (1,)}",
+    "python 2": "{'descr': '<f8', 'fortran_order': False, 'shape': (10L, (}",
+}
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_a_hostile_header_of_an_array_is_refused(tmp_path, mixture, header):
+    kept = {name: value for name, value in parts(mixture).items() if name != "weights"}
+    np.savez(tmp_path / "m.npz", **kept)
+    with zipfile.ZipFile(tmp_path / "m.npz", "a") as archive:
+        archive.writestr("weights.npy", npy_with(HEADERS[header]) + bytes(16))
+    with pytest.raises(ModelFileError, match=r"m.npz' is not a usable .* 'weights' cannot be read"):
+        load_model(tmp_path / "m.npz")
+    (tmp_path / "rows.npy").write_bytes(npy_with(HEADERS[header]))
+    with pytest.raises(TableError, match=r"rows.npy'"):
+        read_table(tmp_path / "rows.npy")
+
+
+def test_a_pickle_of_other_times_is_said_to_be_one(mixture):
+    state = {name: getattr(mixture, name) for name in ("weights", "means", "covariances")}
+    with pytest.raises(ValueError, match="another version of biglearn: it lacks shapes, family"):
+        Mixture.__new__(Mixture).__setstate__(state)
+    again = pickle.loads(pickle.dumps(mixture))
+    np.testing.assert_array_equal(again.means, mixture.means)
 
 
 def test_a_data_file_is_no_model(tmp_path):

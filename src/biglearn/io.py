@@ -7,16 +7,21 @@ it without this library:
 member         shape          content
 ============== ============== ===================================================
 format         ()             ``"biglearn-mixture"``
-format_version ()             1, 2 with `dof`, or 3 with the diagonals of Σ alone
+format_version ()             3
 weights        (K,)           π, positive, sum 1
 means          (K, D)         μ, in the units of the data
 covariances    (K, D, D)      Σ, in the units of the data; (K, D, 1, 1) if Σ is diagonal
 feature_names  (D,)           names, where the data had them
 dof            (K,)           degrees of freedom, of Student-t components
 info           ()             a JSON object: how the model was made
+checksum       ()             of all the others; see `checksum_of`
 ============== ============== ===================================================
+
+Files of format 1 and 2 have no checksum, and of these only 2 has `dof`.  A file that holds
+anything else is refused, since what it means is not known.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -37,6 +42,7 @@ __all__ = [
     "ModelFileError",
     "Table",
     "TableError",
+    "checksum_of",
     "load_model",
     "read_table",
     "save_model",
@@ -45,6 +51,10 @@ __all__ = [
 
 FORMAT = "biglearn-mixture"
 FORMAT_VERSION = 3
+
+#: Members of every model file, and those that it may have.
+_NEEDED = ("format", "format_version", "weights", "means", "covariances", "info")
+_OPTIONAL = ("feature_names", *(name for one in FAMILIES.values() for name in one.shape_names))
 
 
 class ModelFileError(ValueError):
@@ -116,7 +126,7 @@ def save_model(
         raise ValueError(f"info must hold only what JSON can: {error}") from error
     arrays: dict[str, NDArray[Any]] = {
         "format": np.array(FORMAT),
-        "format_version": np.array(_version_for(mixture)),
+        "format_version": np.array(FORMAT_VERSION),
         "weights": np.asarray(mixture.weights),
         "means": np.asarray(mixture.means),
         "covariances": np.asarray(mixture.blocks),
@@ -130,22 +140,42 @@ def save_model(
     arrays |= {name: np.asarray(column) for name, column in mixture.named_shapes.items()}
     if mixture.feature_names is not None:
         arrays["feature_names"] = np.array(list(mixture.feature_names), dtype=np.str_)
+    arrays["checksum"] = np.array(checksum_of(arrays))
     with replacing(Path(path)) as stream:
         write_npz(stream, arrays)
 
 
-def _version_for(mixture: Mixture) -> int:
-    """Return the first version of the format that can hold a mixture."""
-    if mixture.block_size < mixture.n_features:
-        return 3
-    return 2 if mixture.named_shapes else 1
+def checksum_of(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Return a digest of the names, order, types, shapes and bytes of arrays.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits of BLAKE2b.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from biglearn.io import checksum_of
+    >>> checksum_of({"weights": np.ones(1)})[:8]
+    'fd97e579'
+    """
+    digest = hashlib.blake2b(digest_size=32)
+    for name, array in arrays.items():
+        digest.update(json.dumps([name, array.dtype.str, array.shape]).encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def load_model(path: str | os.PathLike[str]) -> Model:
     """Load a model that `save_model` wrote, trusting nothing in the file.
 
-    Nothing is unpickled or unpacked, no array may be larger than the file, and the parameters
-    have to be those of a Gaussian mixture.
+    Nothing is unpickled or unpacked, no array may be larger than the file, the checksum has to
+    be right, and the parameters have to be those of a mixture.
 
     Parameters
     ----------
@@ -180,20 +210,42 @@ def load_model(path: str | os.PathLike[str]) -> Model:
 
 
 def _check_format(archive: Archive) -> None:
-    needed = {"format", "format_version", "weights", "means", "covariances", "info"}
-    missing = sorted(needed - set(archive.names))
+    missing = [name for name in _NEEDED if name not in archive.names]
     if "format" in missing or str(archive["format"]) != FORMAT:
         raise ValueError("it was not written by biglearn")
-    version = archive["format_version"] if "format_version" not in missing else np.array(None)
-    if version.shape != () or version.dtype.kind not in "iu" or version < 1:
+    given = archive["format_version"] if "format_version" not in missing else np.array(None)
+    if given.shape != () or given.dtype.kind not in "iu" or given < 1:
         raise ValueError("its format version is missing or no positive integer")
+    version = int(given)
     if version > FORMAT_VERSION:
         raise ValueError(
             f"its format is {version} and this version of biglearn reads up to "
             f"{FORMAT_VERSION}; upgrade with pip install --upgrade biglearn-em"
         )
-    if missing:
-        raise ValueError(f"it lacks {', '.join(missing)}")
+    extra = [name for name in archive.names if name not in _known_in(version)]
+    missing += ["checksum"] * (version > 2 and "checksum" not in archive.names)
+    missing += ["dof"] * (version == 2 and "dof" not in archive.names)
+    if missing or extra:
+        faults = [f"lacks {', '.join(missing)}"] * bool(missing)
+        faults += [f"holds {', '.join(map(repr, extra))}, which is unknown"] * bool(extra)
+        raise ValueError(f"it {' and '.join(faults)} in format {version}: it is damaged")
+    if version > 2:
+        _check_sum(archive)
+
+
+def _known_in(version: int) -> tuple[str, ...]:
+    """Return the members that a file of a format may have."""
+    if version > 2:
+        return (*_NEEDED, *_OPTIONAL, "checksum")
+    return (*_NEEDED, "feature_names", *(["dof"] if version == 2 else []))
+
+
+def _check_sum(archive: Archive) -> None:
+    arrays = {name: archive[name] for name in archive.names}
+    stated = str(arrays.pop("checksum"))
+    found = checksum_of(arrays)
+    if stated != found:
+        raise ValueError(f"its checksum is {stated[:70]!r} and its content has {found!r}")
 
 
 def _floats(archive: Archive, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """The compiled loops are optional, and load late."""
 
+import os
 import subprocess
 import sys
 
@@ -37,7 +38,7 @@ def test_numba_is_loaded_by_the_first_pass_and_not_if_it_is_not_wanted():
     ):
         done = subprocess.run(
             [sys.executable, "-c", code],
-            env={"BIGLEARN_NUMBA": wanted},
+            env={**os.environ, "BIGLEARN_NUMBA": wanted},
             capture_output=True,
             text=True,
             check=True,
@@ -45,12 +46,35 @@ def test_numba_is_loaded_by_the_first_pass_and_not_if_it_is_not_wanted():
         assert done.stdout.split() == [str(value) for value in expected]
 
 
-def test_a_missing_numba_is_no_error(monkeypatch):
-    kernels._imported.cache_clear()
+def test_a_missing_numba_is_a_warning_and_no_error(monkeypatch):
+    monkeypatch.setattr(kernels, "_WARNED", [])
+    kernels._made.cache_clear()
     for module in ("row_loops", "triangle_loops", "climb_loops", "patch_loops", "overlap_loops"):
         monkeypatch.delattr(kernels, module, raising=False)
         monkeypatch.setitem(sys.modules, f"biglearn.kernels.{module}", None)
-    assert kernels.passes(FLOAT64) is None
+    with pytest.warns(UserWarning, match="without compiled loops .*ModuleNotFoundError"):
+        assert kernels.passes(FLOAT64) is None
     assert kernels.triangles() is None
     assert kernels.climbs() is kernels.patches() is kernels.overlaps() is None
-    kernels._imported.cache_clear()
+    kernels._made.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("how", "needed"),
+    [
+        ({"method": "em", "family": "student"}, set()),
+        ({"method": "em"}, {"climbs"}),
+        ({"family": "student", "max_time": 0.001}, {"overlaps"}),
+        ({"max_time": 0.001}, {"climbs", "overlaps", "patches"}),
+    ],
+)
+def test_only_loops_that_a_fit_may_need_are_compiled_before_its_clock_runs(
+    monkeypatch, rng, how, needed
+):
+    asked = set()
+    for name in ("climbs", "overlaps", "patches"):
+        monkeypatch.setattr(kernels, name, lambda name=name: asked.add(name))
+    monkeypatch.setattr("biglearn.search.problem.carry_out", lambda run, method: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        BigLearnGaussianMixture(2, random_state=0, **how).fit(rng.normal(size=(50, 2)))
+    assert asked == needed

@@ -85,9 +85,15 @@ class Components:
         raise AttributeError(f"a {type(self).__name__} is immutable; {name!r} cannot be deleted")
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        if "blocks" not in state:  # pickles from before covariances were kept in blocks
+        if "covariances" in state:  # pickles from before covariances were kept in blocks
             state = {"blocks": state["covariances"], **state}
             del state["covariances"]
+        needed = ("weights", "means", "blocks", "shapes", "family")
+        if lacking := [name for name in needed if name not in state]:
+            raise ValueError(
+                f"this pickle of a {type(self).__name__} is of another version of biglearn: it "
+                f"lacks {', '.join(lacking)}; load it there, and pass it on with save_model"
+            )
         self.__dict__.update(state)
         # Arrays come back writeable from a pickle or a deep copy.
         for array in (*self._arrays.values(), *state.get("_factors", ())):

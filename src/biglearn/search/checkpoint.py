@@ -6,8 +6,9 @@ kept by an engine around the engine: the fit is made again from its beginning, t
 journal answers the passes that it knows, and the result is the same to the
 last bit, whatever the method and wherever the rows live.
 
-The file is a header in JSON and one npz archive for each pass, each with its length
-and its checksum before it; one that broke off while it was written is dropped.
+The file is a header in JSON and one npz archive for each pass, each with its length and its
+checksum before it, which covers all that came earlier; from one that broke off or was damaged
+on, the file is written anew.  While a fit lasts, no other one can use its file.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import os
 import struct
 import time
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
@@ -37,13 +37,13 @@ from biglearn.model.constraints import Constraints
 from biglearn.model.moments import Moments
 from biglearn.model.views import View
 from biglearn.search.run import Method, Settings
-from biglearn.tables.files import Archive, write_npz
+from biglearn.tables.files import Archive, sole, write_npz, write_whole
 
 #: Begins every checkpoint, with the version of its format.
-_MAGIC = b"biglearn-checkpoint 2\n"
+_MAGIC = b"biglearn-checkpoint 3\n"
 
-#: Before each entry: its length and its checksum.
-_FRAME = struct.Struct("<QI")
+#: Before each entry: its length, and a checksum of it and of the checksum before.
+_FRAME = struct.Struct("<Q16s")
 
 
 @contextmanager
@@ -76,6 +76,8 @@ def journalled(
     ------
     ValueError
         If the file is no checkpoint, or that of another fit.
+    OSError
+        If it cannot be written, or another fit uses it.
     """
     if path is None:
         yield None
@@ -84,7 +86,7 @@ def journalled(
     if seeded:
         fit = {**fit, "random_state": state}
     fit = json.loads(json.dumps(fit, default=fingerprint))
-    with Path(path).open("a+b") as stream:
+    with sole(Path(path)) as stream:
         journal = Journal(stream, {"fit": fit, "generator": state})
         rng.bit_generator.state = journal.header["generator"]
         yield journal
@@ -126,6 +128,8 @@ class Journal:
 
     def __init__(self, stream: BinaryIO, header: dict[str, Any]) -> None:
         self._stream = stream
+        self._checksum = b""
+        self._fails = False
         self._ahead = 0.0
         self._began = time.perf_counter()
         self._n_known = 0
@@ -140,9 +144,10 @@ class Journal:
         self.replaying = entry is not None
         self.header = header
         if entry is None:  # new, or broken off in the first line
-            stream.truncate(0)
-            stream.write(_MAGIC)
-            self._write(json.dumps(header).encode())
+            with self._attempt():
+                stream.truncate(0)
+                write_whole(stream, _MAGIC)
+                self._append(json.dumps(header).encode())
         else:
             self.header = json.loads(entry)
             self._check(self.header["fit"], header["fit"])
@@ -168,7 +173,7 @@ class Journal:
         """Return the moments of the next pass, if it is known and asked the same."""
         if not self.replaying:
             return None
-        start = self._stream.tell()
+        start, checksum = self._stream.tell(), self._checksum
         entry = self._read()
         if entry is not None:
             archive = Archive(io.BytesIO(entry), stored=True)
@@ -183,19 +188,38 @@ class Journal:
                 stacklevel=2,
             )
         self.replaying = False
-        self._stream.truncate(start)
+        self._checksum = checksum
+        with self._attempt():
+            self._stream.truncate(start)
         return None
 
     def note(self, query: bytes, moments: Moments) -> None:
-        """Append a pass."""
+        """Append a pass; what keeps it from that is said, and the fit goes on without."""
+        if self._fails:
+            return
         buffer = io.BytesIO()
         seconds = np.array(self.clock() - self._began)
         query_array = np.frombuffer(query, dtype=np.uint8)
         write_npz(buffer, {"query": query_array, "seconds": seconds, **_packed(moments)})
-        self._write(buffer.getvalue())
+        with self._attempt():
+            self._append(buffer.getvalue())
+
+    @contextmanager
+    def _attempt(self) -> Iterator[None]:
+        """Change the file, or give it up with a warning."""
+        try:
+            yield
+        except OSError as error:
+            self._fails = True
+            warnings.warn(
+                f"the checkpoint {self._stream.name!r} cannot be written "
+                f"({(error.strerror or str(error)).lower()}); the fit goes on without, and could "
+                "be resumed only from here",
+                stacklevel=2,
+            )
 
     def _read(self) -> bytes | None:
-        """Return the next entry, or None at the end or at one that broke off."""
+        """Return the next entry, or None at the end or at one that is not whole."""
         head = self._stream.read(_FRAME.size)
         if len(head) < _FRAME.size:
             return None
@@ -203,11 +227,22 @@ class Journal:
         if length > os.fstat(self._stream.fileno()).st_size:
             return None
         entry = self._stream.read(length)
-        return entry if len(entry) == length and zlib.crc32(entry) == checksum else None
+        if len(entry) < length:
+            return None
+        if checksum != _digest(self._checksum, entry):
+            warnings.warn(
+                f"the checkpoint {self._stream.name!r} is damaged behind pass {self._n_known}; the "
+                "fit goes on from there by itself",
+                stacklevel=2,
+            )
+            return None
+        self._checksum = checksum
+        return entry
 
-    def _write(self, entry: bytes) -> None:
-        self._stream.write(_FRAME.pack(len(entry), zlib.crc32(entry)) + entry)
-        self._stream.flush()
+    def _append(self, entry: bytes) -> None:
+        checksum = _digest(self._checksum, entry)
+        write_whole(self._stream, _FRAME.pack(len(entry), checksum) + entry)
+        self._checksum = checksum
 
 
 def _packed(moments: Moments) -> dict[str, Array]:

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from biglearn import kernels
 from biglearn._types import Array
 from biglearn.engines.base import Engine
+from biglearn.engines.rows.digest import RowDigest
 from biglearn.model.blocks import unscaled
 from biglearn.model.checks import check_fixed, check_given
 from biglearn.model.components import Components
@@ -24,6 +25,7 @@ from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise
 from biglearn.model.prior import FOLLOWED, CovariancePrior, PseudoRows
 from biglearn.search.checkpoint import described, fingerprint, journalled
+from biglearn.search.climbing.compiled import loops_know
 from biglearn.search.fit import Fit
 from biglearn.search.initialised import AsInitialised
 from biglearn.search.judge import Judge
@@ -205,10 +207,16 @@ class Problem:
         engine: Engine | None = None,
         clock: Callable[[], float] = time.perf_counter,
         tuning: Tuning = Tuning(),  # noqa: B008  immutable
+        operates: bool = False,
     ) -> Run:
-        """Return a run of the problem, before its first pass."""
+        """Return a run of the problem, before its first pass.
+
+        What loops it may need is compiled here, `operates` those of surgery too: the clock does
+        not run yet.
+        """
         constraints, start = self.constraints, start or self.start()
-        kernels.load(self.rows.source.dtype)  # the clock does not run while they are compiled
+        known = loops_know(constraints, self.shape[1])
+        kernels.load(self.rows.source.dtype, with_climbs=known, with_surgery=operates)
         return Run(
             engine or self.rows.engine,
             self._settings(),
@@ -333,18 +341,19 @@ def solve(
         about = described(problem.settings, problem.constraints, method)
         about["n_components"] = problem.n_components + problem.has_noise
         about["rows"] = _rows_of(problem)
-    tuning = tuning_of(method) if tuning is None else tuning
     if problem.settings.max_iter == 0:
         method = AsInitialised()
+    how: dict[str, Any] = {"tuning": tuning_of(method) if tuning is None else tuning}
+    how["operates"] = getattr(method, "trials", 0) > 0  # others compile such loops when asked to
     with journalled(checkpoint, about, rng, seeded=seeded) as journal:
         if journal is None:
-            run = problem.run(rng, start, tuning=tuning)
+            run = problem.run(rng, start, **how)
         else:
             engine = journal.wrapped(problem.rows.engine)
-            run = problem.run(rng, start, engine=engine, clock=journal.clock, tuning=tuning)
+            run = problem.run(rng, start, engine=engine, clock=journal.clock, **how)
         judged = problem.settings.max_iter > 0 and problem.is_penalised
         if problem.prior is not None and judged:
-            run.judge = problem.judge(tuning.plan_rows)
+            run.judge = problem.judge(run.tuning.plan_rows)
             if problem.prior.is_automatic:
                 choose_prior(run, run.judge, problem.prior, problem.row_weight)
         history: list[Record] = []
@@ -374,6 +383,7 @@ def _rows_of(problem: Problem) -> dict[str, Any]:
     rows = problem.rows
     about = {
         "n_rows": rows.source.extent.n_rows,
+        "content": rows.source.total(RowDigest.of).hex(),
         "units": fingerprint(rows.units.centre, rows.units.scale),
     }
     if problem.labels is not None:

@@ -1,10 +1,13 @@
 """Opening files with errors a user can act on, replacing files whole, and arrays without pickle."""
 
+import errno
 import io
 import math
 import os
 import secrets
+import stat
 import struct
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -19,7 +22,10 @@ _NPY_HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
-_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error)
+#: A place in a file where nothing is, but which can be locked.
+_FAR = 1 << 30
+
+_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, OverflowError)
 
 
 def _reworded(error: OSError, verb: str, path: Path) -> OSError:
@@ -72,6 +78,56 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         Path(draft.name).unlink(missing_ok=True)
 
 
+@contextmanager
+def sole(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to read and append that no other process uses meanwhile; make it if need be.
+
+    The lock dies with the process.  Nothing is buffered: what could not be written is known at
+    once, and not again when the file is closed.
+
+    Raises
+    ------
+    OSError
+        If it is in use, no regular file, or cannot be written.
+    """
+    try:
+        stream = path.open("a+b", buffering=0)
+    except OSError as error:
+        raise _reworded(error, "write", path) from error
+    with stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(f"cannot write {str(path)!r}: it is not a regular file")
+        try:
+            _lock(stream.fileno())
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+                raise BlockingIOError(
+                    f"{str(path)!r} is in use by another fit; wait for its end or name another file"
+                ) from error
+            # else a file system without locks
+        yield stream
+
+
+def _lock(handle: int) -> None:
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(handle, _FAR, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # a byte that no file of ours reaches
+        os.lseek(handle, 0, os.SEEK_SET)
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def write_whole(stream: BinaryIO, content: bytes) -> None:
+    """Write all bytes, in as many goes as a stream without buffer needs."""
+    left = memoryview(content)
+    while left:
+        left = left[stream.write(left) :]
+
+
 def check_writable(path: Path) -> None:
     """Find out before long work, not after it, that a file cannot be written."""
     with _draft(path) as draft:
@@ -122,10 +178,16 @@ def _npy_header(stream: IO[bytes], size: int) -> tuple[tuple[int, ...], bool, np
     try:
         version = np.lib.format.read_magic(stream)
         shape, fortran_order, dtype = _NPY_HEADERS[version](stream)
-    except (ValueError, KeyError, SyntaxError, TypeError, EOFError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # a parser of Python's own syntax may fail in any way
         raise ValueError("it is not an array in npy format, or damaged") from error
     if dtype.hasobject:
         raise ValueError("it holds Python objects, refused because reading them can run code")
+    if dtype.itemsize == 0 or dtype.subdtype is not None:
+        raise ValueError(f"it holds {dtype}, which is no type of plain numbers or text")
+    if any(type(length) is not int for length in shape):
+        raise ValueError(f"its header claims shape {shape}, which is not one of integers")
     body = size - stream.tell()
     if min(shape, default=1) < 0 or math.prod(shape) * dtype.itemsize != body:
         raise ValueError(f"its header claims shape {shape} of {dtype}, but {body} bytes follow")

@@ -263,6 +263,58 @@ def test_a_file_that_changes_or_breaks_off_is_named(tmp_path, X):
         fit(path)
 
 
+@pytest.mark.parametrize("container", ["npy", "npy by columns", "parquet", "folder", "memory map"])
+def test_rows_that_are_rewritten_with_the_same_size_and_time_are_noticed(tmp_path, X, container):
+    rows = CONTAINERS[container](tmp_path, X)
+    fit(rows)
+    other = np.where(X[700, 1] == X, np.nextafter(X, 9), X)  # one bit of one value
+    path = max(tmp_path.iterdir(), key=lambda path: path.stat().st_size)
+
+    def rewrite(record):
+        if record.step == 2:
+            before = path.stat()
+            CONTAINERS[container](tmp_path, other)
+            assert path.stat().st_size == before.st_size
+            for one in tmp_path.iterdir():
+                os.utime(one, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    for one in tmp_path.iterdir():  # those of a folder were written one after the other
+        os.utime(one, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    with pytest.raises(ValueError, match=r"gave other rows in this pass than in the first"):
+        fit(rows, callback=rewrite)
+
+
+def test_weights_that_change_are_noticed(X, rng):
+    weights = rng.random(1000)
+
+    def change(record):
+        weights[500] += 1e-9
+
+    class Memory:  # sliced like an array, with weights beside it
+        is_fixed, label, header, names = True, "memory", None, None
+
+        def blocks(self, n_rows):
+            yield X, weights
+
+    source = SMALL.open_source(X, RowOptions(engine=SMALL))
+    source = type(source)(Memory(), RowOptions(engine=SMALL), 4000)
+    assert source.total(lambda rows, weights: 1) > 1
+    change(None)
+    with pytest.raises(ValueError, match="memory gave other rows"):
+        source.total(lambda rows, weights: 1)
+
+
+def test_text_that_changes_after_it_was_read_twice_changes_nothing(tmp_path, X):
+    path = write_csv(tmp_path, X)
+    whole, before = fit(path), path.stat()
+
+    def rewrite(record):
+        path.write_bytes(path.read_bytes()[::-1])
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    np.testing.assert_array_equal(fit(path, callback=rewrite).means_, whole.means_)
+
+
 def test_folders_and_their_files_must_fit_together(tmp_path, X):
     with pytest.raises(ValueError, match="holds no file that ends in"):
         fit(tmp_path)

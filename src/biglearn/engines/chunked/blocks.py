@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
@@ -19,6 +20,20 @@ class Block(NamedTuple):
 
     rows: FloatArray
     weights: Array | None = None
+
+
+class Content(NamedTuple):
+    """Checksums of all rows so far and of their weights, however they are cut into blocks."""
+
+    rows: int = 0
+    weights: int = 0
+
+    def followed_by(self, block: Block) -> Content:
+        """Return the checksums with a block more."""
+        rows = zlib.crc32(np.ascontiguousarray(block.rows).data, self.rows)
+        if block.weights is None:
+            return Content(rows, self.weights)
+        return Content(rows, zlib.crc32(np.ascontiguousarray(block.weights).data, self.weights))
 
 
 class Shape(NamedTuple):

@@ -16,6 +16,7 @@ from biglearn._types import Array, BoolArray, FloatArray
 from biglearn.engines.base import EngineBase, Header, RowOptions, SourceBase
 from biglearn.engines.chunked.blocks import (
     Block,
+    Content,
     Shape,
     as_block,
     check_block,
@@ -109,6 +110,7 @@ class ChunkedSource(SourceBase):
             f"about {self.most_bytes / 2**20:.0f} MiB of rows in memory)"
         )
         self._empty = 0
+        self._content: Content | None = None
 
     def _given_weights(self, sample_weight: Any) -> Array | None:
         if sample_weight is None:
@@ -193,6 +195,7 @@ class ChunkedSource(SourceBase):
     def _checked(self, expected: int | None = None) -> Iterator[Block]:
         """Yield all rows with their weights, checked, and at the end their number."""
         start = self._empty = 0
+        content = Content()
         for number, given in enumerate(self._stored.blocks(self.block_rows)):
             if not len(as_block(given)[0]):
                 self._empty += 1
@@ -203,11 +206,19 @@ class ChunkedSource(SourceBase):
                 block = Block(block.rows, self._weights[start:stop])
                 self._check_enough_weights(stop)
             start = stop
+            if self._stored.is_fixed:
+                content = content.followed_by(block)
             yield block
         if expected is not None and start != expected:
             raise ValueError(
                 f"{self._stored.label} gave {start} rows in this pass and {expected} in the "
                 "first; the rows must stay the same during a fit"
+            )
+        self._content = self._content or content
+        if content != self._content:
+            raise ValueError(
+                f"{self._stored.label} gave other rows in this pass than in the first; the rows "
+                "must stay the same during a fit"
             )
 
     def _check_enough_weights(self, n_rows: int, *, exactly: bool = False) -> None:

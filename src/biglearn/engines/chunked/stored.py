@@ -37,6 +37,11 @@ class Stored(Protocol):
         """Names of the columns, where the first block does not tell them."""
         ...
 
+    @property
+    def is_fixed(self) -> bool:
+        """Whether every pass has to bring the same bits, and not only as many rows."""
+        ...
+
     def blocks(self, n_rows: int) -> Iterator[Any]:
         """Yield rows, or pairs of rows and weights, preferably so many at a time."""
         ...
@@ -78,6 +83,7 @@ class Sliced:
     """Anything with two dimensions of which rows can be sliced: arrays, memory maps, frames."""
 
     names = None
+    is_fixed = True
 
     def __init__(self, X: Any) -> None:
         reject_text(X)
@@ -97,6 +103,7 @@ class Blocks:
 
     header = None
     names = None
+    is_fixed = False  # blocks that are computed anew may differ in their last bits
 
     def __init__(self, X: Iterable[Any]) -> None:
         self._X = X
@@ -119,6 +126,7 @@ class Files:
     """Files of a table; text is parsed twice and then read from a temporary file of numbers."""
 
     header = None
+    is_fixed = True
 
     def __init__(self, table: TableRows) -> None:
         self._table = table
