@@ -18,6 +18,7 @@ from biglearn.model.gaps import observed_log_joint
 from biglearn.model.imputation import impute
 from biglearn.model.linalg import symmetrise
 from biglearn.model.views import View
+from biglearn.tables.containers import as_array
 
 #: Rows per block of a density; bounds the memory of every method.
 _BLOCK = 2048
@@ -279,7 +280,7 @@ class Mixture(Components, FromLogJoint):
                     "the array are"
                 )
             features = list(names)
-        return self._conditional(features, np.asarray(given, dtype=np.float64))
+        return self._conditional(features, np.asarray(as_array(given), dtype=np.float64))
 
     def _conditional(
         self, features: Sequence[Feature], values: Array
@@ -388,7 +389,7 @@ class Mixture(Components, FromLogJoint):
         return KLEstimate(float(gap.mean()), float(gap.std(ddof=1) / np.sqrt(n_samples)))
 
     def _rows(self, X: ArrayLike) -> Array:
-        rows = np.asarray(X)
+        rows = np.asarray(as_array(X))
         if rows.ndim != 2 or rows.shape[1] != self.n_features:
             raise ValueError(
                 f"X must have shape (N, {self.n_features}), got {rows.shape}; "

@@ -12,7 +12,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 
 from biglearn.engines.chunked.blocks import as_block
-from biglearn.engines.rows.checks import reject_text
+from biglearn.tables.containers import as_array, is_container
 from biglearn.tables.tables import TableRows, open_table
 
 #: Text is parsed so much slower than numbers are read that it is kept as numbers.
@@ -64,9 +64,10 @@ def stored(X: Any, features: tuple[str, ...] | None = None) -> Stored:
             "many times; pass a list of blocks or an object whose __iter__ begins anew, or feed "
             "the blocks to partial_fit"
         )
+    several = isinstance(X, list | tuple) and X and np.ndim(as_block(X[0])[0]) == 2
+    if is_container(X) and not several:
+        return Sliced(as_array(X))
     if isinstance(X, Iterable):
-        if isinstance(X, list | tuple) and X and np.ndim(as_block(X[0])[0]) < 2:
-            return Sliced(np.asarray(X, dtype=np.float64))
         return Blocks(X)
     raise ValueError(
         f"X is a {type(X).__name__}; engine='chunked' takes a file, a folder of files, an array "
@@ -80,7 +81,6 @@ class Sliced:
     names = None
 
     def __init__(self, X: Any) -> None:
-        reject_text(X)
         if len(X.shape) != 2:
             raise ValueError(f"Expected 2D array, got {len(X.shape)}D array of shape {X.shape}")
         self._X, self.header = X, X
@@ -112,7 +112,7 @@ class Blocks:
 def _copied(rows: Any) -> Any:
     if hasattr(rows, "columns"):  # frames without a method to copy cannot be changed in place
         return rows.copy() if hasattr(rows, "copy") else rows
-    return np.array(rows)
+    return np.array(rows, subok=True)  # masks and all
 
 
 class Files:
