@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from biglearn.tables.columns import Selection, TableError
-from biglearn.tables.files import check_writable, replacing
+from biglearn.tables.files import check_writable, is_special, replacing
 from biglearn.tables.formats import Columns, Names, Request, TextFormat
 from biglearn.tables.readers import READERS
 from biglearn.tables.writers import WRITERS, write_rows
@@ -310,19 +310,30 @@ def _check_values(values: NDArray[np.float64], labels: Sequence[str], *, weighte
         )
 
 
-def check_output(path: Path, *inputs: Path, table: bool = False) -> None:
+def check_output(path: Path, *inputs: Path, model: bool = False) -> None:
     """Refuse, before any work, a file that cannot be written or would replace an input.
+
+    Parameters
+    ----------
+    path : Path
+    *inputs : Path
+    model : bool, default=False
+        Whether it is to be a model file, and not a table.
 
     Raises
     ------
     TableError
-        If `table` and the ending is of no known format.
+        If the ending is of no format of tables.
     ValueError
-        If `path` is one of the `inputs`.
+        If the ending is not that of a model file, or `path` is one of the `inputs`.
     OSError
         If the file cannot be written.
     """
-    if table:
+    if model and path.suffix.lower() != ".npz" and not is_special(path):
+        raise ValueError(
+            f"the model file {str(path)!r} must end in .npz: it is an archive of plain arrays"
+        )
+    if not (model or is_special(path)):
         ending(path, WRITERS)
     for source in inputs:
         if path.exists() and source.exists() and path.samefile(source):
@@ -371,6 +382,6 @@ def write_table(path: str | os.PathLike[str] | TextIO, columns: Mapping[str, Arr
     if not isinstance(path, str | os.PathLike):
         write_rows(path, arrays, ",")
         return
-    write = WRITERS[ending(path, WRITERS)]
+    write = WRITERS[".csv" if is_special(Path(path)) else ending(path, WRITERS)]
     with replacing(Path(path)) as stream:
         write(stream, arrays)
