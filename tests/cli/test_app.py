@@ -7,7 +7,7 @@ import pytest
 
 from biglearn.cli import using
 from biglearn.cli.app import main
-from commands import assert_one_error, spawn
+from commands import ENVIRONMENT, assert_one_error, spawn
 
 BAD_TIME = ("fit", "data.csv", "-k", 3, "-o", "m.npz", "-q", "--columns", "a", "--max-time", -1)
 
@@ -99,7 +99,8 @@ def test_the_command_line_needs_no_optional_package(folder):
         "assert main(['predict', 'model.npz', 'data.csv', '-o', 'x.parquet']) == 1\n"
         "assert main(['demo']) == 1\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=ENVIRONMENT)
     errors = done.stderr.splitlines()
     assert "biglearn-em[tables]" in errors[0]
     assert "biglearn-em[plots]" in errors[1]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from biglearn.tables.formats import Floats, TextFormat
+from biglearn.tables.formats import Cells, Floats, TextFormat
 
 #: Bytes of text that are converted at a time.
 _BLOCK = 1 << 22
@@ -70,7 +70,7 @@ def parse(
         "convert_options": csv.ConvertOptions(
             column_types=types,
             include_columns=names,
-            null_values=text.spellings,
+            null_values=Cells(text).spellings,
             decimal_point=text.decimal,
         ),
     }

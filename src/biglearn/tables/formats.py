@@ -6,7 +6,7 @@ import codecs
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 
@@ -48,9 +48,14 @@ class TextFormat:
 
     Examples
     --------
-    >>> from biglearn.io import TextFormat
-    >>> TextFormat(delimiter=";", decimal=",").number("1,5")
-    1.5
+    >>> import tempfile, pathlib
+    >>> from biglearn.io import TextFormat, read_table
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "flowers.csv"
+    ...     _ = path.write_text("length;width\n5,1;3,5\n4,9;k.A.\n")
+    ...     read_table(path, text=TextFormat(decimal=",", missing=["k.A."])).values
+    array([[5.1, 3.5],
+           [4.9, nan]])
     """
 
     delimiter: str | None = None
@@ -75,9 +80,27 @@ class TextFormat:
         except LookupError:
             raise ValueError(f"there is no encoding {self.encoding!r}") from None
 
+
+@dataclass(frozen=True)
+class Cells:
+    """What cells of text mean.
+
+    Parameters
+    ----------
+    text : TextFormat
+
+    Examples
+    --------
+    >>> cells = Cells(TextFormat(decimal=","))
+    >>> cells.number("1,5"), cells.kind("NA"), cells.kind("1_000")
+    (1.5, 'missing', 'text')
+    """
+
+    text: TextFormat
+
     def is_missing(self, cell: str) -> bool:
         """Say whether a cell stands for no value."""
-        return cell.strip().lower() in _MISSING or cell.strip() in self.missing
+        return cell.strip().lower() in _MISSING or cell.strip() in self.text.missing
 
     def number(self, cell: str) -> float:
         """Return the number in a cell, NaN where it stands for no value.
@@ -88,10 +111,10 @@ class TextFormat:
             If the cell holds anything else, 1_000 and digits of other scripts included.
         """
         plain = cell
-        if self.thousands is not None and self._grouped.fullmatch(cell):
-            plain = cell.replace(self.thousands, "")
-        if self.decimal != ".":
-            plain = plain.replace(".", "_").replace(self.decimal, ".")
+        if self.text.thousands is not None and self._grouped.fullmatch(cell):
+            plain = cell.replace(self.text.thousands, "")
+        if self.text.decimal != ".":
+            plain = plain.replace(".", "_").replace(self.text.decimal, ".")
         try:
             if "_" not in plain and plain.isascii():
                 return float(plain)
@@ -104,7 +127,7 @@ class TextFormat:
     def numbers(self, cells: Sequence[str]) -> list[float]:
         """Return the `number` of each cell, at once where all are usual."""
         together = "".join(cells)
-        if self.decimal == "." and "_" not in together and together.isascii():
+        if self.text.decimal == "." and "_" not in together and together.isascii():
             try:
                 return list(map(float, cells))
             except ValueError:
@@ -123,28 +146,28 @@ class TextFormat:
 
     def hint(self, cell: str) -> str:
         """Say which option would make a number of a cell, if one would."""
-        trials = {
-            f"decimal={','!r} (on the command line --decimal ,)": TextFormat(decimal=","),
-            f"thousands={','!r} (on the command line --thousands ,)": TextFormat(thousands=","),
-        }
-        fitting = (name for name, form in trials.items() if form.kind(cell) == "number")
-        return next((f", read it with {name}" for name in fitting), "")
+        trials = {"decimal": TextFormat(decimal=","), "thousands": TextFormat(thousands=",")}
+        for name, text in trials.items():
+            if Cells(text).kind(cell) == "number":
+                return f", read it with {name}=',' (on the command line --{name} ,)"
+        return ""
 
     @cached_property
     def numeric_codes(self) -> list[float]:
         """Numbers that stand for no value."""
-        plain = TextFormat(self.delimiter, self.decimal, self.thousands)
-        return [plain.number(code) for code in self.missing if plain.kind(code) == "number"]
+        plain = Cells(replace(self.text, missing=()))
+        return [plain.number(code) for code in self.text.missing if plain.kind(code) == "number"]
 
     @property
     def spellings(self) -> list[str]:
         """All cells that stand for no value, as they may be written."""
         cases = (product(*zip(word, word.upper(), strict=True)) for word in _MISSING)
-        return sorted({"".join(letters) for each in cases for letters in each} | {*self.missing})
+        words = {"".join(letters) for each in cases for letters in each}
+        return sorted(words | {*self.text.missing})
 
     @cached_property
     def _grouped(self) -> re.Pattern[str]:
-        mark, point = re.escape(self.thousands or ""), re.escape(self.decimal)
+        mark, point = re.escape(self.text.thousands or ""), re.escape(self.text.decimal)
         number = rf"\s*[+-]?[0-9]{{1,3}}(?:{mark}[0-9]{{3}})+(?:{point}[0-9]*)?(?:[eE][+-]?[0-9]+)?"
         return re.compile(number + r"\s*")
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from biglearn.tables.formats import Columns, Names, TextFormat
+from biglearn.tables.formats import Cells, Columns, Names, TextFormat
 
 Row = Sequence[str]
 
@@ -52,43 +52,44 @@ def layout_of(head: Sequence[Row], text: TextFormat) -> Layout:
     >>> layout_of([["", "a"], ["0", "1.5"], ["1", "2.5"]], TextFormat()).columns.names
     ('', 'a')
     """
+    cells = Cells(text)
     first = [cell.strip() for cell in head[0]]
     body = head[1:]
     names: Names = None
     remark = ""
-    if text.header or (text.header is None and _has_text(first, body, text)):
+    if text.header or (text.header is None and _has_text(first, body, cells)):
         names = tuple(first)
     elif text.header is None and body:
-        names, remark = _counted(first, body, text)
+        names, remark = _counted(first, body, cells)
     if names and body and all(len(row) == len(names) + 1 for row in body):
         names = ("", *names)  # R gives the column of row names no cell in the header
-    labels = _labels(names, body, text) if names else {}
+    labels = _labels(names, body, cells) if names else {}
     columns = Columns(names, len(names or first), labels, remark)
     return Layout(columns, n_header=0 if names is None else 1)
 
 
-def _has_text(first: Row, body: Sequence[Row], text: TextFormat) -> bool:
+def _has_text(first: Row, body: Sequence[Row], cells: Cells) -> bool:
     """Say whether the first row has text and no number, or text above a number."""
-    kinds = [text.kind(cell) for cell in first]
+    kinds = [cells.kind(cell) for cell in first]
     if "text" not in kinds:
         return False
     above = next((row for row in body if len(row) == len(first)), [])
-    below = [text.kind(cell) for cell in above]
+    below = [cells.kind(cell) for cell in above]
     return "number" not in kinds or ("text", "number") in zip(kinds, below, strict=False)
 
 
-def _counted(first: Row, body: Sequence[Row], text: TextFormat) -> tuple[Names, str]:
+def _counted(first: Row, body: Sequence[Row], cells: Cells) -> tuple[Names, str]:
     """Take numbers for names if they count up and those of other rows do not.
 
     Were the first row one like the others, it would be the only one of n that counts with
     probability 1/n.  Its first cell may be empty, for a column of row labels.
     """
-    kinds = [text.kind(cell) for cell in first]
+    kinds = [cells.kind(cell) for cell in first]
     places = [j for j, kind in enumerate(kinds) if kind == "number"]
     unnamed = kinds[:1] == ["missing"]
     if "missing" in kinds[1:] or not _counts([first[j] for j in places], least=2 - unnamed):
         return None, ""
-    alike = sum(_looks_the_same(row, len(first), places, text, unnamed) for row in body)
+    alike = sum(_looks_the_same(row, len(first), places, cells, unnamed) for row in body)
     shown = ", ".join(first[:4]) + (", ..." if len(first) > 4 else "")
     if alike <= _CHANCE * len(body):
         return tuple(first), (
@@ -104,34 +105,34 @@ def _counted(first: Row, body: Sequence[Row], text: TextFormat) -> tuple[Names, 
 
 
 def _looks_the_same(
-    row: Row, width: int, places: Sequence[int], text: TextFormat, unnamed: bool
+    row: Row, width: int, places: Sequence[int], cells: Cells, unnamed: bool
 ) -> bool:
-    if len(row) != width or (unnamed and not text.is_missing(row[0])):
+    if len(row) != width or (unnamed and not cells.is_missing(row[0])):
         return False
     return _counts([row[j] for j in places], least=len(places))
 
 
-def _counts(cells: Row, *, least: int) -> bool:
+def _counts(row: Row, *, least: int) -> bool:
     """Say whether cells are whole numbers in steps of one, or from three on in equal steps."""
-    if len(cells) < least or not all(_WHOLE.fullmatch(cell) and cell.isascii() for cell in cells):
+    if len(row) < least or not all(_WHOLE.fullmatch(cell) for cell in row):
         return False
-    numbers = [int(cell) for cell in cells]
+    numbers = [int(cell) for cell in row]
     steps = {after - before for before, after in pairwise(numbers)}
-    return steps <= {1} or (len(cells) > 2 and len(steps) == 1 and min(steps) > 0)
+    return steps <= {1} or (len(row) > 2 and len(steps) == 1 and min(steps) > 0)
 
 
-def _labels(names: tuple[str, ...], body: Sequence[Row], text: TextFormat) -> dict[int, str]:
+def _labels(names: tuple[str, ...], body: Sequence[Row], cells: Cells) -> dict[int, str]:
     """Find the columns in front that have no name and label the rows."""
     found: dict[int, str] = {}
-    for column, name in enumerate(names[:-1]):
-        cells = [row[column] for row in body if len(row) == len(names)]
-        if name not in _UNNAMED or not cells or not _are_labels(cells, text, named=bool(name)):
+    for place, name in enumerate(names[:-1]):
+        column = [row[place] for row in body if len(row) == len(names)]
+        if name not in _UNNAMED or not column or not _are_labels(column, cells, named=bool(name)):
             break
-        found[column] = "has no name and holds row labels, as pandas and R write them"
+        found[place] = "has no name and holds row labels, as pandas and R write them"
     return found
 
 
-def _are_labels(cells: Row, text: TextFormat, *, named: bool) -> bool:
-    if all(_WHOLE.fullmatch(cell) for cell in cells):
-        return not named or _counts(cells, least=1)
-    return not named and all(text.kind(cell) == "text" for cell in cells)
+def _are_labels(column: Row, cells: Cells, *, named: bool) -> bool:
+    if all(_WHOLE.fullmatch(cell) for cell in column):
+        return not named or _counts(column, least=1)
+    return not named and all(cells.kind(cell) == "text" for cell in column)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from biglearn.tables.columns import Selection, TableError
 from biglearn.tables.files import check_writable, is_special, replacing
-from biglearn.tables.formats import Columns, Names, Request, TextFormat
+from biglearn.tables.formats import Cells, Columns, Names, Request, TextFormat
 from biglearn.tables.readers import READERS
 from biglearn.tables.writers import WRITERS, write_rows
 
@@ -132,7 +132,7 @@ class TableRows:
 
     def matrices(self, n_rows: int) -> Iterator[NDArray[np.float64]]:
         """Yield blocks in which the weights are the last column."""
-        codes = self._text.numeric_codes
+        codes = Cells(self._text).numeric_codes
         for matrix in self._read(self._pick, n_rows):
             yield np.where(np.isin(matrix, codes), np.nan, matrix) if codes else matrix
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from biglearn.tables import arrow
 from biglearn.tables.files import reading
-from biglearn.tables.formats import Columns, Floats, Request, TextFormat
+from biglearn.tables.formats import Cells, Columns, Floats, Request, TextFormat
 from biglearn.tables.layout import Layout, delimiter_of, layout_of
 from biglearn.tables.packed import unpacked
 
@@ -182,17 +182,17 @@ def _cells(
 def _numbers(
     rows: Iterator[_Row], columns: Columns, chosen: Sequence[int], request: Request
 ) -> Floats:
-    text, values = request.text, array("d")
+    meaning, values = Cells(request.text), array("d")
     for row in rows:
         _check_width(row, columns)
         line, cells = row
         wanted = [cells[column] for column in chosen]
         try:
-            values.extend(text.numbers(wanted))
+            values.extend(meaning.numbers(wanted))
         except ValueError:
-            column = next(j for j in chosen if text.kind(cells[j]) == "text")
+            column = next(j for j in chosen if meaning.kind(cells[j]) == "text")
             raise ValueError(
                 f"line {line}, column {columns.label(column)}: {cells[column]!r} is not a number; "
-                f"correct it{text.hint(cells[column])}, or {columns.leave_out(column)}"
+                f"correct it{meaning.hint(cells[column])}, or {columns.leave_out(column)}"
             ) from None
     return np.frombuffer(values, dtype=np.float64).reshape(-1, len(chosen))

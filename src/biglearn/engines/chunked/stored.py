@@ -15,8 +15,8 @@ from biglearn.engines.chunked.blocks import as_block
 from biglearn.tables.containers import as_array, is_container
 from biglearn.tables.tables import TableRows, open_table
 
-#: Text is parsed so much slower than numbers are read that it is kept as numbers.
-_SLOW = (".csv", ".tsv", ".gz", ".npz")
+#: All else, text above all, is read so much slower that it is kept as numbers.
+_FAST = (".npy", ".parquet")
 
 
 class Stored(Protocol):
@@ -124,7 +124,7 @@ class Files:
         self._table = table
         first = table.paths[0].name
         self.label = first if len(table.paths) == 1 else f"{len(table.paths)} files"
-        self._slow = any(path.name.lower().endswith(_SLOW) for path in table.paths)
+        self._slow = not all(path.name.lower().endswith(_FAST) for path in table.paths)
         self._passes = 0
         self._copy: IO[bytes] | None = None
 
