@@ -114,6 +114,39 @@ def test_frames_of_any_library_bring_their_names(rng):
             assert model.feature_names_in_.tolist() == ["a", "b"]
 
 
+class Shared:
+    """Rows of another library, which shares its memory through DLPack alone."""
+
+    def __init__(self, values):
+        self.values, self.shape = values, values.shape
+
+    def __dlpack__(self, **how):
+        return self.values.__dlpack__(**how)
+
+    def __dlpack_device__(self):
+        return self.values.__dlpack_device__()
+
+
+def test_rows_are_read_through_dlpack_and_the_interface_of_arrays(rng):
+    X = blobs(rng, 60, 2, 1)
+    model = BigLearnGaussianMixture(1, **EM)
+    expected = model.fit(X).means_
+    bare = type("Bare", (), {"__array_interface__": X.__array_interface__})()
+    for given in (Shared(X), bare, memoryview(X)):
+        np.testing.assert_array_equal(model.fit(given).means_, expected)
+        assert model.predict(given).shape == (60,)
+
+
+def test_blocks_may_be_masked_or_tensors(pairs):
+    torch = pytest.importorskip("torch")
+    X, masked = pairs
+    model = BigLearnGaussianMixture(2, engine="chunked", **EM)
+    expected = model.fit([X[:50], X[50:]]).means_
+    tensors = [torch.tensor(part, requires_grad=True) for part in (X[:50], X[50:])]
+    for blocks in ([masked[:50], masked[50:]], tensors):
+        np.testing.assert_array_equal(model.fit(blocks).means_, expected)
+
+
 def test_a_tensor_that_requires_gradients_is_fitted(rng):
     torch = pytest.importorskip("torch")
     X = blobs(rng, 60, 2, 1)

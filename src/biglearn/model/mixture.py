@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from biglearn._types import Array, IntArray
-from biglearn.model.checks import Feature, check_mixture, feature_columns
+from biglearn.model.checks import Feature, check_mixture, check_rows, feature_columns
 from biglearn.model.components import Components, Places
 from biglearn.model.conditional import ConditionalMixture
 from biglearn.model.densities import FromLogJoint, Tails, WhitenedDensity
@@ -389,13 +389,7 @@ class Mixture(Components, FromLogJoint):
         return KLEstimate(float(gap.mean()), float(gap.std(ddof=1) / np.sqrt(n_samples)))
 
     def _rows(self, X: ArrayLike) -> Array:
-        rows = np.asarray(as_array(X))
-        if rows.ndim != 2 or rows.shape[1] != self.n_features:
-            raise ValueError(
-                f"X must have shape (N, {self.n_features}), got {rows.shape}; "
-                "reshape one row with X.reshape(1, -1)"
-            )
-        return rows
+        return check_rows(X, self.n_features)
 
     def _columns(self, features: Sequence[Feature]) -> IntArray:
         return feature_columns(features, self.feature_names, self.n_features)

@@ -110,9 +110,11 @@ class Blocks:
 
 
 def _copied(rows: Any) -> Any:
+    if isinstance(rows, np.ndarray):
+        return rows.copy()  # masks and all
     if hasattr(rows, "columns"):  # frames without a method to copy cannot be changed in place
         return rows.copy() if hasattr(rows, "copy") else rows
-    return np.array(rows, subok=True)  # masks and all
+    return np.array(as_array(rows, "a block"))
 
 
 class Files:
