@@ -167,7 +167,7 @@ def _of_objects(X: NDArray[Any], name: str) -> NDArray[np.float64]:
                 raise TypeError(f"{name}: {error}") from None
             raise ValueError(
                 f"{name} holds text or other values that are no numbers ({error}); {_REMEDY} "
-                "those columns before fitting"
+                "them before fitting"
             ) from None
     return values.reshape(X.shape)
 

@@ -64,7 +64,7 @@ def stored(X: Any, features: tuple[str, ...] | None = None) -> Stored:
             "many times; pass a list of blocks or an object whose __iter__ begins anew, or feed "
             "the blocks to partial_fit"
         )
-    several = isinstance(X, list | tuple) and X and np.ndim(as_block(X[0])[0]) == 2
+    several = isinstance(X, list | tuple) and (not X or np.ndim(as_block(X[0])[0]) == 2)
     if is_container(X) and not several:
         return Sliced(as_array(X))
     if isinstance(X, Iterable):

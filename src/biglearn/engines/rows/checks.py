@@ -44,7 +44,7 @@ def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> Array | None:
     if sample_weight is None:
         return None
     try:
-        weights = np.asarray(as_array(sample_weight, "sample_weight"), dtype=np.float64)
+        weights = np.asarray(as_array(sample_weight, "it"), dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"sample_weight must be numbers ({error})") from None
     if weights.ndim == 0:
@@ -72,13 +72,11 @@ def check_labels(
 ) -> IntArray | None:
     """Return the known component of each row, shape (N,), with -1 for unknown, or None.
 
-    A missing label, such as a masked one, is unknown.
+    A masked label is unknown.
     """
     if labels is None:
         return None
-    array = np.asarray(as_array(labels, "labels"))
-    if array.dtype.kind == "f":
-        array = np.where(np.isnan(array), -1.0, array)
+    array = np.asarray(np.ma.filled(labels, -1) if np.ma.isMaskedArray(labels) else labels)
     if array.shape != (n_rows,):
         raise ValueError(f"labels must have shape ({n_rows},), one for each row, got {array.shape}")
     whole = array.dtype.kind in "iu" or (array.dtype.kind == "f" and (array % 1 == 0).all())
