@@ -217,7 +217,7 @@ def command_line() -> str:
         "# The command line",
         "`biglearn COMMAND --help` shows the same. Results go to stdout, all else to stderr; "
         "the exit code is 0 if all went well, 1 if the command failed, 2 if it was called "
-        "wrongly and 130 if it was interrupted. "
+        "wrongly, 130 if it was interrupted and 143 if it was terminated. "
         "[A walk through the commands](../how-to/command-line.md).",
     ]
     commands = {
@@ -243,7 +243,7 @@ def _parameter(parameter: inspect.Parameter) -> str:
     # Inside Annotated the first declaration arrives where a default would stand.
     given = [info.default] if isinstance(info.default, str) else []
     names = [*given, *(info.param_decls or ())] or ["--" + parameter.name.replace("_", "-")]
-    value = "" if kind is bool else f" {info.metavar or _kind(kind)}"
+    value = "" if kind is bool or bool in get_args(kind) else f" {info.metavar or _kind(kind)}"
     default = parameter.default
     told = [info.help or ""]
     if default is inspect.Parameter.empty:

@@ -6,6 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+import biglearn
+
 
 def assert_one_error(result: tuple[int, str, str], code: int, *parts: str) -> None:
     assert result[0] == code
@@ -19,13 +21,20 @@ def assert_one_error(result: tuple[int, str, str], code: int, *parts: str) -> No
 FIT = ("fit", "data.csv", "-k", 3, "--exclude", "kind", "-o", "fit.npz")
 
 
+#: A process of its own runs the package that the tests import, in whatever folder it starts.
+ENVIRONMENT = os.environ | {
+    "OMP_NUM_THREADS": "1",
+    "PYTHONPATH": str(Path(biglearn.__file__).parents[1]),
+}
+
+
 def spawn(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "biglearn", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=ENVIRONMENT,
     )
 
 

@@ -16,7 +16,7 @@ def run() -> int:
 
         return main()
     except KeyboardInterrupt:
-        print("biglearn: error: interrupted", file=sys.stderr)
+        print("biglearn: interrupted", file=sys.stderr)
         return 130
 
 

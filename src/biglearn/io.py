@@ -34,14 +34,17 @@ from numpy.typing import NDArray
 
 from biglearn.model.families import FAMILIES
 from biglearn.model.mixture import Mixture
+from biglearn.tables.columns import TableError
 from biglearn.tables.files import Archive, reading, replacing, write_npz
-from biglearn.tables.tables import Table, TableError, read_table, write_table
+from biglearn.tables.formats import TextFormat
+from biglearn.tables.tables import Table, read_table, write_table
 
 __all__ = [
     "Model",
     "ModelFileError",
     "Table",
     "TableError",
+    "TextFormat",
     "checksum_of",
     "load_model",
     "read_table",

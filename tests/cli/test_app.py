@@ -7,7 +7,7 @@ import pytest
 
 from biglearn.cli import using
 from biglearn.cli.app import main
-from commands import assert_one_error, spawn
+from commands import ENVIRONMENT, assert_one_error, spawn
 
 BAD_TIME = ("fit", "data.csv", "-k", 3, "-o", "m.npz", "-q", "--columns", "a", "--max-time", -1)
 
@@ -24,7 +24,10 @@ BAD_TIME = ("fit", "data.csv", "-k", 3, "-o", "m.npz", "-q", "--columns", "a", "
         (["fit", "data.csv", "-k", 3, "-o", "m.npz", "--columns", "a,kin"], 1, "near it are"),
         (["fit", "data.csv", "-k", 301, "-o", "m.npz", "-q", "--columns", "a"], 1, "301"),
         (["fit", "data.csv", "-k", 3, "-o", "no/m.npz"], 1, "there is no folder 'no'"),
-        (["fit", "data.csv", "-k", 3, "-o", "data.csv"], 1, "would replace the input"),
+        (["fit", "data.csv", "-k", 3, "-o", "data.csv"], 1, "must end in .npz"),
+        (["fit", "model.npz", "-k", 3, "-o", "model.npz"], 1, "would replace the input"),
+        (["fit", "data.csv", "-k", 3, "-o", "x.pkl"], 1, "'x.pkl' must end in .npz"),
+        (["select", "data.csv", "-o", "x.joblib"], 1, "'x.joblib' must end in .npz"),
         (BAD_TIME, 1, "max_time"),
         (["fit", "none.csv", "-k", 3, "-o", "m.npz"], 1, "no such file"),
         (["fit", ".", "-k", 3, "-o", "m.npz"], 1, "--exclude kind"),
@@ -58,6 +61,18 @@ def test_version_and_help(run):
     code, out, err = run("--help")
     assert (code, err) == (0, "")
     assert run() == (2, out, "")
+    assert run("-h") == (0, out, "")
+    assert run("fit", "-h") == run("fit", "--help")
+
+
+def test_completion_is_offered(run, monkeypatch, capsys):
+    assert "--install-completion" in run("--help")[1]
+    words = {"COMP_WORDS": "biglearn fit data.csv --dec", "COMP_CWORD": "3"}
+    for name, value in (words | {"_BIGLEARN_COMPLETE": "complete_bash"}).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as end:
+        main(["fit"])
+    assert (end.value.code, capsys.readouterr().out.split()) == (0, ["--decimal"])
 
 
 def test_a_closed_pipe_is_no_traceback(folder):
@@ -84,7 +99,8 @@ def test_the_command_line_needs_no_optional_package(folder):
         "assert main(['predict', 'model.npz', 'data.csv', '-o', 'x.parquet']) == 1\n"
         "assert main(['demo']) == 1\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=ENVIRONMENT)
     errors = done.stderr.splitlines()
     assert "biglearn-em[tables]" in errors[0]
     assert "biglearn-em[plots]" in errors[1]

@@ -1,6 +1,8 @@
 """The commands that fit: fit and select."""
 
+import re
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +38,11 @@ def test_select_prints_every_k_and_saves_the_best(folder, run):
         (kind, k) for kind in ("full", "diag") for k in ("1", "2", "3", "5")
     ]
     best = min(rows, key=lambda row: float(row["bic"]))
-    assert f"bic chooses {best['n_components']} components, {best['covariance_type']}" in err
+    said = re.search(r"bic chooses (\d+) components, (\w+), in ([0-9.]+) s", err)
+    assert said is not None
+    assert (said[1], said[2]) == (best["n_components"], best["covariance_type"])
+    assert float(said[3]) > 0
+    assert load_model("chosen.npz").info["seconds"] == pytest.approx(float(said[3]), abs=0.06)
     chosen = load_model("chosen.npz")
     assert chosen.mixture.n_components == int(best["n_components"])
     assert chosen.mixture.feature_names == ("a", "b", "c")
@@ -93,18 +99,42 @@ def test_warnings_are_one_line_and_do_not_fail(folder, run):
     assert all(line.startswith("biglearn: warning: ") for line in err.splitlines())
 
 
-def test_an_interrupt_ends_with_130_and_saves_the_best_so_far(folder):
+def test_select_says_that_its_range_was_too_short(folder, run):
+    code, _, err = run("select", "data.csv", "-k", "1-2", "--exclude", "kind")
+    assert code == 0
+    assert "the best number of components, 2, is the largest that was tried" in err
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_a_signal_ends_a_fit_and_saves_the_best_so_far(folder, number, code, word):
     options = ("--method", "paper", "--steps", "1000000", "--checkpoint", "fit.checkpoint")
     process = spawn("fit", "data.csv", "-k", "3", "-o", "m.npz", "--exclude", "kind", *options)
     assert process.stderr is not None
     assert "300 rows" in process.stderr.readline()
     wait_for_passes(process, Path("fit.checkpoint"))
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, "")
+    assert (process.returncode, out) == (code, "")
     assert err.startswith("m.npz: 3 components")
-    assert err.endswith("\nbiglearn: error: interrupted\n")
+    assert err.endswith(f"\nbiglearn: {word}\n")
     assert load_model("m.npz").info["interrupted"] is True
+
+
+def test_a_terminated_write_leaves_no_part(folder):
+    process = spawn("sample", "model.npz", "-n", "1000000", "-o", "many.csv.gz")
+    for _ in range(2400):
+        parts = list(folder.glob(".many.csv.gz.*.part"))
+        if any(part.exists() and part.stat().st_size for part in parts):
+            break
+        assert process.poll() is None, "the write ended early"
+        time.sleep(0.05)
+    process.terminate()
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (143, "biglearn: terminated\n")
+    assert not [path.name for path in folder.iterdir() if "many" in path.name]
 
 
 def test_a_file_read_in_blocks_gives_the_same_model(folder, run):

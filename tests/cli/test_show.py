@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 
-from biglearn.io import save_model
+from biglearn.cli.show import as_json, json_text
+from biglearn.io import Model, read_table, save_model
 from biglearn.model.mixture import Mixture
 from commands import FIT
 
@@ -29,3 +30,18 @@ def test_text_from_a_model_cannot_steer_the_terminal(folder, run, mixture):
     assert code == 0
     assert "\x1b" not in out
     assert "[bold]b[/bold]" in out
+
+
+def test_json_has_null_where_there_is_no_number(folder, run, mixture):
+    info = {"seconds": float("nan"), "history": [{"gain": float("inf")}]}
+    model = Model(mixture, info)
+
+    def refuse(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    answer = json.loads(json_text(as_json(model)), parse_constant=refuse)
+    assert answer["info"] == {"seconds": None, "history": [{"gain": None}]}
+    table = read_table("data.csv", exclude=["kind"]).values
+    np.save("far.npy", np.full_like(table[:2], 1e200))
+    out = run("score", "model.npz", "far.npy", "--json")[1]
+    assert json.loads(out, parse_constant=refuse) == {"log_likelihood": None, "n_rows": 2}

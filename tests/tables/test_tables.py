@@ -179,6 +179,7 @@ def test_an_array_cut_short_is_refused(tmp_path):
         read_table(tmp_path / "x.npy")
 
 
+@pytest.mark.filterwarnings("ignore:.*index of a pandas frame:UserWarning")
 def test_parquet_columns_of_other_kinds(tmp_path):
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(

@@ -1,9 +1,13 @@
 """The command line: thin over the library, results on stdout, everything else on stderr."""
 
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import numpy as np
@@ -22,16 +26,22 @@ from biglearn.plots import require_matplotlib
 app = typer.Typer(
     name="biglearn",
     help="Gaussian mixtures that escape bad local optima.",
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 
 
 @dataclass
 class _Session:
-    """State that outlives a command: how to report its failure."""
+    """State that outlives a command: how to report its failure, and what ended it."""
 
     debug: bool = False
+    ended_by: signal.Signals = signal.SIGINT
+
+    def end(self, number: int, frame: FrameType | None) -> None:
+        """Interrupt the command, so that it clears up and saves the best so far."""
+        self.ended_by = signal.Signals(number)
+        raise KeyboardInterrupt
 
 
 def _version(wanted: bool) -> None:
@@ -85,6 +95,29 @@ def demo(
         say(f"wrote {path}", quiet=quiet)
 
 
+#: Code of a command that was interrupted, by whatever signal.
+_INTERRUPTED = 128 + signal.SIGINT
+
+#: How a command says that a signal ended it.
+_ENDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+if hasattr(signal, "SIGHUP"):
+    _ENDS[signal.SIGHUP] = "hung up"
+
+
+@contextmanager
+def _signals(session: _Session) -> Iterator[None]:
+    """End a command by signals as by an interrupt, where nobody else handles them."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        ours = (number for number in _ENDS if signal.getsignal(number) is signal.SIG_DFL)
+        before = {number: signal.signal(number, session.end) for number in ours}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
@@ -97,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         0 if all went well, 1 if the command failed, 2 if it was called wrongly, 130 if it was
-        interrupted.
+        interrupted, and 128 more than the signal that ended it.
 
     Examples
     --------
@@ -108,19 +141,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     session = _Session()
     try:
-        with short_warnings():
+        with short_warnings(), _signals(session):
             code = app(
                 arguments or ["--help"], prog_name="biglearn", standalone_mode=False, obj=session
             )
     except KeyboardInterrupt:
-        code = 130
+        code = _INTERRUPTED
     except Exception as error:
         if session.debug:
             raise
         say(f"biglearn: error: {explain(error)}")
         return error.exit_code if isinstance(error, TyperException) else 1
-    if code == 130:
-        say("biglearn: error: interrupted")
+    if code == _INTERRUPTED:
+        say("biglearn: " + _ENDS[session.ended_by])
+        return 128 + session.ended_by
     if not arguments:  # the help is an answer, but to a call that was not complete
         return 2
     return code if isinstance(code, int) else 0

@@ -1,5 +1,6 @@
 """The commands that fit: `fit` and `select`."""
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -12,11 +13,11 @@ from biglearn.cli.inputs import (
     rows_and_columns,
     rows_of,
     sizes,
-    split,
 )
 from biglearn.cli.messages import say
 from biglearn.cli.outputs import save, write
 from biglearn.cli.progress import FitProgress
+from biglearn.cli.reading import Reading, reads, split
 from biglearn.io import Table
 from biglearn.tables.tables import TableRows, check_output
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 # Whatever loads scikit-learn is imported by the commands that need it: that takes seconds.
 
 
+@reads("weights")
 def fit(
     data: options.Data,
     components: options.Components,
@@ -46,10 +48,8 @@ def fit(
     seed: options.Seed = 0,
     scaling: options.Scaling = "standard",
     threads: options.Threads = None,
-    columns: options.Columns = None,
-    exclude: options.Exclude = None,
-    weights: options.Weights = None,
-    key: options.Key = None,
+    *,
+    reading: Reading,
     steps: options.Steps = None,
     lift: options.Lift = None,
     pseudo_count: options.PseudoCount = None,
@@ -60,8 +60,8 @@ def fit(
 ) -> None:
     """Fit a mixture of K Gaussians to DATA and save it."""
     paper = paper_options(method, steps, lift, pseudo_count, no_polish)
-    check_output(output, data)
-    table = read_data(data, columns, exclude, key, engine=engine, weights=weights)
+    check_output(output, data, model=True)
+    table, _ = read_data(data, reading, engine=engine)
     from biglearn.estimators.mixture import BigLearnGaussianMixture
 
     say(rows_and_columns(data, table), quiet=quiet)
@@ -92,12 +92,15 @@ def fit(
             "polish": paper.polish,
         }
     planned = None if paper is None else paper.steps * n_init
+    start = time.perf_counter()
     try:
         _fit(estimator, table, planned=planned, quiet=quiet)
     except KeyboardInterrupt:
         if hasattr(estimator, "mixture_"):
-            save(output, estimator, table, known | {"interrupted": True}, quiet=quiet)
+            known |= {"interrupted": True, "seconds": round(time.perf_counter() - start, 3)}
+            save(output, estimator, table, known, quiet=quiet)
         raise
+    known["seconds"] = round(time.perf_counter() - start, 3)
     save(output, estimator, table, known, quiet=quiet)
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
@@ -122,6 +125,7 @@ def _fit(
         say(f"{estimator.outlook_} (--max-time buys it)", quiet=quiet)
 
 
+@reads("weights")
 def select(
     data: options.Data,
     components: options.Sizes = "1-10",
@@ -138,20 +142,19 @@ def select(
     scaling: options.Scaling = "standard",
     threads: options.Threads = None,
     jobs: options.Jobs = None,
-    columns: options.Columns = None,
-    exclude: options.Exclude = None,
-    weights: options.Weights = None,
-    key: options.Key = None,
+    *,
+    reading: Reading,
     quiet: options.Quiet = False,
 ) -> None:
     """Choose the number of components: print the criteria of every K, and save the best."""
     from biglearn.estimators.selection import select_mixture
 
     if output is not None:
-        check_output(output, data)
+        check_output(output, data, model=True)
     tried = sizes(components)
-    table = read_data(data, columns, exclude, key, weights=weights)
+    table, _ = read_data(data, reading)
     X, sample_weight = rows_of(table)
+    start = time.perf_counter()
     found = select_mixture(
         X,
         tried,
@@ -166,9 +169,15 @@ def select(
         scaling=scaling,
         n_threads=threads,
     )
+    seconds = time.perf_counter() - start
     write(None, {**found.table()}, quiet=quiet)
     best = found.best
-    say(f"{criterion} chooses {best.n_components} components, {best.covariance_type}", quiet=quiet)
+    say(
+        f"{criterion} chooses {best.n_components} components, {best.covariance_type}, "
+        f"in {seconds:.1f} s",
+        quiet=quiet,
+    )
     if output is not None:
-        known = {"method": "select", "criterion": criterion, "seed": seed, "data": data.name}
+        known: dict[str, Any] = {"method": "select", "criterion": criterion, "seed": seed}
+        known |= {"data": data.name, "seconds": round(seconds, 3)}
         save(output, found.best_estimator_, table, known, quiet=quiet)

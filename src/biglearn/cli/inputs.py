@@ -1,26 +1,21 @@
 """From the options of a command to a table, a method and an output that can be written."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import typer
+from numpy.typing import ArrayLike
 
+from biglearn.cli.reading import Reading
 from biglearn.engines import ArraySource, Chunked, Header, RowOptions, Source
 from biglearn.engines.choose import choose
 from biglearn.model.mixture import Mixture
+from biglearn.tables.piped import spooled
 from biglearn.tables.tables import Table, TableRows, open_table, read_table
 
 if TYPE_CHECKING:
     from biglearn.search.methods import Paper
-
-
-def split(references: Sequence[str] | None) -> list[str] | None:
-    """Take several references from one option, at commas."""
-    if references is None:
-        return None
-    return [part.strip() for reference in references for part in reference.split(",") if part]
 
 
 def sizes(text: str) -> list[int]:
@@ -40,35 +35,54 @@ def sizes(text: str) -> list[int]:
     return found
 
 
+class Data(NamedTuple):
+    """What a command was given to read.
+
+    Attributes
+    ----------
+    table : Table or TableRows
+        The numbers, or where they are to be read in blocks.
+    kept : dict of str to array
+        Columns that are written beside the results, as they are.
+    """
+
+    table: Table | TableRows
+    kept: dict[str, ArrayLike]
+
+
 def read_data(
-    data: Path,
-    columns: Sequence[str] | None,
-    exclude: Sequence[str] | None,
-    key: str | None,
-    *,
-    engine: str = "auto",
-    weights: str | None = None,
-    model: Mixture | None = None,
-) -> Table | TableRows:
+    data: Path, reading: Reading, *, engine: str = "auto", model: Mixture | None = None
+) -> Data:
     """Read DATA as the options say, or only open it where it is to be read in blocks.
 
     The columns come in the order of the model's features, if there is one.
     """
-    read = open_table if choose(data, engine) == "chunked" else read_table
+    piped = spooled(data)
+    path = data if piped is None else piped.path
+    features = None if model is None else model.feature_names
+    # What is kept is no feature, unless the model knows its features by name.
+    aside = reading.keep if features is None and reading.columns is None else ()
+    read = open_table if choose(path, engine) == "chunked" else read_table
     table: Table | TableRows = read(
-        data,
-        split(columns),
-        split(exclude) or (),
-        weights=weights,
-        features=None if model is None else model.feature_names,
-        key=key,
+        path,
+        reading.columns,
+        [*reading.exclude, *(name for name in aside if name not in reading.exclude)],
+        weights=reading.weights,
+        features=features,
+        key=reading.key,
+        text=reading.text,
     )
+    if piped is not None:
+        piped.keep_for(table)
     if model is not None and table.n_columns != model.n_features:
         raise ValueError(
             f"{str(data)!r} gives {table.n_columns} columns and the model has "
             f"{model.n_features} features: choose with --columns or --exclude"
         )
-    return table
+    kept: dict[str, ArrayLike] = {}
+    if reading.keep:
+        kept |= open_table(path, key=reading.key, text=reading.text).cells(reading.keep)
+    return Data(table, kept)
 
 
 def rows_of(table: Table | TableRows) -> tuple[Any, Any]:

@@ -9,23 +9,12 @@ Data = Annotated[
     Path,
     typer.Argument(
         metavar="DATA",
-        help="Table of numbers, or a folder of them: .csv, .csv.gz, .tsv, .parquet, .npy, .npz.",
+        help="Table of numbers, or a folder of them: .csv, .tsv (also .gz, .bz2, .xz, .zst), "
+        ".parquet, .npy, .npz; - is standard input.",
     ),
 ]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="Model file from biglearn fit.")]
 
-Columns = Annotated[
-    list[str] | None,
-    typer.Option(help="Columns to use, by name or number from 0, separated by commas."),
-]
-Exclude = Annotated[
-    list[str] | None,
-    typer.Option(help="Columns to leave out, such as labels; as in --columns."),
-]
-Weights = Annotated[
-    str | None, typer.Option(metavar="COLUMN", help="Column that holds a weight for each row.")
-]
-Key = Annotated[str | None, typer.Option(help="Which array of an .npz file to read.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Seed = Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of all randomness.")]
@@ -34,7 +23,9 @@ Table = Annotated[
     typer.Option(
         "--output",
         "-o",
-        help="File to write: .csv, .csv.gz, .tsv, .parquet or .npy (default CSV on stdout).",
+        help="File to write: .csv, .tsv (also .gz, .bz2, .xz, .zst), .parquet or .npy; - is CSV "
+        "on standard output, as by default.",
+        callback=lambda path: None if path == Path("-") else path,
     ),
 ]
 
@@ -55,9 +46,11 @@ Criterion = Annotated[
     Literal["bic", "icl", "aic", "heldout"], typer.Option(help="Criterion that decides.")
 ]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Structures to fit at once.")]
-Chosen = Annotated[Path | None, typer.Option("--output", "-o", help="File for the chosen model.")]
+Chosen = Annotated[
+    Path | None, typer.Option("--output", "-o", help="File for the chosen model, .npz.")
+]
 Output = Annotated[
-    Path, typer.Option("--output", "-o", help="Model file to write, such as model.npz.")
+    Path, typer.Option("--output", "-o", help="Model file to write, which ends in .npz.")
 ]
 Method = Annotated[
     Literal["search", "paper", "em"],

@@ -31,9 +31,17 @@ def save(
     save_model(output, mixture, info=info)
     say(
         f"{output}: {mixture.n_components} components, log-likelihood "
-        f"{info['log_likelihood']:.6f} per row, {info['seconds']:.1f} s",
+        f"{estimator.lower_bound_:.6f} per row, {info['seconds']:.1f} s",
         quiet=quiet,
     )
+
+
+def beside(kept: dict[str, ArrayLike], results: dict[str, ArrayLike]) -> dict[str, ArrayLike]:
+    """Put columns that were kept before the results."""
+    twice = [name for name in kept if name in results]
+    if twice:
+        raise ValueError(f"--keep {twice[0]} has the name of a result; rename that column of DATA")
+    return kept | results
 
 
 def write(output: Path | None, columns: dict[str, ArrayLike], *, quiet: bool) -> None:

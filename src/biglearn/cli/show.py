@@ -1,6 +1,7 @@
 """Reports on a model, for people and as JSON."""
 
 import dataclasses
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -37,10 +38,19 @@ _SETTINGS = (
 
 
 def _plain(value: Any) -> Any:
-    """Turn NaN and infinity, which JSON cannot hold, into null."""
+    """Turn NaN and infinity, which JSON cannot hold, into null, however deep they lie."""
+    if isinstance(value, Mapping):
+        return {name: _plain(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """Return a value as JSON that every program reads, with null for NaN and infinity."""
+    return json.dumps(_plain(value), indent=indent, allow_nan=False)
 
 
 def describe(estimator: "BigLearnGaussianMixture", **known: Any) -> dict[str, Any]:
@@ -51,7 +61,7 @@ def describe(estimator: "BigLearnGaussianMixture", **known: Any) -> dict[str, An
     estimator : BigLearnGaussianMixture
         After `fit`.
     **known
-        Further facts: method, seed, name of the data, rows.
+        Further facts: method, seed, name of the data, rows, seconds.
     """
     fitted = {
         "log_likelihood": float(estimator.lower_bound_),
@@ -59,12 +69,12 @@ def describe(estimator: "BigLearnGaussianMixture", **known: Any) -> dict[str, An
         "n_iter": int(estimator.n_iter_),
         "n_reseeded": int(estimator.n_reseeded_),
         "n_raised": int(estimator.n_raised_),
-        "seconds": round(estimator.history_[-1].seconds, 3) if estimator.history_ else 0.0,
     }
     settings = {name: getattr(estimator, name) for name in _SETTINGS}
-    moves = [dataclasses.asdict(move) for move in summarise(estimator.history_)]
-    history = [{name: _plain(value) for name, value in move.items()} for move in moves]
-    return {"biglearn": __version__, **known, **settings, **fitted, "history": history}
+    history = [dataclasses.asdict(move) for move in summarise(estimator.history_)]
+    about = {"biglearn": __version__, **known, **settings, **fitted, "history": history}
+    plain: dict[str, Any] = _plain(about)
+    return plain
 
 
 def as_json(model: Model) -> dict[str, Any]:

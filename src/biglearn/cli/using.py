@@ -1,6 +1,5 @@
 """The commands that use a model file: `predict`, `score`, `impute`, `sample` and `info`."""
 
-import json
 from typing import cast
 
 import numpy as np
@@ -11,27 +10,29 @@ from biglearn._types import Array, FloatArray
 from biglearn.cli import options
 from biglearn.cli.inputs import read_data, rows_and_columns, source_of
 from biglearn.cli.messages import say
-from biglearn.cli.outputs import write
-from biglearn.cli.show import as_json, model_report
+from biglearn.cli.outputs import beside, write
+from biglearn.cli.reading import Reading, reads
+from biglearn.cli.show import as_json, json_text, model_report
 from biglearn.io import Model, Table, load_model
 from biglearn.tables.tables import check_output
 
 
+@reads("keep")
 def predict(
     model: options.ModelFile,
     data: options.Data,
     output: options.Table = None,
     proba: options.Proba = False,
-    columns: options.Columns = None,
-    exclude: options.Exclude = None,
-    key: options.Key = None,
+    *,
+    reading: Reading,
     quiet: options.Quiet = False,
 ) -> None:
     """Write each row's component, its responsibility and the row's log-density."""
     if output is not None:
-        check_output(output, data, model, table=True)
+        check_output(output, data, model)
     mixture = load_model(model).mixture
-    source = source_of(read_data(data, columns, exclude, key, model=mixture))
+    table, kept = read_data(data, reading, model=mixture)
+    source = source_of(table)
 
     def rule(rows: FloatArray) -> Array:
         shares = mixture.responsibilities(rows)
@@ -45,21 +46,20 @@ def predict(
         "log_density": log_density,
     }
     result |= {f"responsibility_{k}": column for k, column in enumerate(shares)}
-    write(output, result, quiet=quiet)
+    write(output, beside(kept, result), quiet=quiet)
 
 
+@reads("weights")
 def score(
     model: options.ModelFile,
     data: options.Data,
-    columns: options.Columns = None,
-    exclude: options.Exclude = None,
-    weights: options.Weights = None,
-    key: options.Key = None,
+    *,
+    reading: Reading,
     as_object: options.Json = False,
 ) -> None:
     """Print the mean log-likelihood per row of DATA."""
     mixture = load_model(model).mixture
-    source = source_of(read_data(data, columns, exclude, key, weights=weights, model=mixture))
+    source = source_of(read_data(data, reading, model=mixture).table)
 
     def ask(rows: FloatArray, weights: Array | None) -> Array:
         log_density = mixture.log_density(rows)
@@ -69,11 +69,12 @@ def score(
     log_likelihood, weight = source.total(ask)
     mean = float(log_likelihood / weight)
     if as_object:
-        print(json.dumps({"log_likelihood": mean, "n_rows": source.n_given}))
+        print(json_text({"log_likelihood": mean, "n_rows": source.n_given}))
     else:
         print(f"{mean:.10g}")
 
 
+@reads("keep")
 def impute(
     model: options.ModelFile,
     data: options.Data,
@@ -81,9 +82,8 @@ def impute(
     how: options.How = "mean",
     draws: options.Draws = 1,
     seed: options.Seed = 0,
-    columns: options.Columns = None,
-    exclude: options.Exclude = None,
-    key: options.Key = None,
+    *,
+    reading: Reading,
     quiet: options.Quiet = False,
 ) -> None:
     """Fill missing values of DATA by the model, given each row's other values.
@@ -91,18 +91,21 @@ def impute(
     Several draws are written below each other, with their number in a column "draw".
     """
     if output is not None:
-        check_output(output, data, model, table=True)
+        check_output(output, data, model)
     mixture = load_model(model).mixture
-    table = cast("Table", read_data(data, columns, exclude, key, engine="memory", model=mixture))
+    given, kept = read_data(data, reading, engine="memory", model=mixture)
+    table = cast("Table", given)
     say(rows_and_columns(data, table), quiet=quiet)
     filled = mixture.impute(table.values, how=how, n=draws, rng=np.random.default_rng(seed))
     names = table.names or tuple(f"x{j}" for j in range(mixture.n_features))
     n_rows = len(table.values)
-    result: dict[str, ArrayLike] = {}
+    result: dict[str, ArrayLike] = {
+        name: np.tile(np.asarray(column), draws) for name, column in kept.items()
+    }
     if draws > 1:
         result["draw"] = np.repeat(np.arange(draws), n_rows)
     values = filled.reshape(-1, mixture.n_features)
-    write(output, result | dict(zip(names, values.T, strict=True)), quiet=quiet)
+    write(output, beside(result, dict(zip(names, values.T, strict=True))), quiet=quiet)
 
 
 def sample(
@@ -115,7 +118,7 @@ def sample(
 ) -> None:
     """Draw new rows from a model."""
     if output is not None:
-        check_output(output, model, table=True)
+        check_output(output, model)
     mixture = load_model(model).mixture
     X, components = mixture.sample(rows, np.random.default_rng(seed))
     names = mixture.feature_names or tuple(f"x{j}" for j in range(mixture.n_features))
@@ -129,6 +132,6 @@ def info(model: options.ModelFile, as_object: options.Json = False) -> None:
     """Show the content of a model file and how it was made."""
     loaded: Model = load_model(model)
     if as_object:
-        print(json.dumps(as_json(loaded), indent=2))
+        print(json_text(as_json(loaded), indent=2))
     else:
         Console().print(model_report(loaded))

@@ -11,6 +11,7 @@ import numpy as np
 
 from biglearn.engines.base import RowOptions, Source
 from biglearn.engines.memory import source as arrays
+from biglearn.tables.containers import is_container
 from biglearn.tables.tables import TableRows
 
 #: The engines by name: a module with ``open_source(X, options)``, imported when it is used.
@@ -100,8 +101,7 @@ def choose(X: Any, engine: Any = "auto") -> str:
         return "chunked" if X.nbytes > IN_MEMORY_BYTES else "memory"
     if isinstance(X, list | tuple) and X and isinstance(X[0], str | os.PathLike):
         return "chunked"
-    array_like = hasattr(X, "__array__") or hasattr(X, "shape") or isinstance(X, list | tuple)
-    return "memory" if array_like or not hasattr(X, "__iter__") else "chunked"
+    return "memory" if is_container(X) or not hasattr(X, "__iter__") else "chunked"
 
 
 def _package(thing: Any) -> str:

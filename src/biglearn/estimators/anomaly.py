@@ -11,10 +11,11 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from biglearn._types import Array, IntArray
 from biglearn.engines.rows.checks import check_weights
+from biglearn.estimators.columns import check_features
 from biglearn.estimators.fitting import DoubtfulFitWarning
 from biglearn.estimators.mixture import GaussianMixture
 from biglearn.estimators.rows import leave_one_out_of
@@ -115,9 +116,7 @@ class BigLearnAnomalyDetector(OutlierMixin, BaseEstimator):
         if self.alarm_rate > 0.5:
             raise ValueError(f"alarm_rate must be at most 0.5, got {self.alarm_rate}")
         check_number("n_folds", self.n_folds, low=2, integer=True)
-        rows = validate_data(
-            self, X, dtype=np.float64, ensure_all_finite="allow-nan", ensure_min_samples=2
-        )
+        rows = check_features(self, X, reset=True, least=2)
         given = check_weights(sample_weight, len(rows))
         weights = np.ones(len(rows)) if given is None else given
         seed = int(check_random_state(self.random_state).randint(2**31))
@@ -168,7 +167,7 @@ class BigLearnAnomalyDetector(OutlierMixin, BaseEstimator):
     def score_samples(self, X: ArrayLike) -> Array:
         """Return the log-density of each row, shape (N,); lower is more unusual."""
         check_is_fitted(self)
-        rows = validate_data(self, X, dtype=np.float64, reset=False, ensure_all_finite="allow-nan")
+        rows = check_features(self, X, reset=False)
         return self.mixture_.log_density(rows)
 
     def decision_function(self, X: ArrayLike) -> Array:

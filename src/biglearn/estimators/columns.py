@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from biglearn._types import Array
 from biglearn.engines.base import Header
+from biglearn.tables.containers import numbers_of
 
 
 def check_columns(estimator: Any, header: Header, *, reset: bool) -> None:
@@ -40,3 +43,33 @@ def check_columns(estimator: Any, header: Header, *, reset: bool) -> None:
             f"the columns of X are {list(header.names)}, but {type(estimator).__name__} was fitted "
             f"on {known.tolist()}; bring them into that order"
         )
+
+
+def check_features(
+    estimator: Any, X: Any, *, reset: bool, gaps: bool = True, least: int = 1
+) -> Array:
+    """Return the rows of a container as float64, and learn or check its columns.
+
+    Parameters
+    ----------
+    estimator : estimator
+    X : array-like of shape (N, D)
+    reset : bool
+        Whether to learn the columns, or check that they are those learnt before.
+    gaps : bool, default=True
+        Whether values may be missing.
+    least : int, default=1
+        Fewest rows.
+    """
+    numbers, names = numbers_of(X)
+    rows: Array = check_array(
+        numbers,
+        dtype=np.float64,
+        ensure_all_finite="allow-nan" if gaps else True,
+        ensure_min_samples=least,
+        estimator=estimator,
+        input_name="X",
+    )
+    header = Header(rows.shape[1], names, given=numbers if names is None else X)
+    check_columns(estimator, header, reset=reset)
+    return rows

@@ -8,15 +8,17 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, check_X_y
 
 from biglearn._types import Array, IntArray
 from biglearn.engines.rows.checks import check_weights
+from biglearn.estimators.columns import check_features
 from biglearn.estimators.mixture import GaussianMixture
 from biglearn.model.conditional import ConditionalMixture
 from biglearn.model.gaps import find_patterns
 from biglearn.model.mixture import Mixture
 from biglearn.model.views import View
+from biglearn.tables.containers import as_array
 
 
 class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
@@ -106,14 +108,13 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         -------
         self
         """
-        rows, y = validate_data(
-            self,
-            X,
-            y,
-            dtype=np.float64,
+        rows, y = check_X_y(
+            check_features(self, X, reset=True),
+            as_array(y, "y"),
             multi_output=True,
             y_numeric=True,
             ensure_all_finite="allow-nan",
+            estimator=self,
         )
         targets = np.asarray(y, dtype=np.float64).reshape(len(rows), -1)
         self._single, self.n_outputs_ = np.ndim(y) == 1, targets.shape[1]
@@ -140,14 +141,14 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
             With `mean`, `covariance`, `log_density` and `sample` over all rows.
         """
         check_is_fitted(self)
-        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        rows = check_features(self, X, reset=False, gaps=False)
         given = np.arange(self.n_features_in_)
         return ConditionalMixture(self.mixture_, given, rows, build=Mixture.of)
 
     def _patterns(self, X: ArrayLike) -> Iterator[tuple[IntArray, ConditionalMixture[Mixture]]]:
         """Yield p(y | observed part of x) for the rows of each pattern of gaps."""
         check_is_fitted(self)
-        rows = validate_data(self, X, dtype=np.float64, reset=False, ensure_all_finite="allow-nan")
+        rows = check_features(self, X, reset=False)
         targets = np.arange(self.n_features_in_, self.mixture_.n_features)
         for pattern in find_patterns(np.isnan(rows), View.joint(self.n_features_in_)):
             seen = np.flatnonzero(~np.isnan(rows[pattern.rows[0]]))
@@ -195,7 +196,7 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         n_rows = sum(len(rows) for rows, _ in parts)
         given = check_weights(sample_weight, n_rows)
         weights = np.ones(n_rows) if given is None else given
-        targets = np.asarray(y, dtype=np.float64).reshape(n_rows, -1)
+        targets = np.asarray(as_array(y, "y"), dtype=np.float64).reshape(n_rows, -1)
         sums = (float(weights[rows] @ p.log_density(targets[rows])) for rows, p in parts)
         return sum(sums) / float(weights.sum())
 

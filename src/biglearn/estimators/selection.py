@@ -22,6 +22,7 @@ from biglearn.model.structures import Structure, structure_of
 from biglearn.search.fit import Fit
 from biglearn.search.path import CRITERIA, Candidate, Climb, Judged, preferred
 from biglearn.search.starts.given import GivenComponents
+from biglearn.tables.containers import as_array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -207,7 +208,7 @@ def _split(
             f'criterion="heldout" needs rows that can be split, got {type(X).__name__}; '
             'use criterion="bic", or an array'
         )
-    weights = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight)
+    weights = np.ones(len(X)) if sample_weight is None else as_array(sample_weight)
     rows, kept, ours, theirs = train_test_split(
         X, weights, test_size=share, random_state=random_state
     )

@@ -14,6 +14,7 @@ from biglearn.model.blocks import diagonals, shape_of
 from biglearn.model.fixed import Fixed
 from biglearn.model.linalg import symmetrise
 from biglearn.model.structures import Structure
+from biglearn.tables.containers import as_array
 
 #: A feature, by column number or by name.
 Feature = int | str
@@ -224,3 +225,14 @@ def feature_columns(
     if not chosen or len(set(chosen)) != len(chosen):
         raise ValueError(f"name at least one feature and none twice, got {list(features)}")
     return np.array(chosen, dtype=np.intp)
+
+
+def check_rows(X: ArrayLike, n_features: int) -> Array:
+    """Return rows of the features of a mixture, shape (N, D), NaN where a value is missing."""
+    rows: Array = np.asarray(as_array(X))
+    if rows.ndim != 2 or rows.shape[1] != n_features:
+        raise ValueError(
+            f"X must have shape (N, {n_features}), got {rows.shape}; "
+            "reshape one row with X.reshape(1, -1)"
+        )
+    return rows

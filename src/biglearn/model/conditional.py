@@ -14,6 +14,7 @@ from biglearn.model.blocks import selected
 from biglearn.model.components import Components
 from biglearn.model.densities import Tails, log_normaliser, normalise
 from biglearn.model.linalg import symmetrise
+from biglearn.tables.containers import as_array
 
 M = TypeVar("M")
 
@@ -135,7 +136,7 @@ class ConditionalMixture(Generic[M]):
 
     def log_density(self, Y: ArrayLike) -> Array:
         """Return log p(y_n | given_n), shape (N,), of one value for each row."""
-        values = np.asarray(Y, dtype=np.float64)
+        values = np.asarray(as_array(Y, "Y"), dtype=np.float64)
         if values.shape != (len(self), self.means.shape[2]):
             raise ValueError(
                 f"Y must have shape {(len(self), self.means.shape[2])}, got {values.shape}"

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from biglearn._types import Array, IntArray
 from biglearn.model.blocks import averaged, seen, under, whole
-from biglearn.model.checks import Feature, check_mixture, feature_columns
+from biglearn.model.checks import Feature, check_mixture, check_rows, feature_columns
 from biglearn.model.components import Components, Places
 from biglearn.model.conditional import ConditionalMixture
 from biglearn.model.densities import FromLogJoint, Tails, density_of
@@ -19,6 +19,7 @@ from biglearn.model.gaps import observed_log_joint
 from biglearn.model.imputation import impute
 from biglearn.model.linalg import symmetrise
 from biglearn.model.views import View
+from biglearn.tables.containers import as_array
 
 #: Rows per block of a density, at most, and numbers (K, D, b), about; they bound the memory of
 #: every method.
@@ -279,7 +280,7 @@ class Mixture(Components, FromLogJoint):
                     "the array are"
                 )
             features = list(names)
-        return self._conditional(features, np.asarray(given, dtype=np.float64))
+        return self._conditional(features, np.asarray(as_array(given), dtype=np.float64))
 
     def _conditional(
         self, features: Sequence[Feature], values: Array
@@ -388,13 +389,7 @@ class Mixture(Components, FromLogJoint):
         return KLEstimate(float(gap.mean()), float(gap.std(ddof=1) / np.sqrt(n_samples)))
 
     def _rows(self, X: ArrayLike) -> Array:
-        rows = np.asarray(X)
-        if rows.ndim != 2 or rows.shape[1] != self.n_features:
-            raise ValueError(
-                f"X must have shape (N, {self.n_features}), got {rows.shape}; "
-                "reshape one row with X.reshape(1, -1)"
-            )
-        return rows
+        return check_rows(X, self.n_features)
 
     def _columns(self, features: Sequence[Feature]) -> IntArray:
         return feature_columns(features, self.feature_names, self.n_features)

@@ -11,7 +11,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
@@ -48,17 +48,42 @@ def reading(path: Path) -> Iterator[BinaryIO]:
         yield handle
 
 
+def is_special(path: Path) -> bool:
+    """Say whether a path is a device, a pipe or a socket, which are written to as they are.
+
+    Examples
+    --------
+    >>> import os
+    >>> is_special(Path(os.devnull)), is_special(Path("nowhere"))
+    (True, False)
+    """
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _target(path: Path) -> Path:
+    """Return the file that a path names, behind symbolic links."""
+    return path.resolve() if path.is_symlink() else path
+
+
 def _draft(path: Path) -> BinaryIO:
-    """Open a new hidden file beside `path`."""
+    """Open a new hidden file beside `path`, with the mode and the owner of what is there."""
     if path.is_dir():
         raise IsADirectoryError(f"cannot write {str(path)!r}: it is a folder")
+    old = path.stat() if path.exists() else None
+    if old is not None and not os.access(path, os.W_OK):
+        raise PermissionError(f"cannot write {str(path)!r}: it is read-only")
     try:
-        return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part").open("xb")
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part").open("xb")
     except OSError as error:
         if not path.parent.exists():
             message = f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}"
             raise FileNotFoundError(message) from error
         raise _reworded(error, "write", path) from error
+    if old is not None:
+        with suppress(PermissionError, AttributeError):  # only some may give files away
+            os.chown(draft.name, old.st_uid, old.st_gid)
+        Path(draft.name).chmod(stat.S_IMODE(old.st_mode))
+    return draft
 
 
 @contextmanager
@@ -66,14 +91,22 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     """Write a new file that takes the place of `path` only when the block ends without error.
 
     A reader, or a crash half way, therefore meets the old file or the new one, never a part.
+    Where `path` is a symbolic link, the file that it leads to is replaced.  To a device or a
+    pipe the whole content is written at the end.
     """
-    draft = _draft(path)
+    if is_special(path):
+        content = io.BytesIO()
+        yield content
+        _write_in_place(path, content)
+        return
+    target = _target(path)
+    draft = _draft(target)
     try:
         with draft:
             yield draft
             draft.flush()
             os.fsync(draft.fileno())
-        Path(draft.name).replace(path)
+        Path(draft.name).replace(target)
     finally:
         Path(draft.name).unlink(missing_ok=True)
 
@@ -128,9 +161,23 @@ def write_whole(stream: BinaryIO, content: bytes) -> None:
         left = left[stream.write(left) :]
 
 
+def _write_in_place(path: Path, content: io.BytesIO) -> None:
+    try:
+        with path.open("wb") as stream:
+            stream.write(content.getbuffer())
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _reworded(error, "write", path) from error
+
+
 def check_writable(path: Path) -> None:
     """Find out before long work, not after it, that a file cannot be written."""
-    with _draft(path) as draft:
+    if is_special(path):
+        if not os.access(path, os.W_OK):
+            raise PermissionError(f"cannot write {str(path)!r}: permission denied")
+        return
+    with _draft(_target(path)) as draft:
         Path(draft.name).unlink()
 
 

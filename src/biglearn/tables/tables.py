@@ -1,9 +1,9 @@
 """A table of numbers with optional column names, read from and written to files."""
 
-import difflib
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -11,13 +11,11 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from biglearn.tables.files import check_writable, replacing
-from biglearn.tables.readers import READERS, Names
+from biglearn.tables.columns import Selection, TableError
+from biglearn.tables.files import check_writable, is_special, replacing
+from biglearn.tables.formats import Cells, Columns, Names, Request, TextFormat
+from biglearn.tables.readers import READERS
 from biglearn.tables.writers import WRITERS, write_rows
-
-
-class TableError(ValueError):
-    """A table cannot be read, or the columns asked for are not in it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,63 +64,6 @@ def ending(path: str | os.PathLike[str], known: Mapping[str, Any]) -> str:
     return max(fitting, key=len)
 
 
-def _locate(reference: str | int, names: Names, width: int) -> int:
-    """Find one column by its name, or else by its number from 0."""
-    if names and reference in names:
-        return names.index(str(reference))
-    if str(reference).isdecimal() and int(reference) < width:
-        return int(reference)
-    if not names or str(reference).isdecimal():
-        raise TableError(f"there is no column {reference!r}; they are numbered 0 to {width - 1}")
-    near = difflib.get_close_matches(str(reference), names, n=3, cutoff=0.5) or names[:8]
-    some = "near it are" if near is not names[:8] else "there are"
-    listed = ", ".join(repr(name) for name in near) + (", ..." if len(near) < len(names) else "")
-    raise TableError(f"there is no column {reference!r}; {some} {listed}")
-
-
-def _several(references: Sequence[str | int], names: Names, width: int) -> list[int]:
-    found = [_locate(reference, names, width) for reference in references]
-    for position, column in enumerate(found):
-        if column in found[:position]:
-            raise TableError(f"column {references[position]!r} was asked for twice")
-    return found
-
-
-def _by_feature(features: Sequence[str], names: Sequence[str]) -> list[int]:
-    missing = [repr(name) for name in features if name not in names]
-    if missing:
-        there = ", ".join(repr(name) for name in names)
-        raise TableError(f"it lacks {', '.join(missing)}, which the model needs; it has {there}")
-    return [names.index(name) for name in features]
-
-
-@dataclass(frozen=True)
-class _Selection:
-    """Choose columns; called by a reader as soon as it has read their names."""
-
-    columns: Sequence[str | int] | None
-    exclude: Sequence[str | int]
-    weights: str | int | None
-    features: Sequence[str] | None
-
-    def __call__(self, names: Names, width: int) -> list[int]:
-        twice = sorted({name for name in names or () if (names or ()).count(name) > 1})
-        if twice:
-            raise TableError(f"its header names {twice[0]!r} more than once")
-        weights = [] if self.weights is None else [_locate(self.weights, names, width)]
-        left_out = set(_several(self.exclude, names, width)) | set(weights)
-        if self.columns is not None:
-            wanted = _several(self.columns, names, width)
-        elif self.features is not None and names is not None:
-            wanted = _by_feature(self.features, names)
-        else:
-            wanted = list(range(width))
-        chosen = [column for column in wanted if column not in left_out]
-        if not chosen:
-            raise TableError(f"no column is left of {width}")
-        return chosen + weights
-
-
 class TableRows:
     """Rows of one or several files, read block by block and again for every pass.
 
@@ -130,7 +71,7 @@ class TableRows:
     ----------
     paths : sequence of Path
         Files with the same columns.
-    columns, exclude, weights, features, key
+    columns, exclude, weights, features, key, text
         As in `read_table`.
 
     Raises
@@ -148,12 +89,13 @@ class TableRows:
         weights: str | int | None = None,
         features: Sequence[str] | None = None,
         key: str | None = None,
+        text: TextFormat | None = None,
     ) -> None:
         self.paths = tuple(paths)
         self.weighted = weights is not None
         self._readers = [READERS[ending(path, READERS)] for path in paths]
-        self._select = _Selection(columns, exclude, weights, features)
-        self._key = key
+        self._select = Selection(columns, exclude, weights, features)
+        self._key, self._text = key, text or TextFormat()
         self._columns: tuple[Names, tuple[str, ...]] | None = None
         self._versions: dict[Path, tuple[int, int]] = {}
 
@@ -190,19 +132,43 @@ class TableRows:
 
     def matrices(self, n_rows: int) -> Iterator[NDArray[np.float64]]:
         """Yield blocks in which the weights are the last column."""
+        codes = Cells(self._text).numeric_codes
+        for matrix in self._read(self._pick, n_rows):
+            yield np.where(np.isin(matrix, codes), np.nan, matrix) if codes else matrix
+
+    def cells(self, columns: Sequence[str | int]) -> dict[str, NDArray[Any]]:
+        """Return columns as they are in the files, text included, by name or else number."""
+        known: list[Columns] = []
+
+        def pick(found: Columns) -> list[int]:
+            known.append(found)
+            return Selection(columns)(found, say=lambda _: None)
+
+        blocks = list(self._read(pick, sys.maxsize, raw=True))
+        chosen = Selection(columns)(known[0], say=lambda _: None)
+        labels = [known[0].names[j] if known[0].names else str(j) for j in chosen]
+        return dict(zip(labels, np.concatenate(blocks).T, strict=True))
+
+    def _read(
+        self, pick: Callable[[Columns], list[int]], n_rows: int, *, raw: bool = False
+    ) -> Iterator[NDArray[Any]]:
+        request = Request(pick, n_rows, self._key, self._text, raw)
         for path, reader in zip(self.paths, self._readers, strict=True):
             try:
                 self._check_version(path)
-                yield from reader(path, self._pick, self._key, n_rows)
+                yield from reader(path, request)
                 self._check_version(path)
             except ValueError as error:
                 changed = path in self._versions and self._versions[path] != _version(path)
                 reason = "it changed while it was read" if changed else str(error)
                 raise TableError(f"cannot use {str(path)!r}: {reason}") from error
 
-    def _pick(self, names: Names, width: int) -> list[int]:
-        chosen = self._select(names, width)
+    def _pick(self, given: Columns) -> list[int]:
+        chosen = self._select(given, self._say)
+        names = given.names
         found = names, tuple(names[column] if names else str(column) for column in chosen)
+        if self._columns is None and given.remark:
+            self._say(given.remark)
         known = self._columns = self._columns or found
         if known[1] != found[1]:
             first = str(self.paths[0])
@@ -210,6 +176,11 @@ class TableRows:
                 f"its columns are {list(found[1])}, those of {first!r} {list(known[1])}"
             )
         return chosen
+
+    def _say(self, remark: str) -> None:
+        """Tell, once for all files and passes, what was decided."""
+        if self._columns is None:
+            warnings.warn(f"{str(self.paths[0])!r}: {remark}", UserWarning, stacklevel=2)
 
     def _check_version(self, path: Path) -> None:
         if path.exists() and self._versions.setdefault(path, _version(path)) != _version(path):
@@ -224,6 +195,7 @@ def open_table(
     weights: str | int | None = None,
     features: Sequence[str] | None = None,
     key: str | None = None,
+    text: TextFormat | None = None,
 ) -> TableRows:
     """Open a file, or all tables of a folder in the order of their names, without reading it.
 
@@ -236,7 +208,9 @@ def open_table(
         files = sorted(file for file in found if not file.name.startswith("."))
         if not files:
             raise TableError(f"the folder {str(path)!r} holds no file that ends in {list(READERS)}")
-    return TableRows(files, columns, exclude, weights=weights, features=features, key=key)
+    return TableRows(
+        files, columns, exclude, weights=weights, features=features, key=key, text=text
+    )
 
 
 def _version(path: Path) -> tuple[int, int]:
@@ -253,8 +227,12 @@ def read_table(
     weights: str | int | None = None,
     features: Sequence[str] | None = None,
     key: str | None = None,
+    text: TextFormat | None = None,
 ) -> Table:
-    r"""Read a table of numbers from CSV, TSV (also ``.gz``), Parquet, npy or npz.
+    r"""Read a table of numbers from CSV, TSV (also compressed), Parquet, npy or npz.
+
+    Columns of row labels that pandas and R write are left out with a warning: those without a
+    name in front of the others, and the index that Parquet files of pandas tell of.
 
     Parameters
     ----------
@@ -271,6 +249,9 @@ def read_table(
         columns are read in this order and others are left out.
     key : str, default=None
         Which array of an npz file; not needed where there is only one.
+    text : TextFormat, default=None
+        How the text of a CSV file is written: decimal comma, encoding, more codes of missing
+        values, ... None finds out.
 
     Returns
     -------
@@ -298,7 +279,9 @@ def read_table(
     array([[5.1, 3.5],
            [4.9, 3. ]])
     """
-    table = TableRows([Path(path)], columns, exclude, weights=weights, features=features, key=key)
+    table = TableRows(
+        [Path(path)], columns, exclude, weights=weights, features=features, key=key, text=text
+    )
     try:
         blocks = list(table.matrices(sys.maxsize))
         values = np.concatenate(blocks) if len(blocks) > 1 else (blocks or [np.empty((0, 0))])[0]
@@ -327,19 +310,30 @@ def _check_values(values: NDArray[np.float64], labels: Sequence[str], *, weighte
         )
 
 
-def check_output(path: Path, *inputs: Path, table: bool = False) -> None:
+def check_output(path: Path, *inputs: Path, model: bool = False) -> None:
     """Refuse, before any work, a file that cannot be written or would replace an input.
+
+    Parameters
+    ----------
+    path : Path
+    *inputs : Path
+    model : bool, default=False
+        Whether it is to be a model file, and not a table.
 
     Raises
     ------
     TableError
-        If `table` and the ending is of no known format.
+        If the ending is of no format of tables.
     ValueError
-        If `path` is one of the `inputs`.
+        If the ending is not that of a model file, or `path` is one of the `inputs`.
     OSError
         If the file cannot be written.
     """
-    if table:
+    if model and path.suffix.lower() != ".npz" and not is_special(path):
+        raise ValueError(
+            f"the model file {str(path)!r} must end in .npz: it is an archive of plain arrays"
+        )
+    if not (model or is_special(path)):
         ending(path, WRITERS)
     for source in inputs:
         if path.exists() and source.exists() and path.samefile(source):
@@ -356,8 +350,9 @@ def write_table(path: str | os.PathLike[str] | TextIO, columns: Mapping[str, Arr
     Parameters
     ----------
     path : str, path or text file
-        ``.csv``, ``.csv.gz``, ``.tsv``, ``.parquet`` or ``.npy`` (values only, without names);
-        an open text file gets CSV.
+        ``.csv`` or ``.tsv``, with ``.gz``, ``.bz2``, ``.xz`` or ``.zst`` after it if it is to be
+        compressed, ``.parquet``, or ``.npy`` (values only, without names); an open text file
+        gets CSV.
     columns : mapping of str to array-like of shape (N,)
         The columns in order.
 
@@ -387,6 +382,6 @@ def write_table(path: str | os.PathLike[str] | TextIO, columns: Mapping[str, Arr
     if not isinstance(path, str | os.PathLike):
         write_rows(path, arrays, ",")
         return
-    write = WRITERS[ending(path, WRITERS)]
+    write = WRITERS[".csv" if is_special(Path(path)) else ending(path, WRITERS)]
     with replacing(Path(path)) as stream:
         write(stream, arrays)

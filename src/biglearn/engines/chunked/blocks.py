@@ -8,9 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from biglearn._types import Array, FloatArray
 from biglearn.engines.rows.checks import reject_infinite
+from biglearn.tables.containers import as_array, numbers_of
 
 T = TypeVar("T")
 
@@ -60,10 +62,14 @@ def shape_of(given: Any, number: int = 0) -> Shape:
     ValueError
         If it is no table of real numbers.
     """
+    return _read(given, number)[0]
+
+
+def _read(given: Any, number: int) -> tuple[Shape, NDArray[Any], Any]:
+    """Return the shape of a block, its rows as an array, and its weights."""
     rows, weights = as_block(given)
-    columns = getattr(rows, "columns", None)
-    names = None if columns is None else tuple(str(name) for name in columns)
-    array = np.asarray(rows)
+    numbers, names = numbers_of(rows, f"block {number}")
+    array = np.asarray(numbers)
     if array.ndim != 2 or not array.shape[1]:
         raise ValueError(
             f"block {number} has shape {array.shape}; every block must be rows and columns, (b, D)"
@@ -73,7 +79,7 @@ def shape_of(given: Any, number: int = 0) -> Shape:
             f"block {number} holds {array.dtype}, not real numbers; drop or encode such columns"
         )
     dtype = np.dtype(np.float32 if array.dtype == np.float32 else np.float64)
-    return Shape(array.shape[1], names, dtype, weights is not None)
+    return Shape(array.shape[1], names, dtype, weights is not None), array, weights
 
 
 def check_block(
@@ -97,7 +103,7 @@ def check_block(
         If it differs from the first block or holds infinity; the message names
         the block, the row among all rows, and the column.
     """
-    ours = shape_of(given, number)
+    ours, array, weights = _read(given, number)
     if ours != shape:
         what = next(
             field for field in Shape._fields if getattr(ours, field) != getattr(shape, field)
@@ -106,14 +112,13 @@ def check_block(
             f"block {number}, which begins at row {start}, has {what}={getattr(ours, what)}, the "
             f"first block {what}={getattr(shape, what)}; all blocks must be alike"
         )
-    rows, weights = as_block(given)
-    values = np.asarray(rows, dtype=shape.dtype)
+    values = np.asarray(array, dtype=shape.dtype)
     reject_infinite(values, names, start=start)
     return Block(values, None if weights is None else _check_weights(weights, len(values), start))
 
 
 def _check_weights(weights: Any, n_rows: int, start: int) -> Array:
-    values = np.asarray(weights, dtype=np.float64)
+    values = np.asarray(as_array(weights, "weights"), dtype=np.float64)
     if values.shape != (n_rows,):
         raise ValueError(
             f"the weights from row {start} have shape {values.shape}, expected ({n_rows},)"

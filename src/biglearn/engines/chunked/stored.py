@@ -12,11 +12,11 @@ from typing import IO, Any, Protocol
 import numpy as np
 
 from biglearn.engines.chunked.blocks import as_block
-from biglearn.engines.rows.checks import reject_text
+from biglearn.tables.containers import as_array, is_container
 from biglearn.tables.tables import TableRows, open_table
 
-#: Text is parsed so much slower than numbers are read that it is kept as numbers.
-_SLOW = (".csv", ".tsv", ".gz", ".npz")
+#: All else, text above all, is read so much slower that it is kept as numbers.
+_FAST = (".npy", ".parquet")
 
 
 class Stored(Protocol):
@@ -69,9 +69,10 @@ def stored(X: Any, features: tuple[str, ...] | None = None) -> Stored:
             "many times; pass a list of blocks or an object whose __iter__ begins anew, or feed "
             "the blocks to partial_fit"
         )
+    several = isinstance(X, list | tuple) and (not X or np.ndim(as_block(X[0])[0]) == 2)
+    if is_container(X) and not several:
+        return Sliced(as_array(X))
     if isinstance(X, Iterable):
-        if isinstance(X, list | tuple) and X and np.ndim(as_block(X[0])[0]) < 2:
-            return Sliced(np.asarray(X, dtype=np.float64))
         return Blocks(X)
     raise ValueError(
         f"X is a {type(X).__name__}; engine='chunked' takes a file, a folder of files, an array "
@@ -86,7 +87,6 @@ class Sliced:
     is_fixed = True
 
     def __init__(self, X: Any) -> None:
-        reject_text(X)
         if len(X.shape) != 2:
             raise ValueError(f"Expected 2D array, got {len(X.shape)}D array of shape {X.shape}")
         self._X, self.header = X, X
@@ -117,9 +117,11 @@ class Blocks:
 
 
 def _copied(rows: Any) -> Any:
+    if isinstance(rows, np.ndarray):
+        return rows.copy()  # masks and all
     if hasattr(rows, "columns"):  # frames without a method to copy cannot be changed in place
         return rows.copy() if hasattr(rows, "copy") else rows
-    return np.array(rows)
+    return np.array(as_array(rows, "a block"))
 
 
 class Files:
@@ -132,7 +134,7 @@ class Files:
         self._table = table
         first = table.paths[0].name
         self.label = first if len(table.paths) == 1 else f"{len(table.paths)} files"
-        self._slow = any(path.name.lower().endswith(_SLOW) for path in table.paths)
+        self._slow = not all(path.name.lower().endswith(_FAST) for path in table.paths)
         self._passes = 0
         self._copy: IO[bytes] | None = None
 

@@ -29,6 +29,7 @@ from biglearn.engines.rows.units import Units
 from biglearn.model.components import Components
 from biglearn.model.moments import Moments
 from biglearn.model.views import View
+from biglearn.tables.containers import as_array
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -327,7 +328,7 @@ def as_chunks(X: Any) -> tuple[Any, tuple[str, ...] | None]:
         names = tuple(str(name) for name in X.columns)
         X = X.to_dask_array()
     elif not isinstance(X, da.Array):
-        X = da.from_array(np.asarray(X))
+        X = da.from_array(np.asarray(as_array(X)))
     if X.ndim != 2 or not X.shape[1]:
         raise ValueError(
             f"Expected 2D array, got a dask array of shape {X.shape}; every row needs D features"

@@ -18,6 +18,7 @@ from biglearn.engines.rows.units import Units
 from biglearn.model.components import Components
 from biglearn.model.moments import Moments
 from biglearn.model.views import View
+from biglearn.tables.containers import as_array
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +53,7 @@ def check(
     ValueError
         If a value is infinite, or the weights do not fit the rows.
     """
-    values = np.ascontiguousarray(rows, dtype=dtype)
+    values = np.ascontiguousarray(as_array(rows), dtype=dtype)
     try:
         reject_infinite(values, names)
     except ValueError as error:
@@ -94,6 +95,6 @@ def select(part: Partition, chosen: IntArray) -> tuple[FloatArray, Array | None]
 
 def answer(rows: Any, *, rule: Callable[[FloatArray], Any], precision: np.dtype[Any]) -> Any:
     """Apply a rule to a block."""
-    values = np.ascontiguousarray(rows, dtype=precision)
+    values = np.ascontiguousarray(as_array(rows), dtype=precision)
     reject_infinite(values)
     return rule(values)

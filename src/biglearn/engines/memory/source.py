@@ -14,12 +14,13 @@ from biglearn._types import BoolArray, FloatArray
 from biglearn.engines.base import Engine, Header, RowOptions, SourceBase
 from biglearn.engines.memory.choose import engine_over
 from biglearn.engines.memory.threads import default_threads
-from biglearn.engines.rows.checks import check_labels, check_weights, reject_infinite, reject_text
+from biglearn.engines.rows.checks import check_labels, check_weights, reject_infinite
 from biglearn.engines.rows.summaries import ArrayRows, Extent, Summary, T
 from biglearn.engines.rows.units import Units
 from biglearn.engines.wrappers.labelled import LabelledEngine
 from biglearn.engines.wrappers.noisy import NoisyEngine
 from biglearn.model.noise import Noise
+from biglearn.tables.containers import numbers_of
 from biglearn.tables.tables import read_table
 
 #: Members of the protocol of engines.
@@ -164,15 +165,13 @@ def check_rows(X: Any, options: RowOptions) -> tuple[FloatArray, Header]:
         return table.values, Header(table.values.shape[1], table.names)
     from sklearn.utils import check_array  # loading scikit-learn takes seconds
 
-    reject_text(X)
+    numbers, names = numbers_of(X)
     rows = check_array(
-        X,
+        numbers,
         dtype=[np.float64, np.float32],
         ensure_all_finite=False,
         input_name="X",
         estimator="BigLearnGaussianMixture",
     )
-    columns = getattr(X, "columns", None)
-    names = None if columns is None or isinstance(columns, property) else list(map(str, columns))
-    reject_infinite(rows, names if names and len(names) == rows.shape[1] else None)
-    return np.asarray(rows), Header(rows.shape[1], given=X)
+    reject_infinite(rows, names)
+    return np.asarray(rows), Header(rows.shape[1], names, given=numbers if names is None else X)

@@ -2,51 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from biglearn._types import Array, FloatArray, IntArray
+from biglearn.tables.containers import as_array
 
 #: A larger weight is no number of copies of a row.
 _MOST_COPIES = 1e6
 
 
-def reject_text(X: Any) -> None:
-    """Refuse columns that do not hold numbers, by name where they have one."""
-    columns = getattr(X, "columns", None)
-    if columns is not None and hasattr(X, "dtypes"):
-        bad = [str(name) for name in columns if not _is_numeric(X[name])]
-        if bad:
-            raise ValueError(
-                f"columns {bad} do not hold numbers; drop or encode them before fitting"
-            )
-        return
-    if isinstance(X, list | tuple) or getattr(getattr(X, "dtype", None), "kind", "f") in "USO":
-        try:
-            np.asarray(X, dtype=None if hasattr(X, "dtype") else object).astype(np.float64)
-        except (TypeError, ValueError) as error:
-            if "complex" in str(error) or "argument must be a string" in str(error):
-                raise
-            raise ValueError(
-                f"X holds text or other values that are no numbers ({error}); "
-                "drop or encode those columns before fitting"
-            ) from None
-
-
-def _is_numeric(column: Any) -> bool:
-    values = np.asarray(column)
-    if values.dtype.kind in "mM":  # dates would pass as numbers of nanoseconds
-        return False
-    try:
-        values.astype(np.float64)
-    except (TypeError, ValueError):
-        return False
-    return True
-
-
-def reject_infinite(X: FloatArray, names: list[str] | None = None, *, start: int = 0) -> None:
+def reject_infinite(X: FloatArray, names: Sequence[str] | None = None, *, start: int = 0) -> None:
     """Refuse infinity, naming the first column and row that has one; NaN is missing.
 
     Rows are counted from `start`, for a block of more rows.
@@ -71,12 +39,12 @@ def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> Array | None:
     Weights from 1 to a million are taken as they are, since they count repeated
     rows.  Where the largest is none of these only ratios can matter, and it is
     brought into [½, 1): sums then stay in range.  The factor is a power of two,
-    which costs no digit.
+    which costs no digit.  A missing weight, such as a masked one, is refused.
     """
     if sample_weight is None:
         return None
     try:
-        weights = np.asarray(sample_weight, dtype=np.float64)
+        weights = np.asarray(as_array(sample_weight, "it"), dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"sample_weight must be numbers ({error})") from None
     if weights.ndim == 0:
@@ -102,10 +70,13 @@ def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> Array | None:
 def check_labels(
     labels: ArrayLike | None, n_rows: int, n_components: int | None = None
 ) -> IntArray | None:
-    """Return the known component of each row, shape (N,), with -1 for unknown, or None."""
+    """Return the known component of each row, shape (N,), with -1 for unknown, or None.
+
+    A masked label is unknown.
+    """
     if labels is None:
         return None
-    array = np.asarray(labels)
+    array = np.asarray(np.ma.filled(labels, -1) if np.ma.isMaskedArray(labels) else labels)
     if array.shape != (n_rows,):
         raise ValueError(f"labels must have shape ({n_rows},), one for each row, got {array.shape}")
     whole = array.dtype.kind in "iu" or (array.dtype.kind == "f" and (array % 1 == 0).all())
