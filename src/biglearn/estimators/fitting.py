@@ -106,7 +106,7 @@ class FittingMixin(RowsMixin):
             check_choice("resolution", self.resolution, ("auto",))
         if self.max_ratio is not None:
             check_number("max_ratio", self.max_ratio, low=1)
-        check_number("max_iter", self.max_iter, low=1, integer=True)
+        check_number("max_iter", self.max_iter, low=0, integer=True)
         check_number("n_init", self.n_init, low=1, integer=True)
         check_number("verbose_interval", self.verbose_interval, low=1, integer=True)
         self._limits()  # refuses unknown names
@@ -200,7 +200,8 @@ class FittingMixin(RowsMixin):
                 stacklevel=3,
             )
         # A method that returns its last point, or a fit cut short, did not promise to converge.
-        if not fit.converged and self.max_time is None and method.keeps_best:
+        promised = method.keeps_best and self.max_time is None and self.max_iter > 0
+        if promised and not fit.converged:
             warnings.warn(
                 f"EM did not converge to tol={self.tol} within max_iter={self.max_iter} steps; "
                 "raise max_iter or tol",

@@ -80,7 +80,7 @@ class BigLearnGaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         Largest eigenvalue of any covariance over the smallest of any, at least 1, in the
         units of `scaling`: for clusters of similar size rather than the best density.
     max_iter : int, default=1000
-        Most steps of one EM run.
+        Most steps of one EM run; 0 for the parameters as initialised.
     max_time : float, default=None
         Seconds after which the fit ends with the best model so far.
     n_init : int, default=1

@@ -67,11 +67,11 @@ def _left(values, n_values):
     if n_values < 2:
         return np.inf
     last = values[n_values - 1] - values[n_values - 2]
+    if last <= 0:
+        return 0.0
     if n_values < 3:
         return np.inf
     previous = values[n_values - 2] - values[n_values - 3]
-    if last <= 0:
-        return max(last, 0.0)
     rate = min(last / previous, 0.9999) if previous > 0 else 0.9999
     return max(last, last * rate / (1.0 - rate))
 

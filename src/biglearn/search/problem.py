@@ -22,6 +22,7 @@ from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise
 from biglearn.model.prior import FOLLOWED, CovariancePrior, PseudoRows
 from biglearn.search.checkpoint import described, fingerprint, journalled
+from biglearn.search.em import EM
 from biglearn.search.fit import Fit
 from biglearn.search.judge import Judge
 from biglearn.search.records import Record
@@ -253,7 +254,7 @@ class Problem:
             weights=weights,
             lower_bound=run.objective - run.offset,
             lower_bounds=bounds,
-            n_iter=max(1, max(trace.points, len(bounds)) - 1),
+            n_iter=_steps_of(trace.points, len(bounds), self.settings.max_iter),
             converged=run.converged,
             reseeded=tuple(trace.reseeded),
             n_reseeded=run.counters.repairs.reseeded,
@@ -321,7 +322,9 @@ def solve(
         else:
             engine = journal.wrapped(problem.rows.engine)
             run = problem.run(rng, start, engine=engine, clock=journal.clock, tuning=tuning)
-        if problem.prior is not None and problem.is_penalised:
+        if run.settings.max_iter == 0:
+            method = EM()  # the parameters as initialised, whatever the method
+        elif problem.prior is not None and problem.is_penalised:
             run.judge = problem.judge(tuning.plan_rows)
             if problem.prior.is_automatic:
                 choose_prior(run, run.judge, problem.prior, problem.row_weight)
@@ -339,6 +342,11 @@ def solve(
             raise
         fit = problem.result(run, history)
         return replace(fit, verdict=problem.verdict(fit, run.constraints))
+
+
+def _steps_of(points: int, n_bounds: int, most: int) -> int:
+    """Return the EM steps of a run that passed so many points, or was cut short after one."""
+    return min(most, max(1, points - 1, n_bounds - 1))
 
 
 def tuning_of(method: Method) -> Tuning:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,6 +36,17 @@ class Task:
     n_components: int
     rng: np.random.Generator
     most: int = 1000
+
+    def with_enough(self) -> Task:
+        """Return the task with rows repeated where they are fewer than the components.
+
+        A fit with noise has a component more, and may have as many rows as others.
+        """
+        if len(self.rows) >= self.n_components:
+            return self
+        again = np.arange(self.n_components) % len(self.rows)
+        weights = None if self.weights is None else self.weights[again]
+        return replace(self, rows=self.rows[again], weights=weights)
 
 
 #: Chooses K centres, shape (K, D).
@@ -106,7 +117,7 @@ class CentreStart:
         scale = run.scale if self.in_own_units and run.scale is not None else 1.0
         rows = rows * scale
         task = Task(rows, sample.weights, n_components, run.rng, run.tuning.merged_rows)
-        centres = self.centres(task) / scale
+        centres = self.centres(task.with_enough()) / scale
         if fixed is not None:
             centres = fixed.near(centres)
         nearest = pairwise_distances_argmin(rows, centres * scale)
