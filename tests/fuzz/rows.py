@@ -103,11 +103,13 @@ def open_gaps(rng, X):
     return X
 
 
+#: Of the numbers of rows in `draw_rows`.
+CHANCES = [0.02, 0.06, 0.06, 0.08, 0.13, 0.2, 0.22, 0.15, 0.06, 0.02]
+
+
 def draw_rows(rng):
     """Return hostile rows, float64 or float32."""
-    n = int(
-        rng.choice([1, 2, 3, 4, 7, 15, 40, 100, 250, 700], p=[0.02, *[0.06] * 4, *[0.15] * 4, 0.14])
-    )
+    n = int(rng.choice([1, 2, 3, 4, 7, 15, 40, 100, 250, 600], p=CHANCES))
     d = int(rng.choice([1, 2, 3, 5, 8, 20], p=[0.2, 0.3, 0.25, 0.15, 0.07, 0.03]))
     shape = SHAPES[rng.integers(len(SHAPES))]
     X = move(rng, spoil(rng, shape(rng, n, d)))

@@ -10,7 +10,7 @@ import numpy as np
 
 from biglearn._types import Array, BoolArray, IntArray
 from biglearn.model.families import GAUSSIAN, Family
-from biglearn.model.linalg import inverse_cholesky, symmetrise
+from biglearn.model.linalg import sound_factors, symmetrise
 from biglearn.model.views import View
 
 Places = IntArray | BoolArray | slice | Sequence[int]
@@ -97,7 +97,7 @@ class Components:
 
     @cached_property
     def _factors(self) -> tuple[Array, Array]:
-        factors = inverse_cholesky(self.covariances)
+        factors = sound_factors(self.covariances)
         for array in factors:
             array.flags.writeable = False
         return factors

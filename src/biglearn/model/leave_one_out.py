@@ -25,6 +25,9 @@ from biglearn.model.moments import DEAD_ROWS
 from biglearn.model.noise import Noise
 from biglearn.model.structures import FULL, Structure
 
+#: Squared distances are at most this: nothing has a density there, and products do not overflow.
+_FARTHEST = 1e100
+
 #: Keeps quotients finite.
 _LEAST = 1e-9
 
@@ -136,7 +139,9 @@ class LeaveOneOut:
         log_shrink, away = np.empty_like(distances), np.empty_like(distances)
         variances = np.diagonal(self.mixture.covariances, axis1=1, axis2=2)
         for k, mean in enumerate(self.mixture.means):  # one by one, for D may be large
-            parts = np.nan_to_num((rows - mean) ** 2) / (variances[k] * scattered[k])
+            with np.errstate(over="ignore"):
+                gaps = np.nan_to_num((rows - mean) ** 2) / (variances[k] * scattered[k])
+            parts = np.minimum(gaps, _FARTHEST)
             found = self.structure.left_out(parts, taken[:, k], spread[:, k], size[:, k])
             log_shrink[:, k], away[:, k] = found
         return log_shrink, away
@@ -152,7 +157,7 @@ class LeaveOneOut:
                 centre = np.where(gaps, np.nan, self.mixture.means[k])
                 peak[:, k] = self._gaussian.log_joint(centre)[:, k]
         with np.errstate(invalid="ignore"):
-            distances = np.maximum(np.nan_to_num(2 * (peak - log_joint), nan=0.0), 0.0)
+            distances = np.clip(np.nan_to_num(2 * (peak - log_joint), nan=0.0), 0.0, _FARTHEST)
         if self.noise is not None:
             with np.errstate(divide="ignore"):
                 peak = peak + np.log1p(-self.noise.weight)

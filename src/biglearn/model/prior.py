@@ -189,7 +189,9 @@ def target_of(components: Components, kind: str, *, diagonal: bool = False) -> A
     diagonal : bool, default=False
         Whether only its diagonal counts, as for diagonal covariances.
     """
-    weights = components.weights / components.weights.sum()
+    weights, share = components.weights, components.weights.sum()
+    # where all rows are noise the components are as good as each other
+    weights = weights / share if share > 0 else np.full(len(weights), 1 / len(weights))
     centred = components.means - weights @ components.means
     between = (weights[:, None] * centred).T @ centred
     total = np.einsum("k,kij->ij", weights, components.covariances) + between

@@ -84,8 +84,8 @@ class ScaledRows:
             return least
         found = self.resolution if isinstance(resolution, str) else self._given(resolution)
         variances = np.ones(len(found.unit))
-        if not scaled:
-            variances = np.maximum(self._variances, 1e-300)
+        if not scaled:  # a constant column has the unit that it would get
+            variances = np.where(self._variances > 0, self._variances, 1.0)
         cells = np.minimum((found.unit / self.units.scale) ** 2 / 12, _WIDEST * variances)
         if not automatic:
             return np.maximum(least, cells)

@@ -75,12 +75,15 @@ def _kmeans(task: Task) -> Array:
 
 
 def _ward(task: Task) -> Array:
+    from scipy.cluster.hierarchy import ClusterWarning
     from sklearn.cluster import AgglomerativeClustering
 
     rows, limit = task.rows, max(task.most, 4 * task.n_components)
     if len(rows) > limit:
         rows = rows[task.rng.choice(len(rows), limit, replace=False)]
-    labels = AgglomerativeClustering(task.n_components).fit_predict(rows)
+    with warnings.catch_warnings():  # as many rows as features are rows all the same
+        warnings.simplefilter("ignore", ClusterWarning)
+        labels = AgglomerativeClustering(task.n_components).fit_predict(rows)
     return np.array([rows[labels == k].mean(axis=0) for k in range(task.n_components)])
 
 
