@@ -115,6 +115,7 @@ class BigLearnAnomalyDetector(OutlierMixin, BaseEstimator):
         check_number("alarm_rate", self.alarm_rate, low=0, above=True)
         if self.alarm_rate > 0.5:
             raise ValueError(f"alarm_rate must be at most 0.5, got {self.alarm_rate}")
+        check_number("n_components", self.n_components, low=1, integer=True)
         check_number("n_folds", self.n_folds, low=2, integer=True)
         rows = check_features(self, X, reset=True, least=2)
         given = check_weights(sample_weight, len(rows))

@@ -239,7 +239,7 @@ class FittingMixin(RowsMixin):
                 stacklevel=3,
             )
         # A method that returns its last point, or a fit cut short, did not promise to converge.
-        promised = self.max_iter > 0 and self.max_time is None and method.keeps_best
+        promised = method.keeps_best and self.max_time is None and self.max_iter > 0
         if promised and not fit.converged:
             warnings.warn(
                 "Best performing initialization did not converge. Try different init parameters, "

@@ -11,7 +11,7 @@ import numpy as np
 from biglearn._types import Array, BoolArray, IntArray
 from biglearn.model.blocks import gram, in_blocks, whole
 from biglearn.model.families import GAUSSIAN, Family
-from biglearn.model.linalg import inverse_cholesky
+from biglearn.model.linalg import sound_factors
 from biglearn.model.views import View
 
 Places = IntArray | BoolArray | slice | Sequence[int]
@@ -146,7 +146,7 @@ class Components:
 
     @cached_property
     def _factors(self) -> tuple[Array, Array]:
-        factors = inverse_cholesky(self.blocks)
+        factors = sound_factors(self.blocks)
         for array in factors:
             array.flags.writeable = False
         return factors

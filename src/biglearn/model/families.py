@@ -19,6 +19,9 @@ from numpy.typing import ArrayLike
 
 from biglearn._types import Array
 
+#: Keeps logarithms of scales finite, in float32 too.
+_LEAST_SCALE = 1e-38
+
 #: Halvings of the interval in which degrees of freedom are sought.
 _HALVINGS = 60
 
@@ -227,8 +230,8 @@ class StudentT(Family):
         return log_density, 2 * power / (dof + distances)
 
     def statistics(self, scales: Any, xp: Any) -> list[Any]:
-        """Return log E(u)."""
-        return [xp.log(scales)]
+        """Return log E(u), which is finite where the distance of a row overflows."""
+        return [xp.log(scales + _LEAST_SCALE)]
 
     def complete(self, statistics: Array, counts: Array, shapes: Array, size: int) -> Array:
         """Turn Σ r log E(u) into Σ r E(log u), for rows seen in d dimensions."""

@@ -28,6 +28,8 @@ from biglearn.model.structures import FULL, Structure
 
 #: Numbers that are worked on at a time, about: they should stay in the cache.
 _NUMBERS = 1 << 16
+#: Squared distances are at most this: nothing has a density there, and products do not overflow.
+_FARTHEST = 1e100
 
 #: Keeps quotients finite.
 _LEAST = 1e-9
@@ -146,10 +148,9 @@ class LeaveOneOut:
             members = np.flatnonzero(counts[:, k])
             for start in range(0, len(members), step):  # little at a time, for D may be large
                 some = members[start : start + step]
-                parts = (rows[some] - mean) ** 2
-                if not np.isfinite(parts.sum()):
-                    parts = np.nan_to_num(parts)
-                parts /= variances[k] * scattered[k]
+                with np.errstate(over="ignore"):
+                    gaps = np.nan_to_num((rows[some] - mean) ** 2) / (variances[k] * scattered[k])
+                parts = np.minimum(gaps, _FARTHEST)
                 found = self.structure.left_out(
                     parts, taken[some, k], spread[some, k], size[some, k]
                 )
@@ -167,7 +168,7 @@ class LeaveOneOut:
                 centre = np.where(gaps, np.nan, self.mixture.means[k])
                 peak[:, k] = self._gaussian.log_joint(centre)[:, k]
         with np.errstate(invalid="ignore"):
-            distances = np.maximum(np.nan_to_num(2 * (peak - log_joint), nan=0.0), 0.0)
+            distances = np.clip(np.nan_to_num(2 * (peak - log_joint), nan=0.0), 0.0, _FARTHEST)
         if self.noise is not None:
             with np.errstate(divide="ignore"):
                 peak = peak + np.log1p(-self.noise.weight)

@@ -15,6 +15,9 @@ _TINY = float(np.finfo(np.float64).tiny)
 #: Relative size below which an eigenvalue counts as rounding noise.
 _NOISE = 1e-13
 
+#: Eigenvalues of correlations further below 0 than this were not made so by rounding.
+_BROKEN = 1e-8
+
 #: Up to this size compiled loops are faster than LAPACK.
 _SMALL = 96
 
@@ -120,6 +123,35 @@ def inverse_cholesky(covariances: Array) -> tuple[Array, Array]:
     logs = np.log(np.diagonal(factors, axis1=1, axis2=2)).reshape(shape[:-1])
     inverse = lower_inverse(factors) if found is None else _compiled_inverses(factors)
     return inverse.reshape(shape), -sums_of(logs)
+
+
+def sound_factors(covariances: Array) -> tuple[Array, Array]:
+    """Return what `inverse_cholesky` does, of covariances that rounding may have broken.
+
+    Under a rotation, or in a sum, the digits of a narrow direction are lost beside a wide one.
+    There the eigenvalues of the correlations that are no more than rounding errors are lifted
+    just above them, a change that the entries of the covariance cannot show.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        Where more than rounding makes a covariance indefinite, or it is not finite.
+    """
+    try:
+        return inverse_cholesky(covariances)
+    except np.linalg.LinAlgError:
+        variances = np.diagonal(covariances, axis1=-2, axis2=-1)
+        if not np.isfinite(covariances).all() or variances.min() <= 0:
+            raise
+        roots = np.sqrt(variances)
+        correlations = covariances / roots[..., :, None] / roots[..., None, :]
+        values, vectors = np.linalg.eigh(correlations)
+        if values.min() < -_BROKEN:
+            raise
+        lifted = np.maximum(values, _NOISE * values[..., -1:])
+        sound = symmetrise((vectors * lifted[..., None, :]) @ np.swapaxes(vectors, -1, -2))
+        lower, half_log_det = inverse_cholesky(sound)
+        return lower / roots[..., None, :], half_log_det - sums_of(np.log(roots))
 
 
 def _compiled_factors(matrices: Array) -> tuple[Array, BoolArray] | None:

@@ -21,8 +21,9 @@ from biglearn.model.families import Family
 from biglearn.model.fixed import Fixed
 from biglearn.model.mixture import Mixture
 
-#: Shortest side of the box, in the units of an engine.
-_LEAST = 1e-3
+#: Shortest side of the box, in the units of an engine: there the noise is as dense as the peak of
+#: a Gaussian at the default floor of 1e-6, so that a constant column speaks for neither.
+_LEAST = float(np.sqrt(2 * np.pi * 1e-6))
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +36,19 @@ class Noise:
         Its share of all rows.
     low, high : array of shape (D,)
         The box.
+    sides : array of shape (D,)
+        Its sides; `high` less `low` if left out, which far from 0 loses a thin one.
     """
 
     weight: float
     low: Array
     high: Array
+    sides: Array | None = None
+
+    @property
+    def log_sides(self) -> Array:
+        """Log of the sides, shape (D,)."""
+        return np.asarray(np.log(self.high - self.low if self.sides is None else self.sides))
 
     @classmethod
     def over_box(cls, low: Array, high: Array) -> Noise:
@@ -56,7 +65,7 @@ class Noise:
         It is the same for rows outside of the box, so that a row far from every
         cluster is noise wherever it lies.
         """
-        return np.asarray(-(~np.isnan(rows) @ np.log(self.high - self.low)))
+        return np.asarray(-(~np.isnan(rows) @ self.log_sides))
 
     @classmethod
     def split(cls, components: Components) -> tuple[Components, Noise]:
@@ -66,12 +75,13 @@ class Noise:
         total = first.weights.sum()
         equal = np.full_like(first.weights, 1 / len(first.weights))
         shares = first.weights / total if total > 0 else equal
-        noise = cls(float(components.weights[-1]), centre - half, centre + half)
+        noise = cls(float(components.weights[-1]), centre - half, centre + half, 2 * half)
         return first.replace(weights=shares), noise
 
     def outward(self, centre: Array, scale: Array) -> Noise:
         """Return the same in the user's units."""
-        return Noise(self.weight, self.low * scale + centre, self.high * scale + centre)
+        low, high = self.low * scale + centre, self.high * scale + centre
+        return Noise(self.weight, low, high, np.exp(self.log_sides) * scale)
 
     def fixed(self, n_components: int) -> Fixed:
         """Return the fixed parts of a fit of K + 1 components: the moments of the last."""
@@ -117,9 +127,9 @@ class NoisyMixture(FromLogJoint):
 
     def log_joint(self, X: ArrayLike) -> Array:
         """Return the log of weight times density of every component, noise last, (N, K + 1)."""
-        with np.errstate(divide="ignore"):  # there may be no noise
-            share = np.log(self.noise.weight)
-        ours = self.mixture.log_joint(X) + np.log1p(-self.noise.weight)
+        with np.errstate(divide="ignore"):  # there may be no noise, or nothing else
+            share, rest = np.log(self.noise.weight), np.log1p(-self.noise.weight)
+        ours = self.mixture.log_joint(X) + rest
         theirs = self.noise.log_density(np.asarray(X, dtype=np.float64)) + share
         return np.column_stack([ours, theirs])
 

@@ -204,7 +204,9 @@ def target_of(components: Components, kind: str) -> Array:
     components : Components
     kind : {"pooled", "geometric", "total"}
     """
-    weights = components.weights / components.weights.sum()
+    weights, share = components.weights, components.weights.sum()
+    # where all rows are noise the components are as good as each other
+    weights = weights / share if share > 0 else np.full(len(weights), 1 / len(weights))
     centred = components.means - weights @ components.means
     total = averaged(weights, components.blocks)
     total += weighted_outer(weights, centred, components.blocks)

@@ -50,7 +50,7 @@ def truncation(values: Array, counts: Array, ratio: float) -> float:
     above = np.searchsorted(flat, between * ratio, side="right")
     moved = total[below] + total[-1] - total[above]
     mass = sums[below] + (sums[-1] - sums[above]) / ratio
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         best = np.where(moved > 0, mass / moved, between)
     low = np.concatenate([[_TINY], edges])
     high = np.concatenate([edges, [np.inf]])
@@ -59,7 +59,8 @@ def truncation(values: Array, counts: Array, ratio: float) -> float:
     most = ratio * candidates
     inside = _cumulated(weights * (np.log(flat) + 1))
     below, above = np.searchsorted(flat, candidates), np.searchsorted(flat, most, side="right")
-    losses = total[below] * np.log(candidates) + sums[below] / candidates
+    with np.errstate(over="ignore"):  # a loss that overflows is not the least
+        losses = total[below] * np.log(candidates) + sums[below] / candidates
     losses += inside[above] - inside[below]
     losses += (total[-1] - total[above]) * np.log(most) + (sums[-1] - sums[above]) / most
     return float(candidates[int(np.argmin(losses))])

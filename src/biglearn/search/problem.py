@@ -26,8 +26,8 @@ from biglearn.model.noise import Noise
 from biglearn.model.prior import FOLLOWED, CovariancePrior, PseudoRows
 from biglearn.search.checkpoint import described, fingerprint, journalled
 from biglearn.search.climbing.compiled import loops_know
+from biglearn.search.em import EM
 from biglearn.search.fit import Fit
-from biglearn.search.initialised import AsInitialised
 from biglearn.search.judge import Judge
 from biglearn.search.records import Record
 from biglearn.search.run import Method, Run, Settings, Start, carry_out
@@ -280,7 +280,7 @@ class Problem:
             weights=weights,
             lower_bound=run.objective - run.offset,
             lower_bounds=bounds,
-            n_iter=min(run.settings.max_iter, max(1, max(trace.points, len(bounds)) - 1)),
+            n_iter=_steps_of(trace.points, len(bounds), self.settings.max_iter),
             converged=run.converged,
             reseeded=tuple(np.argsort(places)[trace.reseeded].tolist()),
             n_reseeded=run.counters.repairs.reseeded,
@@ -341,8 +341,6 @@ def solve(
         about = described(problem.settings, problem.constraints, method)
         about["n_components"] = problem.n_components + problem.has_noise
         about["rows"] = _rows_of(problem)
-    if problem.settings.max_iter == 0:
-        method = AsInitialised()
     how: dict[str, Any] = {"tuning": tuning_of(method) if tuning is None else tuning}
     how["operates"] = getattr(method, "trials", 0) > 0  # others compile such loops when asked to
     with journalled(checkpoint, about, rng, seeded=seeded) as journal:
@@ -351,8 +349,9 @@ def solve(
         else:
             engine = journal.wrapped(problem.rows.engine)
             run = problem.run(rng, start, engine=engine, clock=journal.clock, **how)
-        judged = problem.settings.max_iter > 0 and problem.is_penalised
-        if problem.prior is not None and judged:
+        if run.settings.max_iter == 0:
+            method = EM()  # the parameters as initialised, whatever the method
+        elif problem.prior is not None and problem.is_penalised:
             run.judge = problem.judge(run.tuning.plan_rows)
             if problem.prior.is_automatic:
                 choose_prior(run, run.judge, problem.prior, problem.row_weight)
@@ -370,6 +369,11 @@ def solve(
             raise
         fit = problem.result(run, history)
         return replace(fit, verdict=problem.verdict(fit, run.constraints))
+
+
+def _steps_of(points: int, n_bounds: int, most: int) -> int:
+    """Return the EM steps of a run that passed so many points, or was cut short after one."""
+    return min(most, max(1, points - 1, n_bounds - 1))
 
 
 def tuning_of(method: Method) -> Tuning:

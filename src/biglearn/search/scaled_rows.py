@@ -12,7 +12,7 @@ from biglearn._types import Array, BoolArray
 from biglearn.engines.base import Engine, Source
 from biglearn.engines.rows.resolution import Resolution, measure_resolution
 from biglearn.engines.rows.summaries import Extent, mean_and_deviation
-from biglearn.engines.rows.units import Units
+from biglearn.engines.rows.units import Units, steps, unresolved
 
 #: Below this a variance of a column, or its inverse, leaves the range of float64.
 _SMALLEST_VARIANCE = 1e-306
@@ -76,23 +76,45 @@ class ScaledRows:
             Whether columns have unit spread in these units.
         """
         automatic = isinstance(reg_covar, str)
-        least = self.floor(_UNKNOWN if automatic else float(reg_covar), scaled=scaled)
+        least: float | Array = self.floor(
+            _UNKNOWN if automatic else float(reg_covar), scaled=scaled
+        )
+        least = self._above_rounding(least)
         if resolution is None:
             return least
         found = self.resolution if isinstance(resolution, str) else self._given(resolution)
         variances = np.ones(len(found.unit))
-        if not scaled:
-            variances = np.maximum(self._variances, 1e-300)
+        if not scaled:  # a constant column has the unit that it would get
+            variances = np.where(self._variances > 0, self._variances, 1.0)
         cells = np.minimum((found.unit / self.units.scale) ** 2 / 12, _WIDEST * variances)
         if not automatic:
             return np.maximum(least, cells)
         finest = np.minimum(least, np.maximum(_FINEST, _RESOLUTION[self.source.dtype]) * variances)
-        return np.maximum(np.where(found.is_grid, finest, least), cells)
+        return np.maximum(np.where(found.is_grid, self._above_rounding(finest), least), cells)
+
+    def _above_rounding(self, floor: float | Array) -> float | Array:
+        """Return a floor that no column undercuts by the rounding of its own numbers.
+
+        They stand for cells as wide as the steps between them, and a column of nothing but
+        rounding errors has one width: that of all its rows.
+        """
+        extent, scale = self.source.extent, self.units.scale
+        nearest = np.where(
+            np.sign(extent.low) == np.sign(extent.high),
+            np.minimum(np.abs(extent.low), np.abs(extent.high)),
+            0.0,
+        )
+        variances = self._variances / scale / scale
+        cells = (steps(nearest, self.source.dtype) / scale) ** 2 / 12
+        cells = np.minimum(cells, _WIDEST * variances)
+        cells = np.where(unresolved(extent, self.source.dtype), variances, cells)
+        return floor if (cells <= floor).all() else np.maximum(floor, cells)
 
     def coarse(self, resolution: str | ArrayLike | None) -> BoolArray:
         """Return which columns hardly vary but by their unit, constant ones included, (D,)."""
         extent = self.source.extent
         constant: BoolArray = extent.low == extent.high
+        constant |= unresolved(extent, self.source.dtype)
         if resolution is None:
             return constant
         found = self.resolution if isinstance(resolution, str) else self._given(resolution)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from biglearn._types import Array, BoolArray, FloatArray
 from biglearn.engines.base import Source
-from biglearn.model.blocks import each, eigh, selected, unscaled
+from biglearn.engines.rows.units import steps, unresolved
+from biglearn.model.blocks import diagonals, each, eigh, selected, unscaled
 from biglearn.model.components import Components
 from biglearn.model.constraints import Constraints
 from biglearn.model.densities import FromLogJoint, normalise
@@ -22,6 +24,10 @@ _ON_FLOOR, _NAMED = 1e-4, 0.5
 #: A component follows single rows where its rows are so much denser with themselves than
 #: without, in nats per row and as a multiple of what its free numbers explain.
 _APART, _UNEXPLAINED = 0.5, 2.0
+
+#: A component should be so many steps of floating-point numbers wide: its mean cannot be told
+#: any better, which moves log-densities by a thousandth.
+_WIDE = 8.0
 
 #: Differences above this count as this.
 _MOST = 1e6
@@ -45,6 +51,11 @@ class Verdict:
         Components that the floor keeps from being narrower.
     floored : array of shape (D,)
         Columns in which they stand on it.
+    steps, widths : array of shape (D,)
+        Of the component that each column resolves least: the distance of numbers of the rows'
+        type at its mean, and its standard deviation.
+    blurred : array of shape (D,)
+        Columns in which components are hardly wider than these steps.
     """
 
     loo: float
@@ -53,6 +64,9 @@ class Verdict:
     is_short: BoolArray
     on_floor: BoolArray
     floored: BoolArray
+    steps: Array
+    widths: Array
+    blurred: BoolArray
 
     def sentences(
         self, names: tuple[str, ...] | None = None, needed: int = 0, *, floor_is_meant: bool = False
@@ -69,12 +83,17 @@ class Verdict:
             Whether the user chose the floor, and knows of it.
         """
         found = []
-        if self.on_floor.any() and not floor_is_meant:
-            columns = np.flatnonzero(self.floored).tolist()
-            where = columns if names is None else [names[j] for j in columns]
-            shown = f"{where}" if len(where) <= 8 else f"{where[:8]} and {len(where) - 8} more"
+        if self.blurred.any():
+            worst = int(np.argmax(np.where(self.blurred, self.steps / self.widths, 0.0)))
             found.append(
-                f"components {_places(self.on_floor)} stand on the floor in columns {shown}: "
+                f"columns {_columns(self.blurred, names)} can hardly be resolved: their numbers "
+                f"come in steps of {self.steps[worst]:.3g}, and a component is "
+                f"{self.widths[worst]:.3g} wide; subtract a constant before they become floats"
+            )
+        if self.on_floor.any() and not floor_is_meant:
+            found.append(
+                f"components {_places(self.on_floor)} stand on the floor in columns "
+                f"{_columns(self.floored, names)}: "
                 "their rows share a value there, or the columns depend on each other, and the "
                 "floor decides their density; use fewer components or leave a column out"
             )
@@ -84,10 +103,10 @@ class Verdict:
                 "covariance of their own needs; use fewer components or a simpler covariance_type"
             )
         if self.follows.any():
-            worst = float(self.gaps[self.follows].max())
+            widest = float(self.gaps[self.follows].max())
             found.append(
                 f"components {_places(self.follows)} follow single rows, which are up to "
-                f"{worst:.1f} nats denser with themselves than without; use prior='auto', fewer "
+                f"{widest:.1f} nats denser with themselves than without; use prior='auto', fewer "
                 "components or a simpler covariance_type"
             )
         return found
@@ -95,6 +114,11 @@ class Verdict:
 
 def _places(chosen: BoolArray) -> list[int]:
     return np.flatnonzero(chosen).tolist()
+
+
+def _columns(chosen: BoolArray, names: tuple[str, ...] | None) -> str:
+    where = _places(chosen) if names is None else [names[j] for j in _places(chosen)]
+    return f"{where}" if len(where) <= 8 else f"{where[:8]} and {len(where) - 8} more"
 
 
 def leave_out(source: Source, loo: LeaveOneOut) -> tuple[float, Array]:
@@ -115,8 +139,8 @@ def leave_out(source: Source, loo: LeaveOneOut) -> tuple[float, Array]:
     sums = source.total(summary)
     gaps, counts = np.split(sums[2:], 2)
     with np.errstate(invalid="ignore", divide="ignore"):
-        each = np.where(counts > 0, gaps / counts, 0.0)
-    return float(sums[0] / sums[1]), each[: mixture.n_components]
+        means = np.where(counts > 0, gaps / counts, 0.0)
+    return float(sums[0] / sums[1]), means[: mixture.n_components]
 
 
 def standing(
@@ -151,6 +175,17 @@ def standing(
         parts = np.where(low[k][..., None, :], np.abs(vectors[k]), 0.0).max(axis=-1).ravel()
         floored[kept[parts > _NAMED * parts.max()]] = True
     return on_floor, floored
+
+
+def coarsest(mixture: Mixture, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """Return the steps between numbers and the width of a component in every column, (D,) each.
+
+    Of the component that is narrowest in these steps.
+    """
+    widths = np.sqrt(diagonals(mixture.blocks))
+    found = steps(mixture.means, dtype)
+    worst = (np.argmax(found / widths, axis=0), np.arange(mixture.n_features))
+    return found[worst], widths[worst]
 
 
 def verdict_of(
@@ -194,9 +229,14 @@ def verdict_of(
     )
     loo, gaps = leave_out(source, without)
     rows = scaled.weights[:size] * total / row_weight
-    each = 1 + n_features + structure.n_parameters(size, n_features) / size
-    follows = gaps > np.maximum(_APART, _UNEXPLAINED * each / np.maximum(rows, 1.0))
+    free = 1 + n_features + structure.n_parameters(size, n_features) / size
+    follows = gaps > np.maximum(_APART, _UNEXPLAINED * free / np.maximum(rows, 1.0))
     on_floor, floored = standing(constraints, scaled.part(slice(size)), coarse)
+    rounding, widths = coarsest(mixture, source.dtype)
+    extent = source.extent
+    alike = unresolved(extent, source.dtype)
+    widths = np.where(alike, np.minimum(widths, extent.high / 2 - extent.low / 2), widths)
+    blurred = alike | ((_WIDE * rounding > widths) & (extent.low < extent.high))
     return Verdict(
         loo=loo,
         gaps=gaps,
@@ -204,4 +244,7 @@ def verdict_of(
         is_short=np.asarray(rows < structure.rows_needed(n_features) - 0.5),
         on_floor=on_floor,
         floored=floored,
+        steps=rounding,
+        widths=widths,
+        blurred=np.asarray(blurred),
     )

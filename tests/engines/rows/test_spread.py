@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from biglearn import BigLearnGaussianMixture
+from biglearn import BigLearnAnomalyDetector, BigLearnGaussianMixture, BigLearnRegressor
 from biglearn.engines import Chunked, RowOptions, open_source
 from biglearn.engines.rows.sampled import sample_rows
 from biglearn.engines.rows.spread import measure_spread
@@ -85,6 +85,33 @@ def test_a_far_row_merges_no_clusters(two, size, how):
     assert len(set(labels[:150])) == len(set(labels[150:])) == 1
     assert labels[0] != labels[-1]
     assert -4.1 < model.score(X) < -3.4
+
+
+@pytest.mark.parametrize("how", [{}, {"family": "student"}, {"noise": True}])
+def test_a_far_value_merges_no_clusters_in_one_dimension(two, how):
+    X = np.append(two[:, 0], 1e6)[:, None]
+    model = BigLearnGaussianMixture(2 if how else 3, random_state=0, **how).fit(X)
+    means = np.sort(model.means_.ravel())[:2]
+    np.testing.assert_allclose(means, [two[:150, 0].mean(), two[150:, 0].mean()], atol=0.3)
+
+
+@pytest.mark.parametrize("column", [0, 1], ids=["x", "y"])
+def test_a_far_value_leaves_a_regression_of_several_components_alone(rng, column):
+    x = rng.uniform(-2, 2, size=500)
+    rows = np.column_stack([x, np.abs(x) + rng.normal(0, 0.1, size=500)])
+    spoilt = rows.copy()
+    spoilt[7, column] = 1e6
+    grid = np.linspace(-1.9, 1.9, 50)
+    model = BigLearnRegressor(3, random_state=0).fit(spoilt[:, :1], spoilt[:, 1])
+    gaps = np.abs(model.predict(grid[:, None]) - np.abs(grid))
+    assert np.median(gaps) < 0.1
+
+
+def test_far_rows_leave_the_detector_alone(two):
+    X = np.vstack([two, np.full((3, 2), 1e4)])
+    detector = BigLearnAnomalyDetector(3, alarm_rate=0.02, random_state=0).fit(X)
+    between = detector.predict([[0.0, 0.0], [3.0, 3.0], [6.0, 6.0], [1e5, 1e5]])
+    assert between.tolist() == [1, -1, 1, -1]
 
 
 @pytest.mark.parametrize("code", [-999.0, 1e9])

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from biglearn import BigLearnGaussianMixture
-from biglearn.engines.rows.units import Units
+from biglearn import BigLearnGaussianMixture, DoubtfulFitWarning
+from biglearn.engines.rows.summaries import Extent
+from biglearn.engines.rows.units import Units, unresolved
 from biglearn.model.mixture import Mixture
 from helpers import random_mixture, with_gaps
 
@@ -65,10 +66,44 @@ def test_a_constant_column_keeps_its_scale(value, scaling):
     assert units.centre[0] == value
 
 
-def test_a_column_that_is_constant_but_for_rounding_stays_so():
-    X = 1e20 * (1 + 2.3e-16 * np.arange(3.0))[:, None]
-    units = Units.of(X)
-    assert np.abs((X - units.centre) / units.scale).max() < 1e-12
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_columns_of_rounding_errors_are_told_from_narrow_ones(dtype):
+    step = np.finfo(dtype).eps
+    ones = (1 + step * np.arange(9)).astype(dtype)  # half the range is four steps
+    wide = (1 + step * np.arange(11)).astype(dtype)
+    for column, expected in ((ones, True), (wide, False), (np.ones(3, dtype), False)):
+        assert unresolved(Extent.of(column[:, None]), np.dtype(dtype)).tolist() == [expected]
+
+
+@pytest.mark.parametrize("scaling", ["standard", "minmax"])
+def test_rounding_errors_make_no_clusters_and_are_said(rng, scaling):
+    clusters = np.append(rng.normal(0, 1, 100), rng.normal(9, 1, 100))
+    steps = rng.integers(-2, 3, size=200) * 2.0**-54
+    X = np.column_stack([clusters, 0.3 + steps])
+    model = BigLearnGaussianMixture(2, scaling=scaling, random_state=0)
+    with pytest.warns(
+        DoubtfulFitWarning, match=r"columns \[1\] can hardly be resolved: .* 5.55e-17"
+    ):
+        model.fit(X)
+    np.testing.assert_allclose(np.sort(model.means_[:, 0]), [0, 9], atol=0.3)
+    width = np.sqrt(model.covariances_[:, 1, 1])
+    assert (width > 0.9 * steps.std()).all()
+    assert (width < 2 * steps.std()).all()
+
+
+@pytest.mark.parametrize("offset", [1e15, 1e16])
+def test_a_model_has_the_size_of_the_spread_whatever_the_offset(rng, offset):
+    X = rng.normal(0, 1.8, size=(300, 2)) + offset
+    model = BigLearnGaussianMixture(1).fit(X)
+    width = np.sqrt(np.diagonal(model.covariances_[0]))
+    np.testing.assert_allclose(width, X.std(axis=0), rtol=0.05)
+    said = "columns [0, 1] can hardly be resolved: their numbers come in steps of 2,"
+    assert [doubt.startswith(said) for doubt in model.doubts_] == [True] * (offset == 1e16)
+
+
+def test_a_constant_column_is_no_doubt():
+    X = np.column_stack([np.random.default_rng(0).normal(size=60), np.full(60, 1e17)])
+    assert BigLearnGaussianMixture(1).fit(X).doubts_ == []
 
 
 def test_units_are_those_of_the_values_that_are_there(rng):

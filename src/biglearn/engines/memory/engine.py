@@ -305,7 +305,7 @@ class MemoryEngine(EngineBase):
                 if self._weights is not None:
                     weights = self._weights[rows].astype(self._dtype)
                     shares *= weights
-                    log_density = np.where(weights > 0, log_density * weights, 0.0)
+                    log_density = np.where(weights > 0, log_density, 0.0) * weights
                 total.log_likelihood += float(log_density.sum(dtype=np.float64))
                 if scales is not None:
                     total.add_extra(scale_sums(family, shares, scales))

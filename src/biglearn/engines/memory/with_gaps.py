@@ -196,7 +196,7 @@ class MissingEngine(EngineBase):
             counts=sums[:, 0],
             first=weighted.sum(axis=1),
             second=np.swapaxes(weighted, 1, 2) @ values + np.swapaxes(hidden, 1, 2) @ roots,
-            log_likelihood=float(np.where(weights > 0, log_density * weights, 0.0).sum()),
+            log_likelihood=float((np.where(weights > 0, log_density, 0.0) * weights).sum()),
             total=float(weights.sum()),
             rows=int((weights > 0).sum()),
             reference=np.zeros(size),

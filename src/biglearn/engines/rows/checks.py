@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike
 from biglearn._types import Array, FloatArray, IntArray
 from biglearn.tables.containers import as_array
 
+#: Share of the largest weight below which a row is absent.
+_NOTHING = 1e-100
+
 #: A larger weight is no number of copies of a row.
 _MOST_COPIES = 1e6
 
@@ -36,6 +39,8 @@ def reject_infinite(X: FloatArray, names: Sequence[str] | None = None, *, start:
 def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> Array | None:
     """Return the weights of the rows, shape (N,), or None where each counts as one row.
 
+    Weights below 1e-100 of the largest are 0: a row of which so little is there could
+    count only by a density of 0.
     Weights from 1 to a million are taken as they are, since they count repeated
     rows.  Where the largest is none of these only ratios can matter, and it is
     brought into [½, 1): sums then stay in range.  The factor is a power of two,
@@ -63,6 +68,7 @@ def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> Array | None:
             "sample_weight is zero for every row; at least one weight must be positive"
         )
     largest = float(weights.max())
+    weights = np.where(weights < _NOTHING * largest, 0.0, weights)
     weights = np.ldexp(weights, weight_exponent(largest))
     return None if (weights == weights[0]).all() and weights[0] <= 1.0 else weights
 

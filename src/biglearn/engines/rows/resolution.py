@@ -100,7 +100,7 @@ def _units_of(values: Array) -> tuple[Array, BoolArray]:
     steps = np.where(steps > noise, steps, np.inf)  # infinite where there is no step
     units = steps.min(axis=1)
     has_steps: BoolArray = np.isfinite(units)
-    is_grid = np.asarray(has_steps & (values.shape[1] <= _VALUES // 2))
+    is_grid = has_steps.copy() if values.shape[1] <= _VALUES // 2 else np.zeros_like(has_steps)
     asked = np.flatnonzero(is_grid)
     for n_steps in (_FEW, steps.shape[1]):  # what divides all steps divides the first ones
         least = units[asked] / _FINER

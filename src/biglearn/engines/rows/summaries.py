@@ -128,11 +128,12 @@ def mean_and_deviation(source: Summable, extent: Extent) -> tuple[Array, Array]:
         return (shares(weights) * values).sum(axis=0) / extent.weight
 
     def first(rows: FloatArray, weights: Array | None) -> Any:
-        missing = sums(np.isnan(rows).astype(np.float64), weights)
-        return np.stack([sums((rows - middle) / unit, weights), missing])
+        there = sums((~np.isnan(rows)).astype(np.float64), weights)
+        return np.stack([sums((rows - middle) / unit, weights), there])
 
-    mean, missing = source.total(first)
-    known = 1.0 - missing  # exactly 1 where nothing is missing
+    mean, known = source.total(first)
+    if not extent.n_missing:
+        known = np.ones_like(known)  # but for the rounding of the weights' sum
     mean = mean / known
 
     def second(rows: FloatArray, weights: Array | None) -> Any:

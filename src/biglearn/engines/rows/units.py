@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from biglearn._types import Array, FloatArray
+from biglearn._types import Array, BoolArray, FloatArray
 from biglearn.engines.rows.spread import measure_spread
-from biglearn.engines.rows.summaries import ArrayRows, Summable, mean_and_deviation
+from biglearn.engines.rows.summaries import ArrayRows, Extent, Summable, mean_and_deviation
 from biglearn.model.blocks import scaled, unscaled
 from biglearn.model.components import Components
 
-#: Half range relative to the magnitude below which a column counts as constant: some units of
-#: the last place of float64.
-_CONSTANT = 1e-15
+#: Rounding errors, in units of the last place, that half the range of a column has to exceed.
+_UNRESOLVED = 4.5
 
 #: Scales outside this range have squares (covariances) outside float64.
 _RANGE = (1e-151, 1e151)
@@ -28,6 +27,27 @@ _RANGE = (1e-151, 1e151)
 #: A unit is at most so many times the distance of most values from the median: standard
 #: deviations of clean columns are well below, those that a few far values make are above.
 _WIDEST = 10.0
+
+
+def steps(values: Array, dtype: np.dtype[Any]) -> Array:
+    """Return the distance between numbers of a type at the size of values, same shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from biglearn.engines.rows.units import steps
+    >>> steps(np.array([1.0, 1e16]), np.dtype(np.float64)).tolist()
+    [2.220446049250313e-16, 2.0]
+    """
+    with np.errstate(over="ignore"):
+        return np.asarray(np.spacing(np.abs(values).astype(dtype)), dtype=np.float64)
+
+
+def unresolved(extent: Extent, dtype: np.dtype[Any] = np.dtype(np.float64)) -> BoolArray:  # noqa: B008
+    """Return which columns vary by no more than rounding errors of their type, shape (D,)."""
+    size = np.maximum(np.abs(extent.low), np.abs(extent.high))
+    spread = extent.high / 2 - extent.low / 2
+    return np.asarray((spread > 0) & (spread <= _UNRESOLVED * steps(size, dtype)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +78,7 @@ class Units:
         ``"standard"`` centres on the mean and scales by the standard
         deviation, or where far values decide these by the median and what most
         values span (`measure_spread`); ``"minmax"`` maps the range of each column to
-        [0, 1], ``"none"`` only centres.  A constant column keeps scale 1; one that is
-        constant but for rounding is scaled by its size, so that it stays so.
+        [0, 1], ``"none"`` only centres.  A constant column keeps scale 1.
 
         With `one_scale` all columns share the root mean square of the scales of those that
         vary, so that a covariance with one variance has one in the user's units too.
@@ -72,9 +91,8 @@ class Units:
         """
         extent = source.extent
         low, high = extent.low, extent.high
-        size = np.maximum(np.abs(low), np.abs(high))
         spread = high / 2 - low / 2  # halves first: the difference may overflow
-        constant = spread <= _CONSTANT * size
+        constant = spread == 0
         if scaling == "minmax":
             centre, scale = low, np.minimum(spread, 0.5 * np.finfo(float).max) * 2
         else:
@@ -87,10 +105,10 @@ class Units:
         centre = np.where(constant, low, centre)
         if one_scale and not constant.all():
             widest = float(scale[~constant].max())  # whose square may overflow
-            shared = widest * np.sqrt(np.mean((scale[~constant] / widest) ** 2))
-            scale = np.full_like(scale, shared)
+            scale[:] = widest * np.sqrt(np.mean((scale[~constant] / widest) ** 2))
         else:
-            scale = np.where(constant, np.where(spread > 0, size, 1.0), scale)
+            scale = np.where(constant, 1.0, scale)
+        scale = np.where(unresolved(extent), np.maximum(scale, _RANGE[0]), scale)
         bad = (scale > _RANGE[1]) | ((scale < _RANGE[0]) & (scaling != "none"))
         if bad.any():
             column = int(bad.argmax())

@@ -164,6 +164,7 @@ def _compiled(
 ) -> Iterator[Point]:
     """Yield the points of compiled steps, without end while covariances are sound."""
     done, most = 0, em.steps_at_once(components.n_components)
+    point: Point | None = None
     while True:
         # few at first, since most climbs are asked for their first points alone
         patience = int(min(most, limits.patience - done))
@@ -174,12 +175,15 @@ def _compiled(
         for i, seen in enumerate(climbed.points()):
             run.counters.repairs += Repairs(raised=seen.raised)
             run.counters.passes += run.cost * seen.passes
-            components = seen.components
-            run.see(components, seen.log_likelihood, em.block.total, seen.objective)
+            run.see(seen.components, seen.log_likelihood, em.block.total, seen.objective)
             run.check_budget()
             if i > 0 or done == 0:  # a later call begins where the one before ended
-                steps = int(i > 0)
-                yield Point(components, seen.objective, seen.alive, seen.left, steps=steps)
+                new = Point(
+                    seen.components, seen.objective, seen.alive, seen.left, steps=int(i > 0)
+                )
+                point = new if point is None else _no_lower(run, point, new)
+                components = point.components
+                yield point
         done += patience
 
 
@@ -206,7 +210,21 @@ def _step(run: Run, point: Point, trace: list[float]) -> Point:
     """Make one M-step from a point, and evaluate the result."""
     assert point.moments is not None
     fitted = m_step(run.constraints, point.components, point.moments)
-    return _evaluate(run, run.note(fitted), trace)
+    new = _no_lower(run, point, _evaluate(run, run.note(fitted), trace))
+    trace[-1] = new.objective
+    return new
+
+
+def _no_lower(run: Run, point: Point, new: Point) -> Point:
+    """Return a new point, or where its objective is lower the one before, with no gain left.
+
+    EM never falls but for rounding, and where an M-step is not exact, as under a ratio of
+    eigenvalues beside the floors of single columns.
+    """
+    if new.objective >= point.objective:
+        return new
+    run.objective = point.objective
+    return replace(point, left=0.0, steps=new.steps)
 
 
 def _evaluate(run: Run, components: Components, trace: list[float]) -> Point:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,17 @@ class Task:
     rng: np.random.Generator
     most: int = 1000
 
+    def with_enough(self) -> Task:
+        """Return the task with rows repeated where they are fewer than the components.
+
+        A fit with noise has a component more, and may have as many rows as others.
+        """
+        if len(self.rows) >= self.n_components:
+            return self
+        again = np.arange(self.n_components) % len(self.rows)
+        weights = None if self.weights is None else self.weights[again]
+        return replace(self, rows=self.rows[again], weights=weights)
+
 
 #: Chooses K centres, shape (K, D).
 Centres = Callable[[Task], Array]
@@ -64,12 +75,15 @@ def _kmeans(task: Task) -> Array:
 
 
 def _ward(task: Task) -> Array:
+    from scipy.cluster.hierarchy import ClusterWarning
     from sklearn.cluster import AgglomerativeClustering
 
     rows, limit = task.rows, max(task.most, 4 * task.n_components)
     if len(rows) > limit:
         rows = rows[task.rng.choice(len(rows), limit, replace=False)]
-    labels = AgglomerativeClustering(task.n_components).fit_predict(rows)
+    with warnings.catch_warnings():  # as many rows as features are rows all the same
+        warnings.simplefilter("ignore", ClusterWarning)
+        labels = AgglomerativeClustering(task.n_components).fit_predict(rows)
     return np.array([rows[labels == k].mean(axis=0) for k in range(task.n_components)])
 
 
@@ -106,7 +120,7 @@ class CentreStart:
         scale = run.scale if self.in_own_units and run.scale is not None else 1.0
         rows = rows * scale
         task = Task(rows, sample.weights, n_components, run.rng, run.tuning.merged_rows)
-        centres = self.centres(task) / scale
+        centres = self.centres(task.with_enough()) / scale
         if fixed is not None:
             centres = fixed.near(centres)
         nearest = pairwise_distances_argmin(rows, centres * scale)

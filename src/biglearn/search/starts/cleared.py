@@ -33,9 +33,11 @@ def lone_rows(rows: Array, tuning: Tuning = Tuning()) -> Array:  # noqa: B008  i
     volumes = np.exp(np.clip(logs - np.median(logs), -100.0, 100.0))
     lone = (volumes > np.quantile(volumes, 0.9)).astype(np.float64)
     for _ in range(tuning.lone_rounds):
-        share = np.clip([1 - lone.mean(), lone.mean()], 1e-9, 1.0)
-        sums = np.array([(1 - lone) @ volumes, lone @ volumes])
-        rates = k * len(rows) * share / np.maximum(sums, 1e-300)
+        counts = np.maximum([(1 - lone).sum(), lone.sum()], 1e-9 * len(rows))
+        share = counts / len(rows)
+        means = np.array([(1 - lone) @ volumes, lone @ volumes]) / counts
+        # of rows that nearly all lie in one place the rest has no mean but for rounding
+        rates = k / np.clip(means, volumes.min(), volumes.max())
         gap = np.log(share[1] / share[0]) + k * np.log(rates[1] / rates[0])
         lone = expit(gap - (rates[1] - rates[0]) * volumes)
     return np.asarray(lone)
