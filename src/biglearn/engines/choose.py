@@ -11,7 +11,7 @@ import numpy as np
 
 from biglearn.engines.base import RowOptions, Source
 from biglearn.engines.memory import source as arrays
-from biglearn.tables.containers import is_container
+from biglearn.tables.containers import is_container, is_sparse
 from biglearn.tables.tables import TableRows
 
 #: The engines by name: a module with ``open_source(X, options)``, imported when it is used.
@@ -97,6 +97,8 @@ def choose(X: Any, engine: Any = "auto") -> str:
         return "chunked"
     if isinstance(X, str | os.PathLike):
         return "chunked" if _size(Path(X)) > IN_MEMORY_BYTES or Path(X).is_dir() else "memory"
+    if is_sparse(X):  # blocks of rows are made dense one after the other
+        return "chunked" if 8 * X.shape[0] * X.shape[1] > IN_MEMORY_BYTES else "memory"
     if isinstance(X, np.memmap):
         return "chunked" if X.nbytes > IN_MEMORY_BYTES else "memory"
     if isinstance(X, list | tuple) and X and isinstance(X[0], str | os.PathLike):

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from biglearn._types import Array, IntArray
 from biglearn.engines.rows.checks import check_weights
-from biglearn.estimators.columns import check_features
+from biglearn.estimators.columns import check_features, is_sparse_friendly
 from biglearn.estimators.fitting import DoubtfulFitWarning
 from biglearn.estimators.mixture import GaussianMixture
 from biglearn.estimators.rows import leave_one_out_of
@@ -191,9 +191,10 @@ class BigLearnAnomalyDetector(OutlierMixin, BaseEstimator):
         return np.asarray((1.0 + below) / (1.0 + sums[-1]))
 
     def __sklearn_tags__(self) -> Any:
-        """Say that NaN is welcome."""
+        """Say that NaN is welcome, and where sparse rows are."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = is_sparse_friendly(self)
         return tags
 
 

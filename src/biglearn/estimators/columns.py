@@ -1,4 +1,4 @@
-"""Whether rows have the columns that an estimator was fitted on."""
+"""Which rows an estimator takes: their columns, and sparse ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from sklearn.utils.validation import validate_data
 
 from biglearn._types import Array
 from biglearn.engines.base import Header
-from biglearn.tables.containers import numbers_of
+from biglearn.model.structures import structure_of
+from biglearn.tables.containers import is_sparse, numbers_of
 
 
 def check_columns(estimator: Any, header: Header, *, reset: bool) -> None:
@@ -45,6 +46,28 @@ def check_columns(estimator: Any, header: Header, *, reset: bool) -> None:
         )
 
 
+def is_sparse_friendly(estimator: Any) -> bool:
+    """Whether the covariances of an estimator leave wide rows cheap, as diagonal ones do."""
+    kind = getattr(estimator, "covariance_type", "full")
+    return structure_of(kind, 1).block_size(2) == 1
+
+
+def check_dense(estimator: Any, X: Any) -> None:
+    """Refuse sparse rows where covariances between all columns would be kept.
+
+    Raises
+    ------
+    TypeError
+        If X is sparse and the covariance type is not diagonal.
+    """
+    if is_sparse(X) and not is_sparse_friendly(estimator):
+        kind = getattr(estimator, "covariance_type", "full")
+        raise TypeError(
+            f"Sparse data was passed for X, which covariance_type {kind!r} does not support: it "
+            "relates every column to every other; use 'diag' or 'spherical', or X.toarray()"
+        )
+
+
 def check_features(
     estimator: Any, X: Any, *, reset: bool, gaps: bool = True, least: int = 1
 ) -> Array:
@@ -61,6 +84,7 @@ def check_features(
     least : int, default=1
         Fewest rows.
     """
+    check_dense(estimator, X)
     numbers, names = numbers_of(X)
     rows: Array = check_array(
         numbers,

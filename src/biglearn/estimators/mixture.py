@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, DensityMixin
 
+from biglearn.estimators.columns import is_sparse_friendly
 from biglearn.estimators.fitting import (
     FittingMixin,
     adopt_mixture,
@@ -473,9 +474,10 @@ class GaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         return self.fit(X, y, sample_weight).predict(X)
 
     def __sklearn_tags__(self) -> Any:
-        """Say that NaN is welcome."""
+        """Say that NaN is welcome, and where sparse rows are."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = is_sparse_friendly(self)
         return tags
 
 

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, check_X_y
 
 from biglearn._types import Array, IntArray
 from biglearn.engines.rows.checks import check_weights
-from biglearn.estimators.columns import check_features
+from biglearn.estimators.columns import check_features, is_sparse_friendly
 from biglearn.estimators.mixture import GaussianMixture
 from biglearn.model.conditional import ConditionalMixture
 from biglearn.model.gaps import find_patterns
@@ -204,8 +204,9 @@ class BigLearnRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):
         return values[:, 0] if self._single else values
 
     def __sklearn_tags__(self) -> Any:
-        """Say that there may be several targets, and that NaN is welcome."""
+        """Say that there may be several targets, that NaN is welcome, and where sparse rows are."""
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = is_sparse_friendly(self)
         tags.target_tags.multi_output = True
         return tags

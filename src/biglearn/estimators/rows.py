@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from biglearn._types import Array, FloatArray, IntArray
 from biglearn.engines import RowOptions, Source, open_source
 from biglearn.engines.rows.totals import totals
-from biglearn.estimators.columns import check_columns
+from biglearn.estimators.columns import check_columns, check_dense
 from biglearn.estimators.frames import like
 from biglearn.model.leave_one_out import LeaveOneOut
 from biglearn.model.mixture import Mixture
@@ -49,6 +49,7 @@ def open_rows(
         features=None if names is None else tuple(names),
         n_threads=model.n_threads,
     )
+    check_dense(model, X)
     source = open_source(X, options)
     check_columns(model, source.header, reset=reset)
     if model.verbose and reset:

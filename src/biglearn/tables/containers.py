@@ -84,6 +84,8 @@ def numbers_of(X: Any, name: str = "X") -> tuple[Any, Names]:
         return _of_array(X, name), None
     if isinstance(X, Mapping | AbstractSet | bytes | bytearray) and not hasattr(X, "shape"):
         raise ValueError(_unclear(X, name))
+    if is_sparse(X):
+        return _of_array(X.toarray(order="C"), name), None
     if _package(X) == "torch":
         return _of_array(_of_tensor(X), name), None
     found = _of_frame(X, name)
@@ -98,6 +100,11 @@ def numbers_of(X: Any, name: str = "X") -> tuple[Any, Names]:
     if hasattr(X, "__arrow_c_stream__"):
         return as_array(import_arrow(f"{name}, a {type(X).__name__},").table(X), name), None
     return X, None
+
+
+def is_sparse(X: Any) -> bool:
+    """Whether X is one of SciPy's sparse arrays or matrices."""
+    return _package(X) == "scipy" and hasattr(X, "toarray")
 
 
 def _package(thing: Any) -> str:

@@ -12,7 +12,7 @@ from typing import IO, Any, Protocol
 import numpy as np
 
 from biglearn.engines.chunked.blocks import as_block
-from biglearn.tables.containers import as_array, is_container
+from biglearn.tables.containers import as_array, is_container, is_sparse
 from biglearn.tables.tables import TableRows, open_table
 
 #: All else, text above all, is read so much slower that it is kept as numbers.
@@ -61,6 +61,8 @@ def stored(X: Any, features: tuple[str, ...] | None = None) -> Stored:
         return Files(open_table(X, features=features))
     if isinstance(X, list | tuple) and X and isinstance(X[0], str | os.PathLike):
         return Files(TableRows([Path(path) for path in X], features=features))
+    if is_sparse(X):
+        return Sparse(X.tocsr())
     if hasattr(X, "shape") and hasattr(X, "__getitem__"):
         return Sliced(X)
     if isinstance(X, Iterator):
@@ -96,6 +98,15 @@ class Sliced:
         """Yield slices."""
         for start in range(0, self._X.shape[0], n_rows):
             yield self._X[start : start + n_rows]
+
+
+class Sparse(Sliced):
+    """Sparse rows, which are made dense block by block."""
+
+    def blocks(self, n_rows: int) -> Iterator[Any]:
+        """Yield dense slices."""
+        for rows in super().blocks(n_rows):
+            yield rows.toarray(order="C")
 
 
 class Blocks:
