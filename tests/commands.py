@@ -1,6 +1,7 @@
 """Commands of the program as the tests run them."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -28,6 +29,11 @@ ENVIRONMENT = os.environ | {
 }
 
 
+def hear_interrupts() -> None:
+    """Let a process be interrupted even where the tests run in the background, which cannot."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def spawn(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "biglearn", *arguments],
@@ -35,6 +41,7 @@ def spawn(*arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         env=ENVIRONMENT,
+        preexec_fn=hear_interrupts,
     )
 
 

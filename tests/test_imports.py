@@ -74,4 +74,4 @@ def test_an_interrupt_while_the_program_loads_is_no_traceback(module, tmp_path):
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
     )
     assert done.returncode == 130
-    assert done.stderr == "biglearn: error: interrupted\n"
+    assert done.stderr == "biglearn: interrupted\n"

@@ -289,6 +289,15 @@ def test_both_writers_write_what_is_read_back(tmp_path, monkeypatch, end, many):
     np.testing.assert_array_equal(table.values[:, 2].astype(np.float32), columns["f"])
 
 
+@pytest.mark.parametrize("kind", [">i4", ">f8", "f2", "longdouble", "u8", "i1"])
+def test_every_kind_of_number_is_written(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(writers, "ARROW_CELLS", 0)
+    values = np.array([1, 2, 100], dtype=kind)
+    write_table(tmp_path / "data.csv", {"x": values, "y": values[::-1]})
+    found = read_table(tmp_path / "data.csv").values
+    np.testing.assert_array_equal(found, [[1, 100], [2, 2], [100, 1]])
+
+
 def test_text_is_written_so_that_it_can_be_read(tmp_path, monkeypatch):
     monkeypatch.setattr(writers, "ARROW_CELLS", 0)
     columns = {"who": np.array(['a "b", c', "d"], dtype=object), "x": np.array([0.5, 1.5])}

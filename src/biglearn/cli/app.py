@@ -36,7 +36,7 @@ class _Session:
     """State that outlives a command: how to report its failure, and what ended it."""
 
     debug: bool = False
-    ended_by: signal.Signals = signal.SIGINT
+    ended_by: signal.Signals | None = None
 
     def end(self, number: int, frame: FrameType | None) -> None:
         """Interrupt the command, so that it clears up and saves the best so far."""
@@ -152,9 +152,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         say(f"biglearn: error: {explain(error)}")
         return error.exit_code if isinstance(error, TyperException) else 1
-    if code == _INTERRUPTED:
-        say("biglearn: " + _ENDS[session.ended_by])
-        return 128 + session.ended_by
+    if code == _INTERRUPTED or session.ended_by is not None:
+        ended_by = session.ended_by or signal.SIGINT
+        say("biglearn: " + _ENDS[ended_by])
+        return 128 + ended_by
     if not arguments:  # the help is an answer, but to a call that was not complete
         return 2
     return code if isinstance(code, int) else 0

@@ -13,6 +13,9 @@ from biglearn.tables.formats import Cells, Floats, TextFormat
 #: Bytes of text that are converted at a time.
 _BLOCK = 1 << 22
 
+#: Rows that are written at a time.
+_ROWS = 1 << 16
+
 
 class UnusualTextError(ValueError):
     """Text that only the parser of `biglearn.tables.text` can judge."""
@@ -104,6 +107,15 @@ def is_numeric(pyarrow: Any, kind: Any) -> bool:
     return any(check(kind) for check in checks)
 
 
+def _array(values: NDArray[Any]) -> Any:
+    """Hand numbers to pyarrow by their memory: any other way it would load pandas."""
+    import pyarrow
+
+    kind = pyarrow.from_numpy_dtype(values.dtype)
+    memory = pyarrow.py_buffer(np.ascontiguousarray(values))
+    return pyarrow.Array.from_buffers(kind, len(values), [None, memory])
+
+
 def write_text(stream: Any, columns: Mapping[str, NDArray[Any]], delimiter: str) -> None:
     """Write named columns of numbers as text, without the line of names."""
     import pyarrow
@@ -111,5 +123,9 @@ def write_text(stream: Any, columns: Mapping[str, NDArray[Any]], delimiter: str)
     csv = arrow_csv()
     options = csv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style="none")
     names = [str(place) for place in range(len(columns))]
-    table = pyarrow.table(list(columns.values()), names=names)
-    csv.write_csv(table, stream, write_options=options)
+    table = pyarrow.Table.from_arrays([_array(each) for each in columns.values()], names=names)
+    for start in range(0, len(table), _ROWS):
+        # Not straight into the stream: an interrupt in a call from pyarrow would get lost.
+        piece = pyarrow.BufferOutputStream()
+        csv.write_csv(table.slice(start, _ROWS), piece, write_options=options)
+        stream.write(memoryview(piece.getvalue()))

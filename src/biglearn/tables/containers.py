@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from array import array as Buffer  # noqa: N812  not to be taken for an array of NumPy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -224,24 +224,28 @@ def _of_frame(X: Any, name: str) -> tuple[NDArray[Any], Names] | None:
             return _column(frame, name), None
         if not isinstance(frame, narwhals.DataFrame):
             return None
-        columns = list(frame.iter_columns())
     except narwhals.exceptions.DuplicateError as error:
         told = " ".join(str(error).split())
         raise ValueError(f"the columns of {name} must have different names ({told})") from error
-    names = tuple(str(column.name) for column in columns)
+    names = tuple(map(str, frame.columns))
+    values = np.asarray(frame.to_numpy())
+    if values.dtype.kind not in "biuf":  # the columns are not all alike
+        values = _by_column(frame, names, name)
+    dtype = np.float32 if values.dtype == np.float32 else np.float64
+    return values.astype(dtype, copy=False), names
+
+
+def _by_column(frame: Any, names: Sequence[str], name: str) -> NDArray[Any]:
+    """Read a frame column by column, and name those that hold no numbers."""
     cells, bad = [], []
-    for column, label in zip(columns, names, strict=True):
+    for column, label in zip(frame.iter_columns(), names, strict=True):
         try:
             cells.append(_column(column, name))
         except ValueError:
             bad.append(label)
     if bad:
         raise ValueError(f"columns {bad} do not hold numbers; {_REMEDY} them before fitting")
-    dtype = np.result_type(*cells) if cells else np.float64
-    values = np.empty((len(frame), len(cells)), dtype=dtype if dtype == np.float32 else np.float64)
-    for place, each in enumerate(cells):
-        values[:, place] = each
-    return values, names
+    return np.column_stack(cells) if cells else np.empty((len(frame), 0))
 
 
 #: Packages of frames: as long as none of them is loaded, nothing is a frame.

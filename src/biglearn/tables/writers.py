@@ -33,8 +33,9 @@ def write_rows(stream: TextIO, columns: Columns, delimiter: str) -> None:
 
 def _are_for_arrow(columns: Columns) -> bool:
     many = sum(values.size for values in columns.values()) >= ARROW_CELLS
-    numbers = all(values.dtype.kind in "iuf" for values in columns.values())
-    return many and numbers and arrow_csv() is not None
+    kinds = [values.dtype for values in columns.values()]
+    plain = all(kind.kind in "iuf" and kind.isnative and kind.itemsize in (4, 8) for kind in kinds)
+    return many and plain and arrow_csv() is not None
 
 
 def _write_text(stream: BinaryIO, columns: Columns, *, delimiter: str, packing: str) -> None:
