@@ -115,7 +115,7 @@ def _have_divisors(steps: Array, noise: Array, least: Array) -> BoolArray:
     The number is at least `least`, shape (C,).
     """
     units, real = steps.min(axis=1), np.isfinite(steps)
-    found = ~real.any(axis=1)  # no step denies it
+    found: BoolArray = np.logical_not(real.any(axis=1))  # where no step denies it
     steps = np.where(real, steps, 0.0)
     left = np.flatnonzero(~found & (units >= least))
     while len(left):
