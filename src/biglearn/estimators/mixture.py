@@ -21,10 +21,11 @@ from biglearn.estimators.fitting import (
 )
 from biglearn.model.checks import check_structure
 from biglearn.model.constraints import Constraints
+from biglearn.model.factors import Factors
 from biglearn.model.families import Family, family_of
 from biglearn.model.mixture import Mixture
 from biglearn.model.prior import CovariancePrior
-from biglearn.model.structures import Factor, Factors, Structure, structure_of
+from biglearn.model.structures import Factor, Structure, structure_of
 from biglearn.search.methods import method_of
 from biglearn.search.path import choose_size
 from biglearn.search.problem import solve
