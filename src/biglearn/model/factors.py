@@ -31,7 +31,7 @@ _RESOLUTION = 1e-12
 _STEPS, _FEW_STEPS = 200, 2
 
 #: Steps end where the gradient, or the gain that it promises, is below these.
-_FLAT, _NO_GAIN = 1e-8, 1e-13
+_FLAT, _NO_GAIN = 1e-10, 1e-17
 
 #: Losses that differ by less are the same but for rounding.
 EQUAL = 1e-10
@@ -40,7 +40,7 @@ EQUAL = 1e-10
 _LONGEST, _SHORTENED = 2.0, 12
 
 #: Added to second derivatives, which are singular where there are many factors.
-_DAMPING = 1e-6
+_DAMPING = 1e-9
 
 
 class Factors(NamedTuple):
