@@ -22,11 +22,12 @@ from biglearn.estimators.rows import RowsMixin, open_rows
 from biglearn.model.blocks import diagonals, gram, in_blocks
 from biglearn.model.checks import check_choice, check_fixed, check_number
 from biglearn.model.constraints import Constraints, n_parameters
+from biglearn.model.factors import Factors
 from biglearn.model.families import Family, family_of
 from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise
 from biglearn.model.prior import CovariancePrior, prior_of
-from biglearn.model.structures import Factor, Factors, Structure, structure_of
+from biglearn.model.structures import Factor, Structure, structure_of
 from biglearn.search.fit import Fit
 from biglearn.search.methods import method_of
 from biglearn.search.paper import Paper

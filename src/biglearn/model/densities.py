@@ -96,30 +96,27 @@ class QuadraticDensity:
         constant = np.maximum(constant, LOWEST[dtype])  # -inf times 0 is NaN within BLAS
         quadratic = -entries(precisions, pairs.left, pairs.right)
         quadratic[:, pairs.left == pairs.right] *= 0.5
-        self._theta = np.concatenate([quadratic, linear, constant[:, None]], axis=1).astype(dtype)
+        self.theta = np.concatenate([quadratic, linear, constant[:, None]], axis=1).astype(dtype)
 
     def log_joint(self, features: FloatArray) -> FloatArray:
         """Return log π_k N(y_n) of the features of a block (P, b), shape (K, b)."""
-        return np.asarray(self._theta @ features)
+        return np.asarray(self.theta @ features)
 
 
 def density_of(components: Components) -> Callable[[Array], FloatArray]:
-    """Return a function from a block of rows (d, b) to log π_k N(y_n), shape (K, b).
+    """Return a function from rows (n, d) to log π_k N(y_n), shape (K, n).
 
     Through the squares of rows where covariances are diagonal and that is accurate, since
-    then they are less than differences from all components.
+    they are less than differences from all components.
     """
-    if components.block_size == components.n_features or not quadratic_is_accurate(
-        components, np.dtype(np.float64)
-    ):
-        return WhitenedDensity(components, np.dtype(np.float64)).log_joint
-    pairs = Pairs.of(components.n_features, diagonal=components.block_size == 1)
-    quadratic = QuadraticDensity(components, pairs, np.dtype(np.float64))
-
-    def log_joint(rows: Array) -> FloatArray:
-        return quadratic.log_joint(pairs.fill(rows, np.empty((pairs.n_features, rows.shape[1]))))
-
-    return log_joint
+    double, size = np.dtype(np.float64), components.n_features
+    is_diagonal = components.block_size == 1 < size
+    if not is_diagonal or not quadratic_is_accurate(components, double):
+        whitened = WhitenedDensity(components, double)
+        return lambda rows: whitened.log_joint(np.ascontiguousarray(rows.T))
+    theta = QuadraticDensity(components, Pairs.of(size, diagonal=True), double).theta
+    squares, linear, constant = np.split(theta, [size, 2 * size], axis=1)
+    return lambda rows: squares @ (rows * rows).T + linear @ rows.T + constant
 
 
 def quadratic_is_accurate(components: Components, dtype: np.dtype[np.floating]) -> bool:

@@ -31,13 +31,32 @@ _RESOLUTION = 1e-12
 _STEPS, _FEW_STEPS = 200, 2
 
 #: Steps end where the gradient, or the gain that it promises, is below these.
-_FLAT, _NO_GAIN = 1e-8, 1e-13
+_FLAT, _NO_GAIN = 1e-10, 1e-17
+
+#: Losses that differ by less are the same but for rounding.
+EQUAL = 1e-10
 
 #: A step is at most this long in a log-variance, and is shortened at most so many times.
 _LONGEST, _SHORTENED = 2.0, 12
 
 #: Added to second derivatives, which are singular where there are many factors.
-_DAMPING = 1e-6
+_DAMPING = 1e-9
+
+
+class Factors(NamedTuple):
+    """Loadings and noise variances of covariances Σ = ΛΛᵀ + Ψ.
+
+    Attributes
+    ----------
+    loadings : array of shape (K, D, q)
+        Λ; determined up to a rotation, which is chosen here so that the first
+        column explains most.
+    noise : array of shape (K, D)
+        The diagonal of Ψ.
+    """
+
+    loadings: Array
+    noise: Array
 
 
 def fit_factors(
@@ -151,7 +170,7 @@ def _best_of_two(correlations: Array, lowest: Array, start: Array, q: int) -> _P
     twice = np.concatenate([lowest, lowest])
     both = _descend(np.concatenate([correlations] * 2), np.log(twice), np.log(starts), q, _STEPS)
     one, other = both.part(slice(len(lowest))), both.part(slice(len(lowest), None))
-    better = other.value < one.value
+    better = other.value < one.value - EQUAL
     one.put(better, other.part(better))
     return one
 
@@ -235,3 +254,9 @@ def _leading(matrices: Array, q: int) -> tuple[Array, Array]:
     largest = np.take_along_axis(values, order, axis=1)
     chosen = np.take_along_axis(vectors, order[:, None, :], axis=2)
     return np.maximum(largest - 1.0, 0.0), chosen
+
+
+def deviance(covariances: Array, samples: Array) -> Array:
+    """Return minus twice the expected log-likelihood per row, less a constant, shape (K,)."""
+    ratios = np.linalg.solve(covariances, samples)
+    return np.asarray(np.linalg.slogdet(covariances)[1] + np.trace(ratios, axis1=1, axis2=2))

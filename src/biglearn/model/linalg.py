@@ -192,6 +192,21 @@ def lower_inverse(factors: Array) -> Array:
     return inverse
 
 
+def log_product(factors: Array) -> Array:
+    """Return Σ log f of factors, (..., P), from 1e-9 to 1.
+
+    Up to twenty are multiplied first, which costs less than their logarithms.
+    """
+    for _ in range(4):
+        half = factors.shape[-1] // 2
+        odd = factors[..., 2 * half :]
+        if not half:
+            break
+        factors = factors[..., :half] * factors[..., half : 2 * half]
+        factors[..., : odd.shape[-1]] *= odd
+    return np.asarray(np.log(factors).sum(axis=-1))
+
+
 def random_rotation(n_features: int, rng: np.random.Generator) -> Array:
     """Draw a Haar-distributed orthogonal matrix, shape (D, D).
 

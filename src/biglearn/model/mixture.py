@@ -147,7 +147,7 @@ class Mixture(Components, FromLogJoint):
             block = np.asarray(rows[start : start + step], dtype=np.float64) - centre
             # A row so far away that its distance overflows has log-density -inf.
             with np.errstate(over="ignore", invalid="ignore"):
-                values = log_joint_of(np.ascontiguousarray(block.T)).T
+                values = log_joint_of(block).T
                 if tails is not None:
                     tails.apply(values.T)
             values[np.isnan(values) & np.isfinite(block).all(axis=1, keepdims=True)] = -np.inf

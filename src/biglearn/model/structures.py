@@ -8,7 +8,6 @@ Engines, moves and starts never ask which structure they have.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -22,8 +21,8 @@ from biglearn.model.blocks import (
     shape_of,
     whole,
 )
-from biglearn.model.factors import fit_factors
-from biglearn.model.linalg import floor_covariances
+from biglearn.model.factors import EQUAL, Factors, deviance, fit_factors
+from biglearn.model.linalg import floor_covariances, log_product
 
 #: Smallest part of a scatter that is left without a row.
 _LEAST_SHRINK = 1e-9
@@ -171,22 +170,7 @@ class Structure:
             dᵀ(A - b d dᵀ)⁻¹d.
         """
         shrink = np.maximum(1 - taken[..., None] * parts, _LEAST_SHRINK)
-        return _log_product(shrink), (parts / shrink).sum(axis=-1)
-
-
-def _log_product(factors: Array) -> Array:
-    """Return Σ log f of factors, (..., P), from 1e-9 to 1.
-
-    Up to twenty are multiplied first, which costs less than their logarithms.
-    """
-    for _ in range(4):
-        half = factors.shape[-1] // 2
-        odd = factors[..., 2 * half :]
-        if not half:
-            break
-        factors = factors[..., :half] * factors[..., half : 2 * half]
-        factors[..., : odd.shape[-1]] *= odd
-    return np.asarray(np.log(factors).sum(axis=-1))
+        return log_product(shrink), (parts / shrink).sum(axis=-1)
 
 
 @dataclass(frozen=True)
@@ -313,22 +297,6 @@ class Spherical(Diagonal):
         return n_components
 
 
-class Factors(NamedTuple):
-    """Loadings and noise variances of covariances Σ = ΛΛᵀ + Ψ.
-
-    Attributes
-    ----------
-    loadings : array of shape (K, D, q)
-        Λ; determined up to a rotation, which is chosen here so that the first
-        column explains most.
-    noise : array of shape (K, D)
-        The diagonal of Ψ.
-    """
-
-    loadings: Array
-    noise: Array
-
-
 @dataclass(frozen=True)
 class Factor(Structure):
     """A few common factors and noise of each feature's own: Σ = ΛΛᵀ + Ψ.
@@ -368,7 +336,8 @@ class Factor(Structure):
         covariances[:, index, index] += noise
         new = np.ones(len(noise), dtype=bool) if known is None else np.isnan(known[:, 0])
         if former is not None and new.any():  # there are several optima
-            new[new] = _loss(former[new], samples[new]) < _loss(covariances[new], samples[new])
+            gain = deviance(covariances[new], samples[new]) - deviance(former[new], samples[new])
+            new[new] = gain > EQUAL
             covariances[new], noise[new] = former[new], np.nan
         return covariances, n_raised, noise
 
@@ -391,12 +360,6 @@ class Factor(Structure):
     def rows_needed(self, n_features: int) -> int:
         """Return q + 2: the noise is diagonal, the rest of rank q."""
         return min(self.n_factors, n_features - 1) + 2
-
-
-def _loss(covariances: Array, samples: Array) -> Array:
-    """Return minus twice the expected log-likelihood per row, less a constant, shape (K,)."""
-    ratios = np.linalg.solve(covariances, samples)
-    return np.asarray(np.linalg.slogdet(covariances)[1] + np.trace(ratios, axis1=1, axis2=2))
 
 
 FULL = Structure()

@@ -78,3 +78,16 @@ def test_nine_clusters_in_two_of_ten_features_are_found(rng):
     assert max(reached) > best.objective - 1e-3
     centres = run.components.means[:, :2]
     assert np.ptp(centres, axis=0).min() > 1.5  # every one of them spans the grid
+
+
+@pytest.mark.parametrize("shape", [(200, 5), (30, 50)])
+def test_a_few_directions_are_the_first_of_all(rng, shape):
+    rows = rng.normal(size=shape)
+    rows[: shape[0] // 2, 3] += 8  # the one with humps, whether or not rows span all features
+    seeds = (np.random.default_rng(0) for _ in range(2))
+    few, everything = (
+        humped_directions(rows, None, seed, n) for seed, n in zip(seeds, (2, None), strict=True)
+    )
+    np.testing.assert_array_equal(few, everything[:2])
+    assert flatness(rows @ few[0]) > 1
+    np.testing.assert_allclose(few @ few.T, np.eye(2), atol=1e-10)

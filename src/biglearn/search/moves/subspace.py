@@ -38,30 +38,51 @@ def flatness(rows: Array, weights: Array | None = None) -> Array:
     return np.asarray(3.0 - (shares @ centred**4) / variance**2)
 
 
-def humped_directions(rows: Array, weights: Array | None, rng: np.random.Generator) -> Array:
-    """Return D orthonormal directions, those that show most humps first, shape (D, D).
+def humped_directions(
+    rows: Array, weights: Array | None, rng: np.random.Generator, size: int | None = None
+) -> Array:
+    """Return orthonormal directions, those that show most humps first, shape (d, D).
 
     The features, and as many directions that gradient steps on the kurtosis of
     the whitened rows lead to (projection pursuit, Peña and Prieto, JASA 96, 2001);
     later ones are made orthogonal to those before.
+
+    Parameters
+    ----------
+    rows : array of shape (n, D)
+    weights : array of shape (n,), optional
+    rng : Generator
+    size : int, optional
+        d; D if left out.
     """
-    size = rows.shape[1]
+    n_features = rows.shape[1]
+    size = n_features if size is None else size
     pursued = _pursue(rows, rng)
-    candidates = np.concatenate([np.eye(size), pursued])
-    order = np.argsort(-flatness(rows @ candidates.T, weights))
-    basis = np.empty((0, size))
-    for direction in candidates[order]:
+    humps = np.concatenate([flatness(rows, weights), flatness(rows @ pursued.T, weights)])
+    basis = np.empty((0, n_features))
+    for place in np.argsort(-humps).tolist():
+        if len(basis) == size:
+            break
+        if place < n_features:
+            direction = np.zeros(n_features)
+            direction[place] = 1.0
+        else:
+            direction = pursued[place - n_features]
         left = direction - basis.T @ (basis @ direction)
         norm = np.sqrt(left @ left)
         if norm > 0.1:
             basis = np.concatenate([basis, left[None] / norm])
-    return basis[:size]
+    return basis
 
 
 def _pursue(rows: Array, rng: np.random.Generator, *, steps: int = 10) -> Array:
-    """Return D unit directions of low kurtosis by fixed-point steps, shape (D, D)."""
+    """Return unit directions of low kurtosis by fixed-point steps, (D, D) or fewer than rows."""
     centred = rows - rows.mean(axis=0)
-    values, vectors = np.linalg.eigh(np.cov(centred, rowvar=False).reshape(rows.shape[1], -1))
+    if len(rows) >= rows.shape[1]:
+        values, vectors = np.linalg.eigh(np.cov(centred, rowvar=False).reshape(rows.shape[1], -1))
+    else:  # fewer directions than features vary at all
+        _, deviations, across = np.linalg.svd(centred, full_matrices=False)
+        values, vectors = deviations[::-1] ** 2, across[::-1].T
     kept = values > 1e-8 * values[-1]
     whiten = vectors[:, kept] / np.sqrt(values[kept])
     white = centred @ whiten
@@ -98,8 +119,8 @@ class SubspaceStart:
     def __call__(self, run: Run) -> Iterator[Record]:
         """Set the components; nothing is known of them yet."""
         sample = run.engine.subsample(run.tuning.plan_rows, run.rng)
-        directions = humped_directions(sample.rows(), sample.weights, run.rng)
-        view = View(directions[: self.size], "subspace")
+        directions = humped_directions(sample.rows(), sample.weights, run.rng, self.size)
+        view = View(directions, "subspace")
         seen = sample.project(view)
         inner = run.part(seen, Constraints(floor=_floor_in(view, run.constraints)))
         start = CENTRE_STARTS["k-means++"](inner)
