@@ -165,6 +165,14 @@ def test_views_of_components_that_rounding_breaks_have_factors(rng):
             sound_factors(broken[None])
 
 
+@pytest.mark.parametrize("size", [1e-100, 1e100])
+@pytest.mark.parametrize("scale", [1e-120, 1.0, 1e120])
+def test_a_start_of_any_size_leads_to_the_rows(rng, size, scale):
+    X = scale * rng.normal(size=(60, 2))
+    model = BigLearnGaussianMixture(1, precisions_init=size * np.eye(2)[None], prior=None).fit(X)
+    assert model.covariances_[0].diagonal() == pytest.approx(X.var(axis=0), rel=1e-6)
+
+
 def test_a_prior_follows_components_that_noise_has_emptied():
     empty = Components(np.zeros(2), np.zeros((2, 1)), np.array([[[1.0]], [[3.0]]]))
     equal = empty.replace(weights=np.full(2, 0.5))

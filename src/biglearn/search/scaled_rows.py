@@ -25,6 +25,10 @@ _RESOLUTION = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
 _UNKNOWN, _FINEST, _WIDEST = 1e-6, 1e-10, 0.3
 
 
+#: Means of starts in units, and their covariances in variances of the columns, are at most this.
+_FAR = 1e30
+
+
 @dataclass(frozen=True, eq=False)
 class ScaledRows:
     """Rows of a source in units, opened once for all problems over them.
@@ -134,6 +138,23 @@ class ScaledRows:
     def _variances(self) -> Array:
         """Variance of each column in the user's units, shape (D,)."""
         return mean_and_deviation(self.source, self.source.extent)[1] ** 2
+
+    def means_inward(self, means: Array) -> Array:
+        """Convert the means of a start to units; none is further away than rows could tell."""
+        with np.errstate(over="ignore"):
+            inside = (means - self.units.centre) / self.units.scale
+        return np.clip(inside, -_FAR, _FAR)
+
+    def covariances_inward(self, covariances: Array) -> Array:
+        """Convert the covariances of a start to units; none is wider than rows could tell.
+
+        Its density would be as even over the rows, and products of its entries overflow.
+        """
+        spread = np.sqrt(np.where(self._variances > 0, self._variances, 1.0))
+        with np.errstate(over="ignore"):
+            inside = np.clip(covariances / spread[:, None] / spread, -_FAR, _FAR)
+        share = spread / self.units.scale
+        return inside * share[:, None] * share
 
     def check(self, n_components: int) -> None:
         """Refuse rows that are too few for a number of components, or an empty column."""

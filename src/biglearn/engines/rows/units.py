@@ -39,7 +39,7 @@ def steps(values: Array, dtype: np.dtype[Any]) -> Array:
     [2.220446049250313e-16, 2.0]
     """
     with np.errstate(over="ignore"):
-        return np.spacing(np.abs(values).astype(dtype)).astype(np.float64)
+        return np.asarray(np.spacing(np.abs(values).astype(dtype)), dtype=np.float64)
 
 
 def unresolved(extent: Extent, dtype: np.dtype[Any] = np.dtype(np.float64)) -> BoolArray:  # noqa: B008
