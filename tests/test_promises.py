@@ -173,6 +173,15 @@ def test_a_start_of_any_size_leads_to_the_rows(rng, size, scale):
     assert model.covariances_[0].diagonal() == pytest.approx(X.var(axis=0), rel=1e-6)
 
 
+def test_columns_that_no_covariance_can_hold_together_are_refused(rng):
+    X = rng.normal(size=(30, 2)) * [1e-120, 1e120]
+    with pytest.raises(
+        ValueError, match=r"spreads of the columns differ by a factor of .*e\+2[34]"
+    ):
+        BigLearnGaussianMixture(2, scaling="none").fit(X)
+    assert np.isfinite(BigLearnGaussianMixture(2, random_state=0).fit(X).score(X))
+
+
 def test_a_prior_follows_components_that_noise_has_emptied():
     empty = Components(np.zeros(2), np.zeros((2, 1)), np.array([[[1.0]], [[3.0]]]))
     equal = empty.replace(weights=np.full(2, 0.5))

@@ -25,6 +25,9 @@ _RESOLUTION = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
 _UNKNOWN, _FINEST, _WIDEST = 1e-6, 1e-10, 0.3
 
 
+#: Spreads further apart than this have variances whose ratio leaves the range of float64.
+_APART = 1e151
+
 #: Means of starts in units, and their covariances in variances of the columns, are at most this.
 _FAR = 1e30
 
@@ -169,6 +172,12 @@ class ScaledRows:
         if not scaled:
             variances = self._variances
             unit = float(variances[variances > 0].min(initial=variances.max() or 1.0))
+            apart = np.sqrt(variances.max()) / np.sqrt(unit)
+            if apart > _APART:
+                raise ValueError(
+                    f"the spreads of the columns differ by a factor of {apart:.3g}, which "
+                    'covariances cannot hold together; use scaling="standard" or rescale X'
+                )
         floor = max(reg_covar, _RESOLUTION[self.source.dtype] * unit)
         lowest = float(self.units.scale.min()) ** 2 * floor
         if lowest < _SMALLEST_VARIANCE:
