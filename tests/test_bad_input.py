@@ -135,7 +135,7 @@ def test_only_the_ratios_of_weights_matter(X, size, dtype):
         ({"tol": np.nan}, "tol .*got nan"),
         ({"reg_covar": -1e-9}, "reg_covar .*got -1e-09"),
         ({"reg_covar": np.inf}, "reg_covar .*got inf"),
-        ({"max_iter": 0}, "max_iter .*got 0"),
+        ({"max_iter": -1}, "max_iter .*got -1"),
         ({"n_init": 0}, "n_init .*got 0"),
         ({"max_time": 0}, "max_time .*above 0, got 0"),
         ({"n_threads": 0}, "n_threads .*got 0"),

@@ -111,8 +111,9 @@ class ScaledRows:
             np.minimum(np.abs(extent.low), np.abs(extent.high)),
             0.0,
         )
-        variances = self._variances / scale / scale
-        cells = (steps(nearest, self.source.dtype) / scale) ** 2 / 12
+        variances = (self._deviations / scale) ** 2
+        with np.errstate(over="ignore"):  # of a constant column; it has no cells
+            cells = (steps(nearest, self.source.dtype) / scale) ** 2 / 12
         cells = np.minimum(cells, _WIDEST * variances)
         cells = np.where(unresolved(extent, self.source.dtype), variances, cells)
         return floor if (cells <= floor).all() else np.maximum(floor, cells)
@@ -140,7 +141,13 @@ class ScaledRows:
     @cached_property
     def _variances(self) -> Array:
         """Variance of each column in the user's units, shape (D,)."""
-        return mean_and_deviation(self.source, self.source.extent)[1] ** 2
+        with np.errstate(over="ignore"):
+            return self._deviations**2
+
+    @cached_property
+    def _deviations(self) -> Array:
+        """Standard deviation of each column in the user's units, shape (D,)."""
+        return mean_and_deviation(self.source, self.source.extent)[1]
 
     def means_inward(self, means: Array) -> Array:
         """Convert the means of a start to units; none is further away than rows could tell."""
@@ -153,7 +160,7 @@ class ScaledRows:
 
         Its density would be as even over the rows, and products of its entries overflow.
         """
-        spread = np.sqrt(np.where(self._variances > 0, self._variances, 1.0))
+        spread = np.where(self._deviations > 0, self._deviations, 1.0)
         with np.errstate(over="ignore"):
             inside = np.clip(covariances / spread[:, None] / spread, -_FAR, _FAR)
         share = spread / self.units.scale
