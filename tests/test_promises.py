@@ -6,8 +6,11 @@ import pytest
 from biglearn import BigLearnGaussianMixture, Mixture, Paper
 from biglearn.model.components import Components
 from biglearn.model.constraints import Constraints
+from biglearn.model.families import family_of
 from biglearn.model.leave_one_out import LeaveOneOut
+from biglearn.model.linalg import inverse_cholesky, sound_factors
 from biglearn.model.noise import Noise, NoisyMixture
+from biglearn.model.prior import target_of
 from biglearn.search.climbing.ascent import climb
 from biglearn.search.climbing.limits import Limits
 from biglearn.search.starts.cleared import lone_rows
@@ -93,6 +96,7 @@ def test_a_mixture_of_noise_alone_has_a_density():
 
 
 @pytest.mark.filterwarnings("ignore:components .* were re-seeded:UserWarning")
+@pytest.mark.filterwarnings("ignore:EM did not converge:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("start", list(STARTS))
 @pytest.mark.parametrize("family", ["gaussian", "student"])
 def test_noise_needs_no_more_rows_than_components(rng, start, family):
@@ -120,6 +124,76 @@ def test_rows_far_from_everything_have_a_leave_one_out_density(kind):
     density = LeaveOneOut(mixture, total=3.0, structure=structure).log_density(X)
     assert not np.isnan(density).any()
     assert density[2] < -1e20
+
+
+def test_rows_of_next_to_no_weight_are_absent(rng):
+    X = np.vstack([blobs(rng, 100), [[1e6, 1e6]]])
+    weights = np.append(10.0 ** rng.uniform(270, 290, size=100), 1e200)
+    model = BigLearnGaussianMixture(2, random_state=0).fit(X, sample_weight=weights)
+    assert model.n_samples_seen_ == 100
+    assert np.abs(model.means_).max() < 100
+
+
+@pytest.mark.parametrize("scaling", ["standard", "none"])
+@pytest.mark.parametrize("resolution", ["auto", None, [0.1, 0.1]])
+def test_a_constant_column_has_the_floor_of_any_other(rng, scaling, resolution):
+    X = np.column_stack([rng.normal(size=50), np.full(50, 3e13)]).astype(np.float32)
+    model = BigLearnGaussianMixture(1, scaling=scaling, resolution=resolution).fit(X)
+    assert 1e-7 < model.covariances_[0, 1, 1] < 1e-2
+
+
+def test_views_of_components_that_rounding_breaks_have_factors(rng):
+    # beside a wide direction the digits of a narrow one are lost under a rotation
+    basis = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    covariances = np.diag([1.0, 1e30, 1e-6])[None]
+    turned = basis @ covariances @ basis.T
+    with pytest.raises(np.linalg.LinAlgError):
+        inverse_cholesky(0.5 * (turned + turned.swapaxes(1, 2)))
+    whitening, half_log_det = sound_factors(0.5 * (turned + turned.swapaxes(1, 2)))
+    assert np.isfinite(whitening).all()
+    assert np.isfinite(half_log_det).all()
+    wide = basis[:, 1] * 1e15  # a standard deviation along the direction whose digits are there
+    assert np.linalg.norm(whitening[0] @ wide) == pytest.approx(1.0, rel=1e-6)
+    narrow = np.diag([1.0, 1e-9, 1e9])[None]
+    np.testing.assert_array_equal(sound_factors(narrow)[0], inverse_cholesky(narrow)[0])
+    for broken in (
+        np.diag([1.0, -1.0]),
+        np.full((2, 2), np.nan),
+        np.array([[1.0, 2.0], [2.0, 1.0]]),
+    ):
+        with pytest.raises(np.linalg.LinAlgError):
+            sound_factors(broken[None])
+
+
+@pytest.mark.parametrize("size", [1e-100, 1e100])
+@pytest.mark.parametrize("scale", [1e-120, 1.0, 1e120])
+def test_a_start_of_any_size_leads_to_the_rows(rng, size, scale):
+    X = scale * rng.normal(size=(60, 2))
+    model = BigLearnGaussianMixture(1, precisions_init=size * np.eye(2)[None], prior=None).fit(X)
+    assert model.covariances_[0].diagonal() == pytest.approx(X.var(axis=0), rel=1e-6)
+
+
+def test_columns_that_no_covariance_can_hold_together_are_refused(rng):
+    X = rng.normal(size=(30, 2)) * [1e-120, 1e120]
+    with pytest.raises(
+        ValueError, match=r"spreads of the columns differ by a factor of .*e\+2[34]"
+    ):
+        BigLearnGaussianMixture(2, scaling="none").fit(X)
+    assert np.isfinite(BigLearnGaussianMixture(2, random_state=0).fit(X).score(X))
+
+
+def test_a_prior_follows_components_that_noise_has_emptied():
+    empty = Components(np.zeros(2), np.zeros((2, 1)), np.array([[[1.0]], [[3.0]]]))
+    equal = empty.replace(weights=np.full(2, 0.5))
+    assert target_of(empty, "pooled") == pytest.approx(target_of(equal, "pooled"))
+
+
+def test_scales_of_student_components_stay_finite_for_rows_at_any_distance():
+    family = family_of("student")
+    numbers = family.numbers(np.array([[5.0]]), 2)[0]
+    for dtype in (np.float64, np.float32):
+        scales = family.weigh(np.array([np.inf], dtype), numbers.astype(dtype), np)[1]
+        assert np.isfinite(family.statistics(scales.astype(dtype), np)[0]).all()
 
 
 def test_parameters_that_are_given_are_not_counted(rng):

@@ -362,7 +362,7 @@ class GaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
             NaN is a value missing at random; a row of nothing but NaN is absent.
         y : ignored
         sample_weight : array-like of shape (N,), default=None
-            0 is an absent row, as is 1e-100 of the largest, an integer a repeated one.
+            0 is an absent row, as is one below 1e-30 of the largest, an integer a repeated one.
             Weights that are all below 1, such as those that sum to 1, count by their ratios.
         labels : array-like of shape (N,), default=None
             Component of each row where it is known, from 0 to K - 1, and -1 where it

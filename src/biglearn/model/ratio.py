@@ -61,8 +61,8 @@ def truncation(values: Array, counts: Array, ratio: float) -> float:
     below, above = np.searchsorted(flat, candidates), np.searchsorted(flat, most, side="right")
     with np.errstate(over="ignore"):  # a loss that overflows is not the least
         losses = total[below] * np.log(candidates) + sums[below] / candidates
-    losses += inside[above] - inside[below]
-    losses += (total[-1] - total[above]) * np.log(most) + (sums[-1] - sums[above]) / most
+        losses += inside[above] - inside[below]
+        losses += (total[-1] - total[above]) * np.log(most) + (sums[-1] - sums[above]) / most
     return float(candidates[int(np.argmin(losses))])
 
 

@@ -179,9 +179,9 @@ class Problem:
         )
         if weights is not None or means is not None or covariances is not None:
             if means is not None:
-                means = (means - units.centre) / units.scale
+                means = self.rows.means_inward(means)
             if covariances is not None:
-                covariances = unscaled(covariances, units.scale)
+                covariances = self.rows.covariances_inward(covariances)
             start = GivenParameters(start, weights, means, covariances)
         if self.noise is not None:
             return NoisyStart(start, self.noise)

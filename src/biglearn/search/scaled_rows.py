@@ -13,6 +13,8 @@ from biglearn.engines.base import Engine, Source
 from biglearn.engines.rows.resolution import Resolution, measure_resolution
 from biglearn.engines.rows.summaries import Extent, mean_and_deviation
 from biglearn.engines.rows.units import Units, steps, unresolved
+from biglearn.model.blocks import scaled as widened
+from biglearn.model.blocks import unscaled
 
 #: Below this a variance of a column, or its inverse, leaves the range of float64.
 _SMALLEST_VARIANCE = 1e-306
@@ -23,6 +25,13 @@ _RESOLUTION = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
 #: Floor of a column whose resolution is unknown, as a share of its variance; no floor that
 #: a resolution sets is below the finest, or above the widest.
 _UNKNOWN, _FINEST, _WIDEST = 1e-6, 1e-10, 0.3
+
+
+#: Spreads further apart than this have variances whose ratio leaves the range of float64.
+_APART = 1e151
+
+#: Means of starts in units, and their covariances in variances of the columns, are at most this.
+_FAR = 1e30
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +113,9 @@ class ScaledRows:
             np.minimum(np.abs(extent.low), np.abs(extent.high)),
             0.0,
         )
-        variances = self._variances / scale / scale
-        cells = (steps(nearest, self.source.dtype) / scale) ** 2 / 12
+        variances = (self._deviations / scale) ** 2
+        with np.errstate(over="ignore"):  # of a constant column; it has no cells
+            cells = (steps(nearest, self.source.dtype) / scale) ** 2 / 12
         cells = np.minimum(cells, _WIDEST * variances)
         cells = np.where(unresolved(extent, self.source.dtype), variances, cells)
         return floor if (cells <= floor).all() else np.maximum(floor, cells)
@@ -133,7 +143,29 @@ class ScaledRows:
     @cached_property
     def _variances(self) -> Array:
         """Variance of each column in the user's units, shape (D,)."""
-        return mean_and_deviation(self.source, self.source.extent)[1] ** 2
+        with np.errstate(over="ignore"):
+            return self._deviations**2
+
+    @cached_property
+    def _deviations(self) -> Array:
+        """Standard deviation of each column in the user's units, shape (D,)."""
+        return mean_and_deviation(self.source, self.source.extent)[1]
+
+    def means_inward(self, means: Array) -> Array:
+        """Convert the means of a start to units; none is further away than rows could tell."""
+        with np.errstate(over="ignore"):
+            inside = (means - self.units.centre) / self.units.scale
+        return np.clip(inside, -_FAR, _FAR)
+
+    def covariances_inward(self, covariances: Array) -> Array:
+        """Convert the covariances of a start to units; none is wider than rows could tell.
+
+        Its density would be as even over the rows, and products of its entries overflow.
+        """
+        spread = np.where(self._deviations > 0, self._deviations, 1.0)
+        with np.errstate(over="ignore"):
+            inside = np.clip(unscaled(covariances, spread), -_FAR, _FAR)
+        return widened(inside, spread / self.units.scale)
 
     def check(self, n_components: int) -> None:
         """Refuse rows that are too few for a number of components, or an empty column."""
@@ -148,6 +180,12 @@ class ScaledRows:
         if not scaled:
             variances = self._variances
             unit = float(variances[variances > 0].min(initial=variances.max() or 1.0))
+            apart = np.sqrt(variances.max()) / np.sqrt(unit)
+            if apart > _APART:
+                raise ValueError(
+                    f"the spreads of the columns differ by a factor of {apart:.3g}, which "
+                    'covariances cannot hold together; use scaling="standard" or rescale X'
+                )
         floor = max(reg_covar, _RESOLUTION[self.source.dtype] * unit)
         lowest = float(self.units.scale.min()) ** 2 * floor
         if lowest < _SMALLEST_VARIANCE:

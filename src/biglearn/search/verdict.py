@@ -84,11 +84,11 @@ class Verdict:
         """
         found = []
         if self.blurred.any():
-            worst = int(np.argmax(np.where(self.blurred, self.steps / self.widths, 0.0)))
+            column = int(np.argmax(np.where(self.blurred, self.steps / self.widths, 0.0)))
             found.append(
                 f"columns {_columns(self.blurred, names)} can hardly be resolved: their numbers "
-                f"come in steps of {self.steps[worst]:.3g}, and a component is "
-                f"{self.widths[worst]:.3g} wide; subtract a constant before they become floats"
+                f"come in steps of {self.steps[column]:.3g}, and a component is "
+                f"{self.widths[column]:.3g} wide; subtract a constant before they become floats"
             )
         if self.on_floor.any() and not floor_is_meant:
             found.append(

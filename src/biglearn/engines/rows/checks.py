@@ -11,7 +11,7 @@ from biglearn._types import Array, FloatArray, IntArray
 from biglearn.tables.containers import as_array
 
 #: Share of the largest weight below which a row is absent.
-_NOTHING = 1e-100
+_NOTHING = 1e-30
 
 #: A larger weight is no number of copies of a row.
 _MOST_COPIES = 1e6
@@ -39,11 +39,10 @@ def reject_infinite(X: FloatArray, names: Sequence[str] | None = None, *, start:
 def check_weights(sample_weight: ArrayLike | None, n_rows: int) -> Array | None:
     """Return the weights of the rows, shape (N,), or None where each counts as one row.
 
-    Weights below 1e-100 of the largest are 0: a row of which so little is there could
-    count only by a density of 0.
-    Weights from 1 to a million are taken as they are, since they count repeated
-    rows.  Where the largest is none of these only ratios can matter, and it is
-    brought into [½, 1): sums then stay in range.  The factor is a power of two,
+    Weights below 1e-30 of the largest are 0: rounding loses them in every sum, and a spread
+    about the heaviest row alone has no digits.  Weights from 1 to a million are taken as they
+    are, since they count repeated rows.  Where the largest is none of these only ratios can
+    matter, and it is brought into [½, 1): sums then stay in range.  The factor is a power of two,
     which costs no digit.  A missing weight, such as a masked one, is refused.
     """
     if sample_weight is None:
