@@ -78,7 +78,7 @@ def measure(D: int, K: int, dtype: str) -> dict[str, object]:
     result["product"] = product_rate(dtype)
     result["chosen"] = "components" if layouts.one_by_one(D, K) else "pairs"
     if kernels.passes(np.dtype(dtype)) is None:
-        raise SystemExit("Numba is missing: pip install 'biglearn-em[fast]'")
+        raise SystemExit("Numba is missing: pip install numba")
     for name, (compiled, by_component) in FORMS.items():
         with (
             patch.object(kernels, "WANTED", compiled),

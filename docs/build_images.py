@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from biglearn import BigLearnGaussianMixture, Mixture
+from biglearn import GaussianMixture, Mixture
 from biglearn.cli.demo import grid25
 from biglearn.model.views import View
 from biglearn.plots import ellipses
@@ -32,7 +32,7 @@ def first_mixture() -> Figure:
 
     wine = load_wine(as_frame=True)
     X = wine.data[["alcohol", "flavanoids", "color_intensity", "proline"]]
-    model = BigLearnGaussianMixture(3, reg_covar=1e-2, random_state=0).fit(X)
+    model = GaussianMixture(3, reg_covar=1e-2, random_state=0).fit(X)
     figure = Figure(figsize=(6, 4.2), layout="constrained")
     axes = figure.subplots()
     ellipses(model.mixture_, X, axes, features=("flavanoids", "color_intensity"))
@@ -61,7 +61,7 @@ def of_tutorial(name: str) -> Callable[[], Figure]:
 def views() -> Figure:
     """Draw a bad optimum of 25 Gaussians, and the marginals that give it away."""
     X = grid25(np.random.default_rng(0)).train
-    model = BigLearnGaussianMixture(
+    model = GaussianMixture(
         25, method="em", init_params="normal", scaling="none", reg_covar=1e-5, random_state=3,
         max_time=20, **LIKELIEST,
     ).fit(X)  # fmt: skip
@@ -92,9 +92,9 @@ def history() -> Figure:
     rng = np.random.default_rng(5)
     centres = rng.uniform(-4, 4, size=(30, 4))
     X = np.concatenate([rng.normal(c, 0.6, size=(60, 4)) for c in centres])
-    model = BigLearnGaussianMixture(
-        30, init_params="k-means++", random_state=1, tol=1e-6, **LIKELIEST
-    ).fit(X)
+    model = GaussianMixture(30, init_params="k-means++", random_state=1, tol=1e-6, **LIKELIEST).fit(
+        X
+    )
     figure = Figure(figsize=(7, 3.8), layout="constrained")
     axes = figure.subplots()
     passes = np.array([record.passes for record in model.history_])

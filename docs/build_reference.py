@@ -24,7 +24,7 @@ PAGES: dict[str, tuple[str, str, dict[str, list[str]]]] = {
         "The estimator",
         "A drop-in for scikit-learn's `GaussianMixture`. To come from there, see "
         "[this guide](../how-to/from-scikit-learn.md).",
-        {"biglearn": ["BigLearnGaussianMixture"]},
+        {"biglearn": ["GaussianMixture"]},
     ),
     "mixture": (
         "The distribution",

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from biglearn import BigLearnGaussianMixture, kernels
+from biglearn import GaussianMixture, kernels
 from biglearn.engines import Chunked
 
 Array = np.ndarray
@@ -29,14 +29,14 @@ def rows(rng: np.random.Generator, n: int = 600) -> Array:
     return centres[rng.integers(4, size=n)] + rng.normal(size=(n, 3))
 
 
-def model(checkpoint: Path | None, **parameters) -> BigLearnGaussianMixture:
+def model(checkpoint: Path | None, **parameters) -> GaussianMixture:
     """Return a fit of which every pass is in the checkpoint."""
     how = {"method": "em", "n_init": 3, "init_params": "normal", "tol": 1e-7, "random_state": 0}
     how |= {"engine": Chunked(block_bytes=4000), "prior": None, **parameters}
-    return BigLearnGaussianMixture(4, checkpoint=checkpoint, **how)
+    return GaussianMixture(4, checkpoint=checkpoint, **how)
 
 
-def numbers(fitted: BigLearnGaussianMixture) -> bytes:
+def numbers(fitted: GaussianMixture) -> bytes:
     """Return every bit of a model."""
     return b"".join(a.tobytes() for a in (fitted.weights_, fitted.means_, fitted.covariances_))
 

@@ -11,12 +11,12 @@ import pytest
 from scipy import sparse
 from sklearn.exceptions import NotFittedError
 
-from biglearn import BigLearnGaussianMixture
+from biglearn import GaussianMixture
 
 
 def fit(X, n_components=2, sample_weight=None, **parameters):
     parameters = {"method": "em", "random_state": 0, **parameters}
-    return BigLearnGaussianMixture(n_components, **parameters).fit(X, sample_weight=sample_weight)
+    return GaussianMixture(n_components, **parameters).fit(X, sample_weight=sample_weight)
 
 
 @pytest.fixture
@@ -295,12 +295,12 @@ USES = ["predict", "predict_proba", "score_samples", "score", "bic", "aic", "icl
 @pytest.mark.parametrize("use", USES)
 def test_an_unfitted_model_says_so(X, use):
     with pytest.raises(NotFittedError, match="not fitted yet"):
-        getattr(BigLearnGaussianMixture(), use)(X)
+        getattr(GaussianMixture(), use)(X)
 
 
 def test_an_unfitted_model_cannot_sample():
     with pytest.raises(NotFittedError, match="not fitted yet"):
-        BigLearnGaussianMixture().sample()
+        GaussianMixture().sample()
 
 
 @pytest.mark.parametrize("use", USES)

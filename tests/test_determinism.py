@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from biglearn import BigLearnGaussianMixture
+from biglearn import GaussianMixture
 from biglearn.search.methods import Paper
 from helpers import blobs
 
@@ -13,7 +13,7 @@ STARTS = ["k-means++", "kmeans", "ward", "random", "random_from_data", "normal"]
 
 def fit(X, method="em", **parameters):
     parameters = {"random_state": 3, "max_iter": 2000, **parameters}
-    return BigLearnGaussianMixture(3, method=METHODS[method], **parameters).fit(X)
+    return GaussianMixture(3, method=METHODS[method], **parameters).fit(X)
 
 
 def assert_same(one, other):

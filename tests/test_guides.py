@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from biglearn import EM, BigLearnGaussianMixture, Mixture, Search, View
+from biglearn import EM, GaussianMixture, Mixture, Search, View
 from biglearn.engines import MemoryEngine, engine_over
 from biglearn.engines.rows.units import Units
 from biglearn.model.components import Components
@@ -75,7 +75,7 @@ def test_the_structure_of_the_guide_is_the_likeliest_of_its_kind(structure, rng)
 
 def test_with_one_component_it_is_the_variance_of_the_columns(structure, rng):
     X = rng.normal(size=(200, 3)) * [1.0, 5.0, 0.1]
-    model = BigLearnGaussianMixture(covariance_type=structure["shared"]).fit(X)
+    model = GaussianMixture(covariance_type=structure["shared"]).fit(X)
     np.testing.assert_allclose(model.covariances_, X.var(axis=0), rtol=1e-9)
     expected = multivariate_normal(X.mean(axis=0), np.diag(X.var(axis=0))).logpdf(X).mean()
     assert model.score(X) == pytest.approx(expected, rel=1e-9)
@@ -91,7 +91,7 @@ def test_its_fit_is_found_and_its_numbers_are_counted(structure):
     assert model.bic(X) == pytest.approx(expected, rel=1e-12)
     found = structure["found"].best
     assert (found.covariance_type, found.n_components) == ("shared-diag", 3)
-    again = BigLearnGaussianMixture.from_parameters(
+    again = GaussianMixture.from_parameters(
         model.weights_, model.means_, model.covariances_, covariance_type=shared
     )
     np.testing.assert_allclose(again.score_samples(X), model.score_samples(X), rtol=1e-9)
@@ -99,7 +99,7 @@ def test_its_fit_is_found_and_its_numbers_are_counted(structure):
 
 def test_its_precisions_can_start_a_fit(structure):
     model, X = structure["model"], structure["X"]
-    again = BigLearnGaussianMixture(
+    again = GaussianMixture(
         3, covariance_type=structure["shared"], method=EM(), weights_init=model.weights_,
         means_init=model.means_, precisions_init=model.precisions_,
     ).fit(X)  # fmt: skip
@@ -141,7 +141,7 @@ def test_a_fit_by_it_is_the_fit_in_memory(engine, kind, rng):
     X = np.round(rng.normal(np.repeat([[0.0], [5.0]], 150, axis=0)), 1)
     start = {"means_init": [[0.0], [5.0]], "method": "em"}
     mine, theirs = (
-        BigLearnGaussianMixture(2, engine=one, random_state=0, **start).fit(X)
+        GaussianMixture(2, engine=one, random_state=0, **start).fit(X)
         for one in (engine[kind], engine_over)
     )
     np.testing.assert_allclose(mine.means_, theirs.means_, rtol=1e-6)
@@ -156,7 +156,7 @@ def test_it_refuses_tails_and_leaves_gaps_to_the_library(engine):
     gaps = X.copy()
     gaps[0, 0] = np.nan
     with pytest.warns(UserWarning, match="PlainEngine does not support missing values"):
-        BigLearnGaussianMixture(2, engine=engine["PlainEngine"], random_state=0).fit(gaps)
+        GaussianMixture(2, engine=engine["PlainEngine"], random_state=0).fit(gaps)
 
 
 # A move

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from biglearn import BigLearnGaussianMixture
+from biglearn import GaussianMixture
 from biglearn.engines.rows.units import Units
 from biglearn.search.methods import Paper
 from helpers import COVARIANCE_TYPES
@@ -50,7 +50,7 @@ PROBLEMS = [outliers, flat, spikes, counts, one_hot, heavy_tails]
 @pytest.mark.parametrize("regularised", [ML, {}], ids=["ml", "auto"])
 def test_hard_data_are_fitted_under_the_floor(rng, problem, kind, method, regularised):
     X = problem(rng)
-    model = BigLearnGaussianMixture(
+    model = GaussianMixture(
         3,
         covariance_type=kind,
         method=METHODS[method],

@@ -33,7 +33,10 @@ def _tests():
 globals().update(_tests())
 
 
-pytestmark = pytest.mark.filterwarnings("default::sklearn.exceptions.ConvergenceWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("default::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:components .* re-seeded:UserWarning"),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from typing import Literal, get_args, get_origin
 
 import pytest
 
-from biglearn import BigLearnGaussianMixture, Paper
+from biglearn import GaussianMixture, Paper
 from biglearn.cli import options
 from biglearn.estimators.fitting import SCALINGS
 from biglearn.model.families import FAMILIES
@@ -55,5 +55,5 @@ def test_the_help_names_the_defaults_of_the_library():
     for name, parameter in [("Steps", "steps"), ("Lift", "lift"), ("PseudoCount", "pseudo_count")]:
         text = get_args(getattr(options, name))[1].help
         assert re.search(r"\(default (.*)\)", text)[1] == str(paper[parameter].default)
-    kind = inspect.signature(BigLearnGaussianMixture).parameters["covariance_type"].default
+    kind = inspect.signature(GaussianMixture).parameters["covariance_type"].default
     assert f"(default {kind})" in get_args(options.Structures)[1].help

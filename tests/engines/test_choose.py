@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from biglearn import BigLearnGaussianMixture
+from biglearn import GaussianMixture
 from biglearn.engines import MemoryEngine, RowOptions, choose, open_source
 from biglearn.engines.choose import MODULES
 from biglearn.engines.rows.units import Units
@@ -15,7 +15,7 @@ from helpers import blobs
 
 
 def fit(X, **parameters):
-    return BigLearnGaussianMixture(2, method="em", random_state=0, **parameters).fit(X)
+    return GaussianMixture(2, method="em", random_state=0, **parameters).fit(X)
 
 
 def test_the_type_and_size_of_rows_choose(tmp_path, monkeypatch):

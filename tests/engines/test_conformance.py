@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from biglearn import BigLearnGaussianMixture
+from biglearn import GaussianMixture
 from biglearn.engines import MemoryEngine
 from biglearn.engines.rows.units import Units
 from biglearn.model.blocks import in_blocks
@@ -187,7 +187,7 @@ def test_every_method_gives_the_model_of_the_memory_engine(rng, kind, method, we
     weights = rng.integers(0, 3, size=600) if weighted else None
 
     def fit(engine, rows):
-        model = BigLearnGaussianMixture(
+        model = GaussianMixture(
             3, method=METHODS[method], random_state=0, max_iter=3000, tol=1e-8, engine=engine
         )
         return model.fit(rows, sample_weight=weights)
@@ -206,8 +206,8 @@ def test_every_method_gives_the_model_of_the_memory_engine(rng, kind, method, we
 def test_every_structure_and_what_is_said_of_rows(rng, kind, covariance_type):
     X = blobs(rng, 500, 2, spread=6.0)
     parameters = {"covariance_type": covariance_type, "method": "em", "random_state": 0}
-    ours = BigLearnGaussianMixture(3, engine=kind.engine, **parameters).fit(kind.wrap(X))
-    theirs = BigLearnGaussianMixture(3, **parameters).fit(X)
+    ours = GaussianMixture(3, engine=kind.engine, **parameters).fit(kind.wrap(X))
+    theirs = GaussianMixture(3, **parameters).fit(X)
     np.testing.assert_allclose(ours.covariances_, theirs.covariances_, rtol=1e-6)
     new = kind.wrap(X[:40])
     for use in ("score_samples", "predict_proba"):
@@ -230,7 +230,7 @@ def test_every_start_is_that_of_the_memory_engine(rng, kind, init):
     weights = rng.integers(0, 3, size=400)
 
     def start(engine, rows):
-        model = BigLearnGaussianMixture(
+        model = GaussianMixture(
             3, method="em", max_time=1e-9, init_params=init_params, engine=engine, random_state=0
         )
         return model.fit(rows, sample_weight=weights)

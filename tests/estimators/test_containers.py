@@ -7,8 +7,8 @@ import pytest
 
 from biglearn import (
     BigLearnAnomalyDetector,
-    BigLearnGaussianMixture,
     BigLearnRegressor,
+    GaussianMixture,
     select_mixture,
 )
 from helpers import blobs
@@ -29,14 +29,14 @@ def pairs(rng):
 def test_a_mask_is_a_missing_value_in_every_engine(pairs, engine):
     pytest.importorskip({"torch": "torch", "dask": "dask.array"}.get(engine, "numpy"))
     X, masked = pairs
-    model = BigLearnGaussianMixture(2, engine=engine, **EM)
+    model = GaussianMixture(2, engine=engine, **EM)
     np.testing.assert_array_equal(model.fit(masked).means_, model.fit(X).means_)
     assert abs(model.means_).max() < 100
 
 
 def test_a_mask_is_a_missing_value_in_every_method(pairs):
     X, masked = pairs
-    model = BigLearnGaussianMixture(2, **EM).fit(X)
+    model = GaussianMixture(2, **EM).fit(X)
     for name in ("score_samples", "predict", "predict_proba", "impute", "score", "bic"):
         ask = getattr(model, name)
         np.testing.assert_array_equal(ask(masked), ask(X), err_msg=name)
@@ -71,7 +71,7 @@ def test_a_mask_is_a_missing_value_in_the_selection(pairs, criterion):
 def test_a_masked_weight_is_refused_and_a_masked_label_unknown(rng):
     X = blobs(rng, 60, 2, 2)
     hidden = np.arange(60) == 7
-    model = BigLearnGaussianMixture(2, **EM)
+    model = GaussianMixture(2, **EM)
     with pytest.raises(ValueError, match=r"sample_weight must be finite.*got nan in row 7"):
         model.fit(X, sample_weight=np.ma.array(np.ones(60), mask=hidden))
     labels = np.full(60, -1)
@@ -86,15 +86,15 @@ def test_dates_are_refused_in_arrays_as_in_frames(rng):
     days = np.array(["2020-01-01", "2020-01-02", "2020-01-05"], "M8[D]")[:, None]
     for given in (days, days.astype(object), pd.DataFrame({"day": days.ravel()})):
         with pytest.raises(ValueError, match=r"dates|is a date|do not hold numbers"):
-            BigLearnGaussianMixture(1).fit(given)
+            GaussianMixture(1).fit(given)
 
 
 def test_records_and_dicts_are_refused_by_name():
     frame = pd.DataFrame({"a": [0.5, 1.5], "b": [1.0, 2.0]})
     with pytest.raises(ValueError, match=r"fields \['index', 'a', 'b'\]"):
-        BigLearnGaussianMixture(1).fit(frame.to_records())
+        GaussianMixture(1).fit(frame.to_records())
     with pytest.raises(ValueError, match=r"X is a dict.*pandas\.DataFrame"):
-        BigLearnGaussianMixture(1).fit(dict(frame))
+        GaussianMixture(1).fit(dict(frame))
 
 
 def test_frames_of_any_library_bring_their_names(rng):
@@ -107,7 +107,7 @@ def test_frames_of_any_library_bring_their_names(rng):
     else:
         frames.append(pyarrow.table({"a": X[:, 0], "b": X[:, 1]}))
     for engine in ("memory", "chunked"):
-        model = BigLearnGaussianMixture(1, engine=engine, **EM)
+        model = GaussianMixture(1, engine=engine, **EM)
         means = model.fit(X).means_
         for each in frames:
             np.testing.assert_allclose(model.fit(each).means_, means, rtol=1e-12)
@@ -129,7 +129,7 @@ class Shared:
 
 def test_rows_are_read_through_dlpack_and_the_interface_of_arrays(rng):
     X = blobs(rng, 60, 2, 1)
-    model = BigLearnGaussianMixture(1, **EM)
+    model = GaussianMixture(1, **EM)
     expected = model.fit(X).means_
     bare = type("Bare", (), {"__array_interface__": X.__array_interface__})()
     for given in (Shared(X), bare, memoryview(X)):
@@ -140,7 +140,7 @@ def test_rows_are_read_through_dlpack_and_the_interface_of_arrays(rng):
 def test_blocks_may_be_masked_or_tensors(pairs):
     torch = pytest.importorskip("torch")
     X, masked = pairs
-    model = BigLearnGaussianMixture(2, engine="chunked", **EM)
+    model = GaussianMixture(2, engine="chunked", **EM)
     expected = model.fit([X[:50], X[50:]]).means_
     tensors = [torch.tensor(part, requires_grad=True) for part in (X[:50], X[50:])]
     for blocks in ([masked[:50], masked[50:]], tensors):
@@ -151,6 +151,6 @@ def test_a_tensor_that_requires_gradients_is_fitted(rng):
     torch = pytest.importorskip("torch")
     X = blobs(rng, 60, 2, 1)
     for engine in ("auto", "memory", "chunked"):
-        model = BigLearnGaussianMixture(1, engine=engine, **EM)
+        model = GaussianMixture(1, engine=engine, **EM)
         found = model.fit(torch.tensor(X, requires_grad=True)).means_
         np.testing.assert_allclose(found, model.fit(X).means_, rtol=1e-9)

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from biglearn import BigLearnGaussianMixture
+from biglearn import GaussianMixture
 from helpers import COVARIANCE_TYPES
 
 
 @pytest.mark.parametrize("covariance_type", COVARIANCE_TYPES)
 def test_given_parameters_answer_as_the_fit_they_came_from(covariance_type, rng):
     X = rng.normal(size=(200, 3)) + 5 * rng.integers(2, size=(200, 1))
-    fitted = BigLearnGaussianMixture(
+    fitted = GaussianMixture(
         2, covariance_type=covariance_type, scaling="none", random_state=0
     ).fit(X)
-    given = BigLearnGaussianMixture.from_parameters(
+    given = GaussianMixture.from_parameters(
         fitted.weights_, fitted.means_, fitted.covariances_, covariance_type=covariance_type
     )
     np.testing.assert_array_equal(given.predict(X), fitted.predict(X))
@@ -25,7 +25,7 @@ def test_given_parameters_answer_as_the_fit_they_came_from(covariance_type, rng)
 
 def test_a_fit_goes_on_from_given_parameters(rng):
     X = rng.normal(size=(200, 1)) + 9 * rng.integers(2, size=(200, 1))
-    given = BigLearnGaussianMixture.from_parameters(
+    given = GaussianMixture.from_parameters(
         [0.5, 0.5], [[9.0], [0.0]], [1.0, 1.0], covariance_type="spherical",
         method="em", warm_start=True,
     )  # fmt: skip
@@ -36,7 +36,7 @@ def test_a_fit_goes_on_from_given_parameters(rng):
 def test_given_parameters_keep_the_names_of_the_features():
     pd = pytest.importorskip("pandas", reason="names come with data frames")
     frame = pd.DataFrame({"b": [0.0, 5.0], "a": [1.0, 1.0]})
-    given = BigLearnGaussianMixture.from_parameters(
+    given = GaussianMixture.from_parameters(
         [1.0], [[0.0, 1.0]], [np.eye(2)], feature_names=["b", "a"]
     )
     assert given.score_samples(frame)[0] > given.score_samples(frame)[1]
@@ -56,14 +56,14 @@ def test_given_parameters_keep_the_names_of_the_features():
 )
 def test_parameters_of_no_mixture_are_refused(weights, means, covariances, message):
     with pytest.raises(ValueError, match=message):
-        BigLearnGaussianMixture.from_parameters(weights, means, covariances)
+        GaussianMixture.from_parameters(weights, means, covariances)
 
 
 def test_given_parts_are_not_counted_by_bic_either(rng):
     X = rng.normal(size=(50, 2))
     parameters = [0.5, 0.5], [[0.0, 0.0], [1.0, 1.0]], np.tile(np.eye(2), (2, 1, 1))
     free, given = (
-        BigLearnGaussianMixture.from_parameters(*parameters, fixed=fixed)
+        GaussianMixture.from_parameters(*parameters, fixed=fixed)
         for fixed in (None, {"means": parameters[1]})
     )
     assert free.bic(X) - given.bic(X) == pytest.approx(4 * np.log(50))
@@ -71,6 +71,6 @@ def test_given_parts_are_not_counted_by_bic_either(rng):
 
 def test_shapes_of_an_earlier_family_go(rng):
     X = rng.normal(size=(60, 2))
-    model = BigLearnGaussianMixture(1, family="student", random_state=0, method="em").fit(X)
+    model = GaussianMixture(1, family="student", random_state=0, method="em").fit(X)
     assert model.dof_.shape == (1,)
     assert not hasattr(model.set_params(family="gaussian").fit(X), "dof_")

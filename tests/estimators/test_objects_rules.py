@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from biglearn import BigLearnGaussianMixture, Paper, select_mixture
+from biglearn import GaussianMixture, Paper, select_mixture
 from biglearn.engines import MemoryEngine
 from biglearn.model.families import StudentT, family_of
 from biglearn.model.lifts import LIFTS, regression_gain
@@ -34,7 +34,7 @@ def X(rng):
 
 def fitted(X, **parameters):
     parameters = {"random_state": 0, "method": "em", "max_iter": 500, **parameters}
-    return BigLearnGaussianMixture(2, **parameters).fit(X)
+    return GaussianMixture(2, **parameters).fit(X)
 
 
 def test_a_structure_object_does_what_its_name_does(X):

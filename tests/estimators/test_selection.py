@@ -13,7 +13,7 @@ from scipy.stats import multivariate_normal
 from sklearn.datasets import load_iris
 from sklearn.model_selection import train_test_split
 
-from biglearn import BigLearnGaussianMixture, select_mixture
+from biglearn import GaussianMixture, select_mixture
 from helpers import COVARIANCE_TYPES, blobs
 
 
@@ -74,7 +74,7 @@ def test_the_path_is_as_good_as_independent_searches(rng):
     X = blobs(rng, n_rows=300, n_features=2, n_components=6)
     found = select_mixture(X, range(1, 8), reg_covar=1e-2, random_state=0)
     for one in found.candidates[-2:]:
-        alone = BigLearnGaussianMixture(one.n_components, reg_covar=1e-2, random_state=0).fit(X)
+        alone = GaussianMixture(one.n_components, reg_covar=1e-2, random_state=0).fit(X)
         assert one.log_likelihood > alone.lower_bound_ - 0.02
 
 
@@ -128,13 +128,13 @@ def test_steps_of_more_than_one_and_a_smallest_k_above_one(three):
 
 
 def test_auto_takes_over_the_choice(three):
-    model = BigLearnGaussianMixture("auto", random_state=0).fit(three)
+    model = GaussianMixture("auto", random_state=0).fit(three)
     chosen = select_mixture(three, range(1, 31), patience=5, random_state=0).best_estimator_
     np.testing.assert_array_equal(model.means_, chosen.means_)
     assert len(model.weights_) == 3
     assert model.n_components == "auto"
     assert model.partial_fit(three).means_.shape == (3, 2)
-    assert len(BigLearnGaussianMixture("auto").fit(three[:2]).weights_) <= 2
+    assert len(GaussianMixture("auto").fit(three[:2]).weights_) <= 2
 
 
 def test_plot_has_a_line_for_each_structure_and_marks_the_choice(found):
@@ -272,7 +272,7 @@ def test_a_component_on_a_handful_of_rows_is_not_chosen():
     assert lowest.n_components > 1
     assert not lowest.supported  # the floor alone decides how low it is
     assert found.best.n_components == 1
-    chosen = BigLearnGaussianMixture("auto", random_state=0).fit(X)
+    chosen = GaussianMixture("auto", random_state=0).fit(X)
     assert len(chosen.weights_) == 1
 
 
@@ -293,7 +293,7 @@ def test_iris_is_not_its_rounding():
         assert found.best.n_components == 2
         assert at[3].bic == pytest.approx(580.8, abs=15)
         assert at[3].supported
-    petals = BigLearnGaussianMixture("auto", random_state=0).fit(X[:, 2:])
+    petals = GaussianMixture("auto", random_state=0).fit(X[:, 2:])
     assert len(petals.weights_) == 3
     cells = np.diag([0.1, 0.1]) ** 2 / 12
     assert np.linalg.eigvalsh(petals.covariances_ - cells).min() > 0

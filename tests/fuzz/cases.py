@@ -59,7 +59,7 @@ class Case:
     seed : int
     X : array of shape (N, D)
     params : dict
-        Of `BigLearnGaussianMixture`.
+        Of `GaussianMixture`.
     arguments : dict
         Of `fit`, beside X.
     refused : str or None

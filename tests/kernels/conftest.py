@@ -14,5 +14,5 @@ def loops(request, without_numba):
     if request.param == "numpy":
         without_numba()
     elif kernels.passes(FLOAT64) is None:
-        pytest.skip("Numba is missing: pip install 'biglearn-em[fast]'")
+        pytest.skip("Numba is missing: pip install numba")
     return request.param

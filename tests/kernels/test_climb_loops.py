@@ -18,7 +18,7 @@ from helpers import blobs, random_mixture, scipy_log_density, scipy_log_joint
 from scripted import run_of
 
 pytestmark = pytest.mark.skipif(
-    kernels.climbs() is None, reason="Numba is missing: pip install 'biglearn-em[fast]'"
+    kernels.climbs() is None, reason="Numba is missing: pip install numba"
 )
 
 

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from biglearn import BigLearnGaussianMixture, kernels
+from biglearn import GaussianMixture, kernels
 
 numba = pytest.importorskip("numba", reason="Numba is missing: pip install numba")
 
@@ -232,11 +232,11 @@ def test_where_numba_fails_numpy_does_the_work_and_says_so_once(anew, monkeypatc
         raise error
 
     X = rng.normal(size=(60, 2))
-    with_loops = BigLearnGaussianMixture(2, method="em", random_state=0).fit(X)
+    with_loops = GaussianMixture(2, method="em", random_state=0).fit(X)
     kernels._made.cache_clear()
     monkeypatch.setattr(kernels, "import_module", fail)
     with pytest.warns(UserWarning, match=f"take several times as long.*{error}") as caught:
-        alone = BigLearnGaussianMixture(2, method="em", random_state=0).fit(X)
+        alone = GaussianMixture(2, method="em", random_state=0).fit(X)
     assert len([one for one in caught if "several times as long" in str(one.message)]) == 1
     assert alone.score(X) == pytest.approx(with_loops.score(X), abs=1e-6)
 

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from biglearn import BigLearnGaussianMixture, kernels
+from biglearn import GaussianMixture, kernels
 from biglearn.search.methods import Paper
 from helpers import blobs
 
@@ -18,18 +18,18 @@ FLOAT64 = np.dtype(np.float64)
 def test_fits_agree_with_and_without_numba(rng, without_numba, method):
     X = blobs(rng, 300)
     how = {"method": method, "random_state": 0}
-    with_loops = BigLearnGaussianMixture(3, **how).fit(X)
+    with_loops = GaussianMixture(3, **how).fit(X)
     without_numba()
-    alone = BigLearnGaussianMixture(3, **how).fit(X)
+    alone = GaussianMixture(3, **how).fit(X)
     assert with_loops.score(X) == pytest.approx(alone.score(X), abs=1e-6)
 
 
 def test_numba_is_loaded_by_the_first_pass_and_not_if_it_is_not_wanted():
     code = (
         "import sys, numpy as np\n"
-        "from biglearn import BigLearnGaussianMixture\n"
+        "from biglearn import GaussianMixture\n"
         "print('numba' in sys.modules)\n"
-        "BigLearnGaussianMixture(1, random_state=0).fit(np.arange(9.0)[:, None])\n"
+        "GaussianMixture(1, random_state=0).fit(np.arange(9.0)[:, None])\n"
         "print('numba' in sys.modules)\n"
     )
     for wanted, expected in (
@@ -76,5 +76,5 @@ def test_only_loops_that_a_fit_may_need_are_compiled_before_its_clock_runs(
         monkeypatch.setattr(kernels, name, lambda name=name: asked.add(name))
     monkeypatch.setattr("biglearn.search.problem.carry_out", lambda run, method: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        BigLearnGaussianMixture(2, random_state=0, **how).fit(rng.normal(size=(50, 2)))
+        GaussianMixture(2, random_state=0, **how).fit(rng.normal(size=(50, 2)))
     assert asked == needed

@@ -65,7 +65,7 @@ def test_densities_and_sums_are_the_direct_ones(
 @pytest.mark.parametrize("n_rows", [1, 480, 992, 1000, 2016])  # some make a power of two of bytes
 def test_rows_of_a_block_do_not_compete_for_lines_of_the_cache(dtype, n_rows):
     if kernels.passes(dtype) is None:
-        pytest.skip("Numba is missing: pip install 'biglearn-em[fast]'")
+        pytest.skip("Numba is missing: pip install numba")
     form = form_for(5, dtype)
     for room in (form.new_block(n_rows), form.new_shares(7, n_rows)):
         assert room.shape[1] == n_rows
@@ -127,7 +127,7 @@ def test_exponentials_are_exact_to_the_rounding_unit(rng, loops):
 
 
 def test_processors_with_fewer_registers_compute_the_same(tmp_path):
-    pytest.importorskip("numba", reason="Numba is missing: pip install 'biglearn-em[fast]'")
+    pytest.importorskip("numba", reason="Numba is missing: pip install numba")
     code = (
         "import sys, pytest\n"
         "from llvmlite import binding\n"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from biglearn import BigLearnGaussianMixture
+from biglearn import GaussianMixture
 from biglearn.model.factors import fit_factors
 from biglearn.model.structures import structure_of
 
@@ -102,7 +102,7 @@ def test_a_new_fit_never_replaces_a_likelier_covariance(rng):
 def test_em_with_factors_loses_no_likelihood(seed):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(60, 3)) @ rng.normal(size=(3, 11)) + 0.1 * rng.normal(size=(60, 11))
-    model = BigLearnGaussianMixture(
+    model = GaussianMixture(
         6, covariance_type="factor", n_factors=2, method="em", prior=None, random_state=seed
     ).fit(X)
     assert len(model.lower_bounds_) > 1

@@ -9,7 +9,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import gammaln, logsumexp
 from scipy.stats import multivariate_t
 
-from biglearn import BigLearnGaussianMixture, BigLearnRegressor, Mixture
+from biglearn import BigLearnRegressor, GaussianMixture, Mixture
 from biglearn.engines import MemoryEngine, engine_over
 from biglearn.io import load_model, save_model
 from biglearn.model.families import StudentT
@@ -113,8 +113,8 @@ def test_gaussians_are_the_limit(rng):
         np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), rtol=1e-3, atol=1e-4)
     # a fit of Gaussian rows finds that they are
     X = gaussian.sample(4000, rng)[0]
-    student = BigLearnGaussianMixture(3, family="student", random_state=0).fit(X)
-    plain = BigLearnGaussianMixture(3, random_state=0).fit(X)
+    student = GaussianMixture(3, family="student", random_state=0).fit(X)
+    plain = GaussianMixture(3, random_state=0).fit(X)
     assert student.dof_.min() > 20
     assert student.score(X) == pytest.approx(plain.score(X), abs=2e-3)
 
@@ -223,7 +223,7 @@ def test_the_degrees_of_freedom_are_the_likeliest():
 @pytest.mark.parametrize("gaps", [False, True])
 def test_the_likelihood_never_falls(rng, kind, gaps):
     X = student_mixture(rng, 3, 3).sample(200, rng)[0]
-    model = BigLearnGaussianMixture(
+    model = GaussianMixture(
         3, family="student", covariance_type=kind, method="em", random_state=0
     ).fit(with_gaps(rng, X, 0.1) if gaps else X)
     assert np.diff(model.lower_bounds_).min() > -1e-9
@@ -235,7 +235,7 @@ def test_every_method_recovers_the_parameters(rng, method):
     truth = Mixture([0.4, 0.6], [[0, 0], [9, 0]], [np.eye(2), [[2.0, 0.5], [0.5, 1.0]]],
                     dof=[3.0, 6.0])  # fmt: skip
     X = truth.sample(6000, rng)[0]
-    model = BigLearnGaussianMixture(2, family="student", method=method, random_state=0).fit(X)
+    model = GaussianMixture(2, family="student", method=method, random_state=0).fit(X)
     order = np.argsort(model.means_[:, 0])
     np.testing.assert_allclose(model.means_[order], truth.means, atol=0.1)
     np.testing.assert_allclose(model.covariances_[order], truth.covariances, atol=0.2)
@@ -254,8 +254,8 @@ def test_engines_agree(rng, engine):
         from dask import array
 
         given = array.from_array(X, chunks=(150, -1))
-    ours = BigLearnGaussianMixture(3, **how).fit(X)
-    theirs = BigLearnGaussianMixture(3, engine=engine, **how).fit(given)
+    ours = GaussianMixture(3, **how).fit(X)
+    theirs = GaussianMixture(3, engine=engine, **how).fit(given)
     np.testing.assert_allclose(ours.means_, theirs.means_, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(ours.dof_, theirs.dof_, rtol=1e-4)
     np.testing.assert_allclose(
@@ -266,7 +266,7 @@ def test_engines_agree(rng, engine):
 def test_float32_rows_are_fitted_as_float64_ones(rng):
     X = student_mixture(rng, 2, 2).sample(500, rng)[0]
     ours, theirs = (
-        BigLearnGaussianMixture(
+        GaussianMixture(
             2, family="student", method="em", tol=1e-6, max_iter=1000, random_state=0
         ).fit(rows)
         for rows in (X, X.astype(np.float32))
@@ -280,7 +280,7 @@ def test_far_rows_do_not_pull_a_component_away(rng):
     X = np.repeat([[0.0, 0.0], [8.0, 0.0]], 300, axis=0) + rng.normal(size=(600, 2))
     hurt = np.concatenate([X, rng.uniform(-100, 100, size=(20, 2))])
     student, gaussian = (
-        BigLearnGaussianMixture(2, family=family, reg_covar=1e-3, random_state=0).fit(hurt)
+        GaussianMixture(2, family=family, reg_covar=1e-3, random_state=0).fit(hurt)
         for family in ("student", "gaussian")
     )
     order = np.argsort(student.means_[:, 0])
@@ -294,7 +294,7 @@ def test_labels_noise_and_given_parts_go_with_heavy_tails(rng):
     truth = Mixture([0.5, 0.5], [[0, 0], [9, 0]], [np.eye(2), np.eye(2)], dof=[4.0, 8.0])
     X, kind = truth.sample(600, rng)
     means = [[np.nan, np.nan], [9.0, 0.0]]
-    model = BigLearnGaussianMixture(
+    model = GaussianMixture(
         2, family="student", noise=True, fixed={"means": means}, random_state=0
     ).fit(X, labels=np.where(rng.random(600) < 0.1, kind, -1))
     np.testing.assert_allclose(model.means_, truth.means, atol=0.3)
@@ -311,16 +311,16 @@ def test_files_pickles_and_checkpoints_keep_the_tails(rng, tmp_path):
         np.testing.assert_array_equal(back.dof, mixture.dof)
         np.testing.assert_array_equal(back.log_density(X), mixture.log_density(X))
     how = {"family": "student", "method": "em", "random_state": 0}
-    plain = BigLearnGaussianMixture(2, **how).fit(X)
+    plain = GaussianMixture(2, **how).fit(X)
     for _ in range(2):
-        kept = BigLearnGaussianMixture(2, checkpoint=tmp_path / "fit.ckpt", **how).fit(X)
+        kept = GaussianMixture(2, checkpoint=tmp_path / "fit.ckpt", **how).fit(X)
         np.testing.assert_array_equal(kept.dof_, plain.dof_)
 
 
 def test_known_parameters_make_an_estimator(rng):
     truth = student_mixture(rng, 2, 2)
     X = truth.sample(50, rng)[0]
-    model = BigLearnGaussianMixture.from_parameters(
+    model = GaussianMixture.from_parameters(
         truth.weights, truth.means, truth.covariances, dof=truth.dof, warm_start=True
     )
     np.testing.assert_allclose(model.score_samples(X), truth.log_density(X), rtol=1e-12)
@@ -344,8 +344,8 @@ def test_regression_has_heavy_tails_too(rng):
 
 def test_criteria_count_the_degrees_of_freedom(rng):
     X = student_mixture(rng, 2, 2).sample(200, rng)[0]
-    student = BigLearnGaussianMixture(2, family="student", random_state=0).fit(X)
-    gaussian = BigLearnGaussianMixture(2, random_state=0).fit(X)
+    student = GaussianMixture(2, family="student", random_state=0).fit(X)
+    gaussian = GaussianMixture(2, random_state=0).fit(X)
     assert student._n_parameters() == gaussian._n_parameters() + 2
     assert not hasattr(gaussian, "dof_")
     assert not hasattr(student.set_params(family="gaussian").fit(X), "dof_")
@@ -354,9 +354,9 @@ def test_criteria_count_the_degrees_of_freedom(rng):
 def test_what_cannot_be_is_named(rng):
     X = rng.normal(size=(30, 2))
     with pytest.raises(ValueError, match=r"family must be one of \['gaussian', 'student'\]"):
-        BigLearnGaussianMixture(2, family="cauchy").fit(X)
+        GaussianMixture(2, family="cauchy").fit(X)
     with pytest.raises(ValueError, match=r"partial_fit\(\) does not support family 'student'"):
-        BigLearnGaussianMixture(2, family="student").partial_fit(X)
+        GaussianMixture(2, family="student").partial_fit(X)
     for dof in ([1.0, 2.0], [0.0], [np.inf]):
         with pytest.raises(ValueError, match="dof must be 1 positive finite numbers"):
             Mixture([1.0], [[0.0]], [[[1.0]]], dof=dof)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from biglearn import BigLearnGaussianMixture, Mixture
+from biglearn import GaussianMixture, Mixture
 from biglearn.engines import MemoryEngine
 from biglearn.model.constraints import Constraints
 from biglearn.model.fixed import Fixed, assigned
@@ -76,13 +76,13 @@ def test_free_weights_share_what_is_left_by_their_ratios():
 @pytest.mark.parametrize("gaps", [False, True])
 def test_every_method_leaves_the_given_parts_and_never_loses_likelihood(rng, method, gaps):
     X = blobs(rng, 400, 3, 4) * [1.0, 100.0, 1e-3] + [0, 5e3, 1]
-    truth = BigLearnGaussianMixture(4, random_state=1).fit(X)
+    truth = GaussianMixture(4, random_state=1).fit(X)
     if gaps:
         X = np.where(rng.random(X.shape) < 0.1, NAN, X)
     means, covariances = np.full((4, 3), NAN), np.full((4, 3, 3), NAN)
     means[2], covariances[2] = truth.means_[0], truth.covariances_[0]
     means[0] = truth.means_[3]
-    model = BigLearnGaussianMixture(
+    model = GaussianMixture(
         4, fixed={"means": means, "covariances": covariances}, method=method, random_state=0
     ).fit(X)
     np.testing.assert_allclose(model.means_[[0, 2]], means[[0, 2]], rtol=1e-12)
@@ -95,8 +95,8 @@ def test_every_method_leaves_the_given_parts_and_never_loses_likelihood(rng, met
 def test_a_given_component_far_from_all_rows_stays_and_empties(rng):
     X = blobs(rng, 200, 2, 2)
     fixed = {"means": [[1e3, 1e3], [NAN, NAN]], "covariances": [np.eye(2), np.full((2, 2), NAN)]}
-    model = BigLearnGaussianMixture(2, fixed=fixed, random_state=0).fit(X)
-    alone = BigLearnGaussianMixture(1).fit(X)
+    model = GaussianMixture(2, fixed=fixed, random_state=0).fit(X)
+    alone = GaussianMixture(1).fit(X)
     np.testing.assert_allclose(model.means_, [[1e3, 1e3], alone.means_[0]], rtol=1e-9)
     assert model.weights_[0] < 1e-6
     assert model.n_reseeded_ == 0
@@ -105,7 +105,7 @@ def test_a_given_component_far_from_all_rows_stays_and_empties(rng):
 def test_given_means_are_beaten_by_no_other_covariances(rng):
     X = blobs(rng, 150, 1, 2)
     means = np.array([[-1.0], [2.0]])
-    model = BigLearnGaussianMixture(
+    model = GaussianMixture(
         2, fixed={"means": means}, scaling="none", tol=1e-10, random_state=0
     ).fit(X)
 
@@ -120,10 +120,10 @@ def test_given_means_are_beaten_by_no_other_covariances(rng):
 
 def test_the_search_leaves_all_means_alone(rng):
     X = blobs(rng, 300, 2, 4)
-    means = BigLearnGaussianMixture(4, random_state=0).fit(X).means_
-    model = BigLearnGaussianMixture(4, fixed={"means": means}, random_state=1).fit(X)
+    means = GaussianMixture(4, random_state=0).fit(X).means_
+    model = GaussianMixture(4, fixed={"means": means}, random_state=1).fit(X)
     np.testing.assert_allclose(model.means_, means, rtol=1e-12)
-    noisy = BigLearnGaussianMixture(4, fixed={"means": means}, noise=True, random_state=1).fit(X)
+    noisy = GaussianMixture(4, fixed={"means": means}, noise=True, random_state=1).fit(X)
     np.testing.assert_allclose(noisy.means_, means, rtol=1e-12)
 
 
@@ -131,7 +131,7 @@ def test_starts_put_given_means_near_their_rows(rng):
     X = np.repeat([[0.0, 0.0], [9.0, 0.0], [0.0, 9.0]], 50, axis=0) + rng.normal(size=(150, 2))
     means = [[NAN, NAN], [0.0, 9.0], [NAN, NAN]]
     for init in ("k-means++", "kmeans", "random_from_data"):
-        model = BigLearnGaussianMixture(
+        model = GaussianMixture(
             3, fixed={"means": means}, method="em", n_init=5, init_params=init, random_state=0
         ).fit(X)
         np.testing.assert_allclose(np.sort(model.means_[[0, 2], 0]), [0, 9], atol=1.0)
@@ -147,11 +147,11 @@ def test_the_cheapest_order():
 def test_fixed_in_another_structure(rng):
     X = blobs(rng, 200, 2, 2)
     shared = random_covariances(rng, 1, 2)[0]
-    model = BigLearnGaussianMixture(
+    model = GaussianMixture(
         2, covariance_type="tied", fixed={"covariances": shared}, random_state=0
     ).fit(X)
     np.testing.assert_allclose(model.covariances_, shared, rtol=1e-9)
-    model = BigLearnGaussianMixture(
+    model = GaussianMixture(
         2, covariance_type="diag", fixed={"covariances": [[NAN, NAN], [2.0, 3.0]]}, random_state=0
     ).fit(X)
     np.testing.assert_allclose(model.covariances_[1], [2.0, 3.0], rtol=1e-9)
@@ -170,23 +170,23 @@ def test_fixed_in_another_structure(rng):
 ])  # fmt: skip
 def test_what_cannot_be_fixed_is_named(rng, fixed, message):
     with pytest.raises(ValueError, match=message):
-        BigLearnGaussianMixture(2, fixed=fixed).fit(blobs(rng, 50, 2))
+        GaussianMixture(2, fixed=fixed).fit(blobs(rng, 50, 2))
 
 
 def test_fixed_parts_need_a_number_of_components(rng):
     with pytest.raises(ValueError, match="fixed needs a number of components"):
-        BigLearnGaussianMixture("auto", fixed={"weights": [1.0]}).fit(blobs(rng, 50, 2))
+        GaussianMixture("auto", fixed={"weights": [1.0]}).fit(blobs(rng, 50, 2))
 
 
 def test_a_checkpoint_knows_what_was_fixed(rng, tmp_path):
     X = blobs(rng, 100, 2)
     path = tmp_path / "fit.ckpt"
     how = {"method": "em", "random_state": 0, "checkpoint": path}
-    BigLearnGaussianMixture(2, fixed={"weights": [0.5, 0.5]}, **how).fit(X)
-    again = BigLearnGaussianMixture(2, fixed={"weights": [0.5, 0.5]}, **how).fit(X)
+    GaussianMixture(2, fixed={"weights": [0.5, 0.5]}, **how).fit(X)
+    again = GaussianMixture(2, fixed={"weights": [0.5, 0.5]}, **how).fit(X)
     np.testing.assert_allclose(again.weights_, 0.5)
     with pytest.raises(ValueError, match="checkpoint of another fit: fixed"):
-        BigLearnGaussianMixture(2, fixed={"weights": [0.4, 0.6]}, **how).fit(X)
+        GaussianMixture(2, fixed={"weights": [0.4, 0.6]}, **how).fit(X)
 
 
 def test_given_weights_stay_where_labels_reorder_components():
@@ -194,7 +194,7 @@ def test_given_weights_stay_where_labels_reorder_components():
     X = np.concatenate([rng.normal(size=(90, 1)), rng.normal(size=(10, 1)) + 8])
     labels = np.full(100, -1)
     labels[:3] = 0  # of the large cluster, which is given the small weight
-    model = BigLearnGaussianMixture(2, fixed={"weights": [0.1, 0.9]}, random_state=0)
+    model = GaussianMixture(2, fixed={"weights": [0.1, 0.9]}, random_state=0)
     np.testing.assert_array_equal(model.fit(X, labels=labels).weights_, [0.1, 0.9])
 
 
@@ -205,7 +205,7 @@ def test_given_parts_come_back_to_the_last_bit(rng, noise):
     covariances = np.full((2, 3, 3), NAN)
     covariances[0] = np.diag([0.7, 1.3, 3e38])
     fixed = {"means": means, "covariances": covariances, "weights": [0.3, NAN]}
-    model = BigLearnGaussianMixture(2, fixed=fixed, noise=noise, random_state=0).fit(X)
+    model = GaussianMixture(2, fixed=fixed, noise=noise, random_state=0).fit(X)
     np.testing.assert_array_equal(model.means_[0], means[0])
     np.testing.assert_array_equal(model.covariances_[0], covariances[0])
     assert model.weights_[0] == 0.3

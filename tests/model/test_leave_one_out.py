@@ -5,7 +5,7 @@ import pytest
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
-from biglearn import BigLearnGaussianMixture, Mixture
+from biglearn import GaussianMixture, Mixture
 from biglearn.model.leave_one_out import LeaveOneOut
 from biglearn.model.noise import Noise, NoisyMixture
 from biglearn.model.prior import PseudoRows
@@ -54,7 +54,7 @@ def test_the_closed_form_is_the_fit_without_the_row(rng, weighted, rows):
 
 def test_missing_values_count_by_the_marginal_of_the_others(rng):
     X = blobs(rng, 60, 3)
-    fit = BigLearnGaussianMixture(2, prior=2.0, random_state=0, tol=1e-10).fit(X)
+    fit = GaussianMixture(2, prior=2.0, random_state=0, tol=1e-10).fit(X)
     total, pseudo = 60.0, fit.prior_rows_
     loo = LeaveOneOut(fit.mixture_, total=total, pseudo_rows=pseudo)
     gaps = X.copy()
@@ -66,7 +66,7 @@ def test_missing_values_count_by_the_marginal_of_the_others(rng):
 
 def test_a_row_of_its_own_component_is_not_believed(rng):
     X = np.vstack([rng.normal(size=(100, 2)), [[30.0, 30.0]]])
-    model = BigLearnGaussianMixture(2, prior=None, random_state=0).fit(X)
+    model = GaussianMixture(2, prior=None, random_state=0).fit(X)
     assert model.score_samples(X)[-1] > model.score_samples(X)[:-1].mean()
     assert model.loo_score_samples(X)[-1] < -100
     assert model.loo_score(X) < model.score(X)
@@ -76,7 +76,7 @@ def test_leave_one_out_tells_overfitting_that_training_rows_do_not(rng):
     truth = random_mixture(rng, 2, 6, spread=1.0)
     X, _ = truth.sample(60, rng)
     new, _ = truth.sample(5000, rng)
-    model = BigLearnGaussianMixture(4, prior=None, reg_covar=1e-3, random_state=0).fit(X)
+    model = GaussianMixture(4, prior=None, reg_covar=1e-3, random_state=0).fit(X)
     ahead = model.score(X) - model.score(new)
     assert ahead > 1
     assert model.loo_score(X) < model.score(X) - 0.5 * ahead
@@ -85,7 +85,7 @@ def test_leave_one_out_tells_overfitting_that_training_rows_do_not(rng):
 @pytest.mark.parametrize("engine", ["memory", "chunked"])
 def test_engines_and_weights_agree(rng, engine):
     X, weights = with_gaps(rng, blobs(rng, 80, 3), 0.1), rng.integers(1, 4, size=80)
-    model = BigLearnGaussianMixture(2, prior=1.0, random_state=0, engine=engine)
+    model = GaussianMixture(2, prior=1.0, random_state=0, engine=engine)
     model.fit(X, sample_weight=weights)
     loo = LeaveOneOut(model.mixture_, total=float(weights.sum()), pseudo_rows=1.0)
     wanted = np.average(loo.log_density(X, weights.astype(float)), weights=weights)
@@ -157,6 +157,6 @@ def test_tails_are_left_out_with_the_scale_that_counts_them(rng, dof):
 @pytest.mark.parametrize("how", [{"noise": True}, {"family": "student"}])
 def test_every_fit_says_its_leave_one_out_score(rng, how):
     X = blobs(rng, 120, 2)
-    model = BigLearnGaussianMixture(2, random_state=0, method="em", **how).fit(X)
+    model = GaussianMixture(2, random_state=0, method="em", **how).fit(X)
     assert model.loo_score_ == pytest.approx(model.loo_score(X), rel=1e-9)
     assert model.score(X) - 1 < model.loo_score_ < model.score(X)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from biglearn import BigLearnGaussianMixture, select_mixture
+from biglearn import GaussianMixture, select_mixture
 from biglearn.model.blocks import whole
 from biglearn.model.components import Components
 from biglearn.model.families import GAUSSIAN
@@ -17,7 +17,7 @@ from helpers import CENTRES, COVARIANCE_TYPES, scipy_log_joint
 @pytest.mark.parametrize("kind", COVARIANCE_TYPES)
 def test_clusters_are_found_among_litter(littered, method, kind):
     X, truth = littered
-    model = BigLearnGaussianMixture(
+    model = GaussianMixture(
         3, covariance_type=kind, noise=True, method=method, n_init=3, random_state=0
     ).fit(X)  # fmt: skip
     order = np.argmin(((model.means_[:, None] - CENTRES) ** 2).sum(axis=2), axis=0)
@@ -33,7 +33,7 @@ def test_clusters_are_found_among_litter(littered, method, kind):
 
 def test_what_is_said_of_rows(littered):
     X, _ = littered
-    model = BigLearnGaussianMixture(3, noise=True, prior=None, random_state=0).fit(X)
+    model = GaussianMixture(3, noise=True, prior=None, random_state=0).fit(X)
     noise, side = model.noise_, np.ptp(X, axis=0)
     np.testing.assert_allclose(noise.low, X.min(axis=0), rtol=1e-9)
     np.testing.assert_allclose(noise.high, X.max(axis=0), rtol=1e-9)
@@ -47,7 +47,7 @@ def test_what_is_said_of_rows(littered):
     np.testing.assert_array_equal(model.predict(X), np.where(chosen == 3, -1, chosen))
     assert model.lower_bound_ == pytest.approx(density.mean(), rel=1e-9)
     assert model.score(X) == pytest.approx(density.mean(), rel=1e-12)
-    plain = BigLearnGaussianMixture(3, random_state=0).fit(X)
+    plain = GaussianMixture(3, random_state=0).fit(X)
     assert model._n_parameters() == plain._n_parameters() + 1
     assert model.bic(X) < plain.bic(X)
     assert model.predict([[1e4, -1e4]]) == -1  # far from the box as well
@@ -55,7 +55,7 @@ def test_what_is_said_of_rows(littered):
 
 def test_draws_have_the_share_and_the_box_of_the_noise(littered):
     X, _ = littered
-    model = BigLearnGaussianMixture(3, noise=True, random_state=0).fit(X)
+    model = GaussianMixture(3, noise=True, random_state=0).fit(X)
     rows, labels = model.sample(4000)
     share = model.noise_.weight
     error = np.sqrt(share * (1 - share) / 4000)
@@ -69,8 +69,8 @@ def test_draws_have_the_share_and_the_box_of_the_noise(littered):
 def test_units_change_nothing(littered):
     X, _ = littered
     scale, shift = np.array([1e-3, 5e4]), np.array([3.0, -1e5])
-    one = BigLearnGaussianMixture(3, noise=True, method="em", random_state=0).fit(X)
-    other = BigLearnGaussianMixture(3, noise=True, method="em", random_state=0)
+    one = GaussianMixture(3, noise=True, method="em", random_state=0).fit(X)
+    other = GaussianMixture(3, noise=True, method="em", random_state=0)
     other.fit(X * scale + shift)
     np.testing.assert_array_equal(one.predict(X), other.predict(X * scale + shift))
     assert other.noise_.weight == pytest.approx(one.noise_.weight, rel=1e-4)
@@ -78,13 +78,13 @@ def test_units_change_nothing(littered):
 
 def test_clean_rows_have_no_noise(rng):
     X = np.repeat(CENTRES, 200, axis=0) + rng.normal(size=(600, 2))
-    model = BigLearnGaussianMixture(3, noise=True, random_state=0).fit(X)
+    model = GaussianMixture(3, noise=True, random_state=0).fit(X)
     assert model.noise_.weight < 0.02
 
 
 def test_a_constant_column_is_no_obstacle(littered):
     X, truth = littered
-    model = BigLearnGaussianMixture(3, noise=True, random_state=0)
+    model = GaussianMixture(3, noise=True, random_state=0)
     labels = model.fit(np.column_stack([X, np.full(len(X), 7.0)])).predict(
         np.column_stack([X, np.full(len(X), 7.0)])
     )
@@ -97,7 +97,7 @@ def test_noise_goes_with_gaps_weights_labels_and_given_parts(rng, littered):
     X = np.where(rng.random(X.shape) < 0.05, np.nan, X)
     means = np.full((3, 2), np.nan)
     means[1] = CENTRES[1]
-    model = BigLearnGaussianMixture(3, noise=True, fixed={"means": means}, random_state=0)
+    model = GaussianMixture(3, noise=True, fixed={"means": means}, random_state=0)
     model.fit(X, sample_weight=rng.integers(1, 3, size=len(X)), labels=labels)
     np.testing.assert_allclose(model.means_, CENTRES, atol=0.6)
     np.testing.assert_allclose(model.means_[1], CENTRES[1], rtol=1e-12)
@@ -120,17 +120,17 @@ def test_the_box_of_a_component_comes_back():
 
 def test_refits_and_limits(littered):
     X, _ = littered
-    model = BigLearnGaussianMixture(3, noise=True, random_state=0).fit(X)
+    model = GaussianMixture(3, noise=True, random_state=0).fit(X)
     model.set_params(noise=False).fit(X)
     assert not hasattr(model, "noise_")
     assert model.predict(X).min() == 0
-    noisy = BigLearnGaussianMixture(3, noise=True, random_state=0)
+    noisy = GaussianMixture(3, noise=True, random_state=0)
     with pytest.raises(ValueError, match="noise need rows in memory"):
-        BigLearnGaussianMixture(3, noise=True, engine="chunked").fit(X)
+        GaussianMixture(3, noise=True, engine="chunked").fit(X)
     with pytest.raises(ValueError, match=r"partial_fit\(\) does not support noise"):
         noisy.partial_fit(X)
     with pytest.raises(ValueError, match="noise needs a number of components"):
-        BigLearnGaussianMixture("auto", noise=True).fit(X)
+        GaussianMixture("auto", noise=True).fit(X)
     with pytest.raises(ValueError, match="a path through K does not support noise"):
         select_mixture(X, range(1, 3), noise=True)
 
@@ -138,4 +138,4 @@ def test_refits_and_limits(littered):
 def test_torch_says_that_it_has_no_noise(littered):
     pytest.importorskip("torch")
     with pytest.raises(ValueError, match='noise needs engine="memory"'):
-        BigLearnGaussianMixture(3, noise=True, engine="torch").fit(littered[0])
+        GaussianMixture(3, noise=True, engine="torch").fit(littered[0])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from biglearn import BigLearnGaussianMixture, CovariancePrior, View
+from biglearn import CovariancePrior, GaussianMixture, View
 from biglearn.engines import MemoryEngine
 from biglearn.model.blocks import whole
 from biglearn.model.constraints import Constraints
@@ -124,7 +124,7 @@ def test_a_component_that_reaches_for_far_values_hardly_widens_a_target(rng):
 @pytest.mark.parametrize("family", ["gaussian", "student"])
 def test_the_objective_of_em_never_falls(rng, kind, family):
     X = np.vstack([blobs(rng, 120, 3, spread=1.5), 8 * rng.normal(size=(4, 3))])
-    model = BigLearnGaussianMixture(
+    model = GaussianMixture(
         4, covariance_type=kind, family=family, prior=2.0, method="em", random_state=0, tol=1e-7
     ).fit(X)
     slack = 1e-8 if kind == "factor" else 1e-10  # factors are found by iteration
@@ -136,9 +136,7 @@ def test_the_objective_of_em_never_falls(rng, kind, family):
 
 def test_a_component_on_few_rows_keeps_a_width(rng):
     X = np.vstack([rng.normal(size=(200, 3)), np.full((2, 3), 9.0)])
-    spike, kept = (
-        BigLearnGaussianMixture(2, prior=prior, random_state=0).fit(X) for prior in (None, 1.0)
-    )
+    spike, kept = (GaussianMixture(2, prior=prior, random_state=0).fit(X) for prior in (None, 1.0))
     narrowest = [np.linalg.eigvalsh(m.covariances_).min() for m in (spike, kept)]
     assert narrowest[0] < 1e-4
     # |Σ| ≥ |c T / (n + c)|: a third of the pooled covariance, which is about one
@@ -149,7 +147,7 @@ def test_a_change_of_units_changes_nothing(rng):
     X = blobs(rng, 200, 3)
     scale, shift = np.array([1e-3, 1.0, 50.0]), np.array([5.0, -3.0, 1e3])
     one, other = (
-        BigLearnGaussianMixture(3, prior=3.0, random_state=0, tol=1e-9).fit(rows)
+        GaussianMixture(3, prior=3.0, random_state=0, tol=1e-9).fit(rows)
         for rows in (X, X * scale + shift)
     )
     np.testing.assert_allclose(other.means_, one.means_ * scale + shift, rtol=1e-6)
@@ -160,7 +158,7 @@ def test_a_change_of_units_changes_nothing(rng):
 def test_many_rows_outweigh_the_prior(rng):
     X = blobs(rng, 2 * 100 * 3 * 2, 3, n_components=2, spread=6.0)
     plain, ours = (
-        BigLearnGaussianMixture(2, prior=prior, random_state=0, tol=1e-9).fit(X)
+        GaussianMixture(2, prior=prior, random_state=0, tol=1e-9).fit(X)
         for prior in (None, 0.3 * 4)
     )
     np.testing.assert_allclose(ours.covariances_, plain.covariances_, rtol=0.02, atol=0.02)
@@ -172,7 +170,7 @@ def test_equal_weights_count_as_rows_or_by_their_ratios(rng, weight):
     X = blobs(rng, 90, 2)
     rows = np.repeat(X, 3, axis=0) if weight == 3.0 else X
     plain, weighted = (
-        BigLearnGaussianMixture(2, prior=2.0, method="em", means_init=X[:2], tol=1e-10, **how).fit(
+        GaussianMixture(2, prior=2.0, method="em", means_init=X[:2], tol=1e-10, **how).fit(
             data, sample_weight=weights
         )
         for data, weights, how in ((rows, None, {}), (X, np.full(90, weight), {}))
@@ -183,14 +181,14 @@ def test_equal_weights_count_as_rows_or_by_their_ratios(rng, weight):
 def test_a_given_target_stays(rng):
     X = blobs(rng, 100, 2)
     target = np.array([[4.0, 1.0], [1.0, 2.0]])
-    model = BigLearnGaussianMixture(2, prior=CovariancePrior(target, rows=1e7), random_state=0)
+    model = GaussianMixture(2, prior=CovariancePrior(target, rows=1e7), random_state=0)
     np.testing.assert_allclose(model.fit(X).covariances_, np.tile(target, (2, 1, 1)), rtol=1e-3)
 
 
 def test_an_automatic_strength_is_small_where_components_differ_and_rows_are_many(rng):
     wide = rng.normal(size=(600, 2)) * [3.0, 0.1]
     tall = rng.normal(size=(600, 2)) * [0.1, 3.0] + 8
-    model = BigLearnGaussianMixture(2, prior="auto", random_state=0).fit(np.vstack([wide, tall]))
+    model = GaussianMixture(2, prior="auto", random_state=0).fit(np.vstack([wide, tall]))
     assert model.prior_rows_ <= 1.0
 
 
@@ -199,8 +197,7 @@ def test_an_automatic_strength_generalises_where_rows_are_few(rng):
     train, _ = truth.sample(90, rng)
     test, _ = truth.sample(4000, rng)
     plain, ours = (
-        BigLearnGaussianMixture(3, prior=prior, random_state=0).fit(train)
-        for prior in (None, "auto")
+        GaussianMixture(3, prior=prior, random_state=0).fit(train) for prior in (None, "auto")
     )
     assert ours.prior_rows_ > 0.3
     assert ours.score(test) > plain.score(test) + 0.5
@@ -209,7 +206,7 @@ def test_an_automatic_strength_generalises_where_rows_are_few(rng):
 def test_the_published_algorithm_has_no_automatic_prior(rng):
     X = blobs(rng, 80, 2)
     one, other = (
-        BigLearnGaussianMixture(
+        GaussianMixture(
             2, method="paper", prior=prior, resolution=prior, random_state=0, max_iter=20
         ).fit(X)
         for prior in (None, "auto")
@@ -254,14 +251,13 @@ def test_nothing_changes_without_a_prior():
 def test_noise_has_no_part_in_the_target(rng):
     X = np.vstack([0.2 * rng.normal(size=(200, 2)), rng.uniform(-20, 20, size=(40, 2))])
     plain, ours = (
-        BigLearnGaussianMixture(1, noise=True, prior=prior, random_state=0).fit(X)
-        for prior in (None, 5.0)
+        GaussianMixture(1, noise=True, prior=prior, random_state=0).fit(X) for prior in (None, 5.0)
     )
     np.testing.assert_allclose(ours.covariances_, plain.covariances_, rtol=0.05)
 
 
 def test_a_stream_counts_pseudo_rows_by_all_its_rows(rng):
-    model = BigLearnGaussianMixture(1, prior=CovariancePrior(np.eye(1), rows=10.0), random_state=0)
+    model = GaussianMixture(1, prior=CovariancePrior(np.eye(1), rows=10.0), random_state=0)
     for _ in range(30):
         model.partial_fit(3 * rng.normal(size=(100, 1)))
     assert model.covariances_[0, 0, 0] == pytest.approx(9.0, rel=0.15)

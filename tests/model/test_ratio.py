@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from biglearn import BigLearnGaussianMixture
+from biglearn import GaussianMixture
 from biglearn.model.ratio import bound_ratio, truncation
 from helpers import blobs, random_covariances
 
@@ -49,7 +49,7 @@ def test_a_ratio_of_one_is_one_sphere_for_all(rng):
 @pytest.mark.parametrize("kind", ["full", "diag", "spherical", "tied"])
 def test_fits_respect_the_ratio_and_never_fall(rng, kind):
     X = np.vstack([blobs(rng, 150, 2), 0.01 * rng.normal(size=(40, 2))])
-    model = BigLearnGaussianMixture(
+    model = GaussianMixture(
         3, covariance_type=kind, max_ratio=5.0, scaling="none", random_state=0, method="em"
     ).fit(X)
     values = np.linalg.eigvalsh(model.mixture_.covariances)
@@ -60,6 +60,6 @@ def test_fits_respect_the_ratio_and_never_fall(rng, kind):
 def test_impossible_ratios_are_refused(rng):
     X = blobs(rng, 50, 2)
     with pytest.raises(ValueError, match=r"max_ratio must be .* at least 1, got 0.5"):
-        BigLearnGaussianMixture(2, max_ratio=0.5).fit(X)
+        GaussianMixture(2, max_ratio=0.5).fit(X)
     with pytest.raises(ValueError, match="max_ratio does not support covariance_type 'factor'"):
-        BigLearnGaussianMixture(2, max_ratio=5.0, covariance_type="factor").fit(X)
+        GaussianMixture(2, max_ratio=5.0, covariance_type="factor").fit(X)

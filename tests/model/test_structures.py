@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import FactorAnalysis
 
-from biglearn import BigLearnGaussianMixture
+from biglearn import GaussianMixture
 from biglearn.model.blocks import whole
 from biglearn.model.structures import COVARIANCE_TYPES as KNOWN
 from biglearn.model.structures import structure_of
@@ -77,7 +77,7 @@ def test_one_component_is_scikit_learns_factor_analysis(rng, n_factors):
     X = rng.normal(size=(500, n_factors)) @ rng.normal(size=(n_factors, 9))
     X += rng.normal(size=X.shape) * rng.uniform(0.3, 1.5, size=9)
     theirs = FactorAnalysis(n_factors, tol=1e-5, max_iter=10_000, svd_method="lapack").fit(X)
-    ours = BigLearnGaussianMixture(1, covariance_type="factor", n_factors=n_factors).fit(X)
+    ours = GaussianMixture(1, covariance_type="factor", n_factors=n_factors).fit(X)
     assert ours.score(X) >= theirs.score(X) - 1e-8
     np.testing.assert_allclose(ours.score(X), theirs.score(X), atol=1e-4)  # theirs is slow
     np.testing.assert_allclose(ours.covariances_[0], theirs.get_covariance(), atol=0.02)
@@ -127,11 +127,11 @@ def test_arrays_of_scikit_learn_come_back(rng, kind):
 
 
 def test_factors_need_the_structure(rng):
-    model = BigLearnGaussianMixture(1).fit(rng.normal(size=(20, 2)))
+    model = GaussianMixture(1).fit(rng.normal(size=(20, 2)))
     with pytest.raises(AttributeError, match='factors_ are those of covariance_type="factor"'):
         model.factors_  # noqa: B018
     with pytest.raises(ValueError, match="n_factors must be an integer at least 1, got 0"):
-        BigLearnGaussianMixture(1, covariance_type="factor", n_factors=0).fit(np.ones((9, 2)))
+        GaussianMixture(1, covariance_type="factor", n_factors=0).fit(np.ones((9, 2)))
 
 
 def test_few_rows_of_many_features_are_fitted_better_by_factors_than_fully(rng):
@@ -142,7 +142,7 @@ def test_few_rows_of_many_features_are_fitted_better_by_factors_than_fully(rng):
     ])  # fmt: skip
     X, new = draw(80), draw(1000)
     scores = {
-        kind: BigLearnGaussianMixture(
+        kind: GaussianMixture(
             2, covariance_type=kind, n_factors=2, random_state=0
         ).fit(X).score(new)
         for kind in ("full", "diag", "factor")

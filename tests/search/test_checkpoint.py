@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import kills
-from biglearn import BigLearnGaussianMixture
+from biglearn import GaussianMixture
 from biglearn.engines import Chunked, MemoryEngine
 from biglearn.model.moments import Moments
 from biglearn.search import checkpoint
@@ -48,7 +48,7 @@ class Counting(MemoryEngine):
 
 def model(method="search", **parameters):
     parameters = {"random_state": 1, "max_iter": 400, "n_init": 2, **parameters}
-    return BigLearnGaussianMixture(3, method=METHODS.get(method, method), **parameters)
+    return GaussianMixture(3, method=METHODS.get(method, method), **parameters)
 
 
 @pytest.fixture

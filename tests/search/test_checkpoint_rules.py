@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from biglearn import BigLearnGaussianMixture
+from biglearn import GaussianMixture
 from biglearn.model.constraints import Constraints
 from biglearn.model.structures import Structure
 from biglearn.search import checkpoint
@@ -127,13 +127,13 @@ class Interrupt:
 def test_a_fit_may_be_given_more_time_and_no_other_tolerance(rng, path):
     X = blobs(rng, 200, 2)
     fit = {"method": "em", "checkpoint": path, "random_state": 0, "max_iter": 500}
-    model = BigLearnGaussianMixture(3, max_time=500.0, callback=Interrupt(3), **fit)
+    model = GaussianMixture(3, max_time=500.0, callback=Interrupt(3), **fit)
     with pytest.raises(InterruptedError):
         model.fit(X)
     with pytest.raises(ValueError, match="checkpoint of another fit: tol was"):
-        BigLearnGaussianMixture(3, max_time=1000.0, tol=1e-9, **fit).fit(X)
-    resumed = BigLearnGaussianMixture(3, max_time=1000.0, **fit).fit(X)
-    whole = BigLearnGaussianMixture(3, **{**fit, "checkpoint": None}).fit(X)
+        GaussianMixture(3, max_time=1000.0, tol=1e-9, **fit).fit(X)
+    resumed = GaussianMixture(3, max_time=1000.0, **fit).fit(X)
+    whole = GaussianMixture(3, **{**fit, "checkpoint": None}).fit(X)
     np.testing.assert_array_equal(resumed.means_, whole.means_)
 
 
@@ -214,7 +214,7 @@ def test_a_fit_sees_the_clock_of_its_journal(rng, path, clock):
 
         seconds = []
         how = {"method": "em", "random_state": 0, "tol": 1e-9, "max_iter": 10_000}
-        return BigLearnGaussianMixture(3, checkpoint=path, callback=watch, **how), seconds
+        return GaussianMixture(3, checkpoint=path, callback=watch, **how), seconds
 
     model, before = fit(Interrupt(2))
     with pytest.raises(InterruptedError):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from biglearn import EM, BigLearnGaussianMixture, CovariancePrior, DoubtfulFitWarning, Search
+from biglearn import EM, CovariancePrior, DoubtfulFitWarning, GaussianMixture, Search
 from biglearn.model.prior import PseudoRows
 from biglearn.search.judge import Judge
 from biglearn.search.legs import OwnUnitsLeg
@@ -24,7 +24,7 @@ class Fixed:
 
 def test_its_worth_is_the_mean_leave_one_out_likelihood(rng):
     X = blobs(rng, 90, 2)
-    model = BigLearnGaussianMixture(2, prior=2.0, **FEW).fit(X)
+    model = GaussianMixture(2, prior=2.0, **FEW).fit(X)
     units = model.mixture_
     judge = Judge(X, np.ones(90), 90.0)
     assert judge.worth(units, 2.0) == pytest.approx(model.loo_score(X), rel=1e-9)
@@ -67,15 +67,15 @@ def test_optima_of_equal_worth_keep_the_first(rng):
 
 def test_methods_choose_only_where_there_is_a_prior(rng):
     X = blobs(rng, 150, 2)
-    plain = BigLearnGaussianMixture(3, prior=None, **FEW).fit(X)
+    plain = GaussianMixture(3, prior=None, **FEW).fit(X)
     assert "refine" not in {record.move for record in plain.history_}
-    ours = BigLearnGaussianMixture(3, **FEW).fit(X)
+    ours = GaussianMixture(3, **FEW).fit(X)
     assert "refine" in {record.move for record in ours.history_}
     assert ours.prior_rows_ > 0
     for kind in ({"n_components": 1}, {"n_components": 3, "covariance_type": "tied"}):
-        alone = BigLearnGaussianMixture(**kind, **FEW).fit(X)
+        alone = GaussianMixture(**kind, **FEW).fit(X)
         assert alone.prior_rows_ == 0  # one covariance is its own average
-    many = BigLearnGaussianMixture(3, method=EM(), n_init=3, **FEW).fit(X)
+    many = GaussianMixture(3, method=EM(), n_init=3, **FEW).fit(X)
     assert sum(record.move == "start" for record in many.history_) == 3
 
 
@@ -87,7 +87,7 @@ def test_own_units_take_part_where_they_differ_and_somebody_judges(rng, monkeypa
     def taken(**parameters):
         calls.clear()
         search = Search(legs=("restart", "own-units"), chance=0.4, effort=1000)
-        BigLearnGaussianMixture(3, method=search, **FEW, **parameters).fit(X)
+        GaussianMixture(3, method=search, **FEW, **parameters).fit(X)
         return len(calls)
 
     assert taken() == 1
@@ -97,9 +97,9 @@ def test_own_units_take_part_where_they_differ_and_somebody_judges(rng, monkeypa
 def test_the_strength_is_the_one_of_the_highest_worth(rng):
     truth = random_mixture(rng, 2, 6, spread=2.0)
     few, many = truth.sample(50, rng)[0], truth.sample(6000, rng)[0]
-    strong = BigLearnGaussianMixture(3, **FEW).fit(few)
+    strong = GaussianMixture(3, **FEW).fit(few)
     fixed = [
-        BigLearnGaussianMixture(3, prior=CovariancePrior(target, rows=rows), **FEW).fit(few)
+        GaussianMixture(3, prior=CovariancePrior(target, rows=rows), **FEW).fit(few)
         for target in ("pooled", "geometric")
         for rows in (0.001, 1.0, 7.0)
     ]
@@ -107,8 +107,7 @@ def test_the_strength_is_the_one_of_the_highest_worth(rng):
     assert strong.prior_rows_ >= 1
     # with 100 D rows per component the estimates are those of maximum likelihood to 1 %
     ours, likeliest = (
-        BigLearnGaussianMixture(2, prior=prior, method="em", **FEW).fit(many)
-        for prior in ("auto", None)
+        GaussianMixture(2, prior=prior, method="em", **FEW).fit(many) for prior in ("auto", None)
     )
     for k in range(2):
         twin = np.abs(likeliest.means_ - ours.means_[k]).sum(axis=1).argmin()
@@ -119,25 +118,25 @@ def test_the_strength_is_the_one_of_the_highest_worth(rng):
 def test_doubts_name_the_components_and_what_to_do(rng):
     spike = np.vstack([rng.normal(size=(80, 3)), np.full((2, 3), 9.0), [[9.0, 9.1, 9.0]]])
     with pytest.warns(DoubtfulFitWarning, match=r"components \[\d\] .*use fewer components"):
-        model = BigLearnGaussianMixture(2, prior=None, **FEW).fit(spike)
+        model = GaussianMixture(2, prior=None, **FEW).fit(spike)
     assert any("hold fewer rows than the 4" in doubt for doubt in model.doubts_)
     assert any("follow single rows" in doubt for doubt in model.doubts_)
     assert any("stand on the floor in columns" in doubt for doubt in model.doubts_)
-    meant = BigLearnGaussianMixture(2, prior=None, reg_covar=1e-3, **FEW)
+    meant = GaussianMixture(2, prior=None, reg_covar=1e-3, **FEW)
     with pytest.warns(DoubtfulFitWarning):
         meant.fit(spike)
     assert not any("floor" in doubt for doubt in meant.doubts_)  # it was asked for
-    clean = BigLearnGaussianMixture(2, **FEW).fit(blobs(rng, 300, 2))
+    clean = GaussianMixture(2, **FEW).fit(blobs(rng, 300, 2))
     assert clean.doubts_ == []
 
 
 def test_constant_and_binary_columns_are_no_doubt(rng):
     X = np.column_stack([blobs(rng, 300, 2), np.ones(300), rng.random(300) < 0.3])
-    assert BigLearnGaussianMixture(2, **FEW).fit(X).doubts_ == []
+    assert GaussianMixture(2, **FEW).fit(X).doubts_ == []
 
 
 def test_a_prior_of_nothing_is_maximum_likelihood(rng):
     assert not PseudoRows().is_active
     X = blobs(rng, 120, 2)
-    none, zero = (BigLearnGaussianMixture(3, prior=prior, **FEW).fit(X) for prior in (None, 0))
+    none, zero = (GaussianMixture(3, prior=prior, **FEW).fit(X) for prior in (None, 0))
     np.testing.assert_array_equal(none.means_, zero.means_)

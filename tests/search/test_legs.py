@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from biglearn import BigLearnGaussianMixture, Search
+from biglearn import GaussianMixture, Search
 from biglearn.search.legs import LEGS, DisturbLeg, RestartLeg, leg_of
 from biglearn.search.moves import Jump, Restart
 from helpers import blobs, make_run, random_mixture
@@ -50,6 +50,6 @@ def test_a_leg_of_the_users_own_takes_its_turn(rng):
             yield Restart()
 
     search = Search(legs=("restart", Mine()), chance=0.0, effort=30)
-    model = BigLearnGaussianMixture(3, method=search, random_state=0).fit(blobs(rng, 200, 2))
+    model = GaussianMixture(3, method=search, random_state=0).fit(blobs(rng, 200, 2))
     assert begun[0] == 1  # after the first of the other
     assert np.isfinite(model.lower_bound_)

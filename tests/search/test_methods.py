@@ -2,7 +2,7 @@
 
 import pytest
 
-from biglearn import BigLearnGaussianMixture
+from biglearn import GaussianMixture
 from biglearn.search.methods import EM, METHODS, Paper, method_of
 
 
@@ -18,4 +18,4 @@ def test_anything_else_is_refused_with_the_choices(wrong):
     with pytest.raises(ValueError, match=message):
         method_of(wrong)
     with pytest.raises(ValueError, match=message):
-        BigLearnGaussianMixture(2, method=wrong).fit([[0.0], [1.0], [2.0]])
+        GaussianMixture(2, method=wrong).fit([[0.0], [1.0], [2.0]])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from biglearn import BigLearnGaussianMixture
+from biglearn import GaussianMixture
 from helpers import blobs
 
 NAN = float("nan")
@@ -31,7 +31,7 @@ CASES = [
 @pytest.mark.parametrize("family", ["gaussian", "student"])
 def test_criteria_count_what_is_not_given(rng, kind, fixed, expected, family):
     X = blobs(rng, 120, 2)
-    model = BigLearnGaussianMixture(
+    model = GaussianMixture(
         3, covariance_type=kind, family=family, fixed=fixed or None, method="em", random_state=0
     ).fit(X)
     expected += 3 * (family == "student")  # degrees of freedom are never given

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from biglearn import BigLearnGaussianMixture
+from biglearn import GaussianMixture
 from biglearn.engines import MemoryEngine
 from biglearn.search.legs import LEGS, RestartLeg, SubspaceLeg
 from biglearn.search.moves import Ascent, SplitMerge
@@ -116,13 +116,13 @@ def test_surgery_ends_where_the_allowance_is_spent(rng):
 
 def test_a_search_says_what_more_time_might_bring(rng):
     X = blobs(rng, 400, 2, n_components=4)
-    model = BigLearnGaussianMixture(4, random_state=0).fit(X)
+    model = GaussianMixture(4, random_state=0).fit(X)
     outlook = model.outlook_
     assert outlook.legs >= 1
     assert 0 < outlook.chance_of_gain <= 0.5
-    more = BigLearnGaussianMixture(4, random_state=0, method=Search(effort=100)).fit(X)
+    more = GaussianMixture(4, random_state=0, method=Search(effort=100)).fit(X)
     assert more.outlook_.legs > outlook.legs
-    assert BigLearnGaussianMixture(4, method="em", random_state=0).fit(X).outlook_ is None
+    assert GaussianMixture(4, method="em", random_state=0).fit(X).outlook_ is None
 
 
 def test_every_start_has_an_allowance_of_its_own():
@@ -191,7 +191,7 @@ def test_a_leg_object_is_run_in_its_turn():
 
 def test_a_leg_object_is_run_in_a_fit(rng):
     method = Search(legs=(ScriptedLeg("mine"),), effort=1)
-    model = BigLearnGaussianMixture(2, method=method, random_state=0, max_iter=500)
+    model = GaussianMixture(2, method=method, random_state=0, max_iter=500)
     model.fit(np.concatenate([rng.normal(size=(80, 2)), rng.normal(size=(80, 2)) + 9]))
     assert model.history_[0].move == "mine"
     assert model.converged_
@@ -221,7 +221,7 @@ def test_every_named_leg_knows_its_name():
 def test_a_budget_that_ends_within_a_start_leaves_a_model(rng):
     X = blobs(rng, 300, 4)
     search = Search(legs=("subspace", "restart"))
-    model = BigLearnGaussianMixture(3, method=search, max_time=1e-6, random_state=0).fit(X)
+    model = GaussianMixture(3, method=search, max_time=1e-6, random_state=0).fit(X)
     assert np.isfinite(model.lower_bound_)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from biglearn import BigLearnGaussianMixture
+from biglearn import GaussianMixture
 from biglearn.engines.rows.units import Units
 from biglearn.model.mixture import Mixture
 from biglearn.search.streaming import Stream, step_size
@@ -18,7 +18,7 @@ TRUTH = Mixture(
 
 
 def streamed(blocks, n_components=3, **parameters):
-    model = BigLearnGaussianMixture(n_components, **{"random_state": 0, **parameters})
+    model = GaussianMixture(n_components, **{"random_state": 0, **parameters})
     for block in blocks:
         model.partial_fit(block)
     return model
@@ -27,7 +27,7 @@ def streamed(blocks, n_components=3, **parameters):
 def test_a_stream_reaches_the_optimum_of_all_rows(rng):
     X = TRUTH.sample(30_000, rng)[0]
     model = streamed(np.array_split(X, 100))
-    batch = BigLearnGaussianMixture(3, random_state=0).fit(X)
+    batch = GaussianMixture(3, random_state=0).fit(X)
     # γ = 102^-0.6 at the end: the model rests on about 2/γ - 1 = 31 blocks of 300 rows, and
     # loses about half of its 17 parameters over that many rows, in nats per row
     lost = batch.score(X) - model.score(X)
@@ -43,16 +43,14 @@ def test_a_stream_reaches_the_optimum_of_all_rows(rng):
 def test_the_first_block_is_fitted_and_later_ones_move_it(rng):
     X = TRUTH.sample(900, rng)[0]
     first = streamed([X])
-    np.testing.assert_array_equal(
-        first.means_, BigLearnGaussianMixture(3, random_state=0).fit(X).means_
-    )
+    np.testing.assert_array_equal(first.means_, GaussianMixture(3, random_state=0).fit(X).means_)
     # the same block again is a step of EM at its optimum, which stays
     np.testing.assert_allclose(streamed([X] * 4).means_, first.means_, atol=2e-2)
 
 
 def test_a_step_is_the_weighted_mean_of_old_and_new_moments(rng):
     X = TRUTH.sample(1500, rng)[0]
-    model = BigLearnGaussianMixture(
+    model = GaussianMixture(
         3, method="em", scaling="none", prior=None, resolution=None, random_state=0
     ).fit(X[:500])
     old = model.mixture_
@@ -74,7 +72,7 @@ def test_a_step_is_the_weighted_mean_of_old_and_new_moments(rng):
 
 def test_a_fitted_model_goes_on(rng):
     X = TRUTH.sample(3000, rng)[0]
-    model = BigLearnGaussianMixture(3, random_state=0).fit(X)
+    model = GaussianMixture(3, random_state=0).fit(X)
     before = model.means_.copy()
     model.partial_fit(X[:10])  # ten rows after 3000 are the 300th block of ten
     assert 0 < np.abs(model.means_ - before).max() < 0.3
@@ -91,7 +89,7 @@ def test_the_moments_that_a_stream_begins_with_give_back_its_mixture(rng, kind):
     model = streamed(np.array_split(X, 4), covariance_type=kind)
     assert (
         model.covariances_.shape
-        == BigLearnGaussianMixture(3, covariance_type=kind).fit(X).covariances_.shape
+        == GaussianMixture(3, covariance_type=kind).fit(X).covariances_.shape
     )
 
 

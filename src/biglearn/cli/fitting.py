@@ -22,7 +22,7 @@ from biglearn.io import Table
 from biglearn.tables.tables import TableRows, check_output
 
 if TYPE_CHECKING:
-    from biglearn.estimators.mixture import BigLearnGaussianMixture
+    from biglearn.estimators.mixture import GaussianMixture
 
 # Whatever loads scikit-learn is imported by the commands that need it: that takes seconds.
 
@@ -62,10 +62,10 @@ def fit(
     paper = paper_options(method, steps, lift, pseudo_count, no_polish)
     check_output(output, data, model=True)
     table, _ = read_data(data, reading, engine=engine)
-    from biglearn.estimators.mixture import BigLearnGaussianMixture
+    from biglearn.estimators.mixture import GaussianMixture
 
     say(rows_and_columns(data, table), quiet=quiet)
-    estimator = BigLearnGaussianMixture(
+    estimator = GaussianMixture(
         components,
         method=paper or method,
         covariance_type=covariance_type,
@@ -107,7 +107,7 @@ def fit(
 
 
 def _fit(
-    estimator: "BigLearnGaussianMixture",
+    estimator: "GaussianMixture",
     table: Table | TableRows,
     *,
     planned: int | None,

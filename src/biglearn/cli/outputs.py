@@ -14,12 +14,12 @@ from biglearn.model.mixture import Mixture
 from biglearn.tables.tables import TableRows
 
 if TYPE_CHECKING:
-    from biglearn.estimators.mixture import BigLearnGaussianMixture
+    from biglearn.estimators.mixture import GaussianMixture
 
 
 def save(
     output: Path,
-    estimator: "BigLearnGaussianMixture",
+    estimator: "GaussianMixture",
     table: Table | TableRows,
     known: dict[str, Any],
     *,

@@ -17,7 +17,7 @@ from biglearn.search.records import summarise
 
 if TYPE_CHECKING:
     from biglearn.cli.demo import Outcome, Problem
-    from biglearn.estimators.mixture import BigLearnGaussianMixture
+    from biglearn.estimators.mixture import GaussianMixture
 
 _MOST_FEATURES = 6
 _SETTINGS = (
@@ -53,12 +53,12 @@ def json_text(value: Any, *, indent: int | None = None) -> str:
     return json.dumps(_plain(value), indent=indent, allow_nan=False)
 
 
-def describe(estimator: "BigLearnGaussianMixture", **known: Any) -> dict[str, Any]:
+def describe(estimator: "GaussianMixture", **known: Any) -> dict[str, Any]:
     """Collect how a model was made, in values that JSON can hold.
 
     Parameters
     ----------
-    estimator : BigLearnGaussianMixture
+    estimator : GaussianMixture
         After `fit`.
     **known
         Further facts: method, seed, name of the data, rows, seconds.

@@ -278,7 +278,9 @@ def problem_of(
     check_labels(labels, source.n_given, size)
     if units is None:
         check_extent(source.extent, size, names_of(model))
-        one_scale = model._limits().structure.is_isotropic
+        structure = model._limits().structure
+        # variances that depend on each other, as the one of "spherical", need one unit
+        one_scale = structure.block_size(2) == 1 and not structure.is_separable
         units = Units.measure(source, scaling=model.scaling, one_scale=one_scale)
     return Problem(
         ScaledRows(source, units, names_of(model)),

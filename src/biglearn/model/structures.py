@@ -54,11 +54,6 @@ class Structure:
         """Whether all components have one covariance."""
         return False
 
-    @property
-    def is_isotropic(self) -> bool:
-        """Whether all features have one variance, and so need one unit."""
-        return False
-
     def fit(self, samples: Array, shares: Array, floor: float | Array) -> tuple[Array, int]:
         """Return the covariances that maximise the expected log-likelihood.
 
@@ -266,11 +261,6 @@ class Spherical(Diagonal):
     def is_separable(self) -> bool:
         """One variance is that of all features together."""
         return False
-
-    @property
-    def is_isotropic(self) -> bool:
-        """All features have one variance."""
-        return True
 
     def left_out(
         self, parts: Array, taken: Array, spread: Array, size: Array

@@ -26,9 +26,7 @@ def import_arrow(what: str) -> Any:
     try:
         import pyarrow
     except ImportError as error:
-        raise ImportError(
-            f"{what} need pyarrow: pip install 'biglearn-em[tables]', or use plain CSV"
-        ) from error
+        raise ImportError(f"{what} need pyarrow: pip install pyarrow, or use plain CSV") from error
     return pyarrow
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from biglearn import BigLearnGaussianMixture
+from biglearn import GaussianMixture
 from biglearn.engines import Chunked, RowOptions, open_source
 from helpers import blobs
 
@@ -18,7 +18,7 @@ SMALL = Chunked(block_bytes=4000)
 
 def fit(X, n_components=3, engine=SMALL, sample_weight=None, **parameters):
     parameters = {"method": "em", "random_state": 0, **parameters}
-    model = BigLearnGaussianMixture(n_components, engine=engine, **parameters)
+    model = GaussianMixture(n_components, engine=engine, **parameters)
     return model.fit(X, sample_weight=sample_weight)
 
 

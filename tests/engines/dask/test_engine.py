@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from biglearn import BigLearnGaussianMixture
+from biglearn import GaussianMixture
 from biglearn.engines.rows.units import Units
 from biglearn.search.methods import Paper
 from helpers import blobs
@@ -23,7 +23,7 @@ from biglearn.engines.dask.engine import Dask, tree_sum  # noqa: E402
 
 def fit(X, weights=None, **parameters):
     parameters = {"method": "em", "random_state": 0, "tol": 1e-3} | parameters
-    return BigLearnGaussianMixture(3, **parameters).fit(X, sample_weight=weights)
+    return GaussianMixture(3, **parameters).fit(X, sample_weight=weights)
 
 
 def assert_same_fit(ours, theirs):

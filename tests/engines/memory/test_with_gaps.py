@@ -6,7 +6,7 @@ import pytest
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
-from biglearn import BigLearnGaussianMixture, Mixture
+from biglearn import GaussianMixture, Mixture
 from biglearn.engines import MemoryEngine, engine_over
 from biglearn.engines.memory.with_gaps import MissingEngine
 from biglearn.model.blocks import in_blocks
@@ -135,7 +135,7 @@ def test_filled_rows_have_the_covariance_of_the_data(rng):
 def test_em_never_lowers_the_observed_likelihood(rng, kind):
     X = with_gaps(rng, blobs(rng, 250, 3), 0.4)
     X[7] = np.nan
-    model = BigLearnGaussianMixture(
+    model = GaussianMixture(
         3,
         method="em",
         covariance_type=kind,
@@ -152,7 +152,7 @@ def test_em_never_lowers_the_observed_likelihood(rng, kind):
 @pytest.mark.parametrize("method", ["em", "search", "paper"])
 def test_every_method_takes_rows_with_gaps(rng, method):
     X = with_gaps(rng, blobs(rng, 150, 3), 0.3).astype(np.float32)
-    model = BigLearnGaussianMixture(2, method=method, random_state=0, max_time=1.0).fit(X)
+    model = GaussianMixture(2, method=method, random_state=0, max_time=1.0).fit(X)
     assert model.predict_proba(X).shape == (150, 2)
     filled = model.impute(X)
     assert filled.dtype == np.float32
@@ -165,9 +165,9 @@ def test_every_method_takes_rows_with_gaps(rng, method):
 
 def test_engines_and_kinds_of_input_agree(rng):
     X = with_gaps(rng, blobs(rng, 200, 2))
-    model = BigLearnGaussianMixture(2, method="em", random_state=0)
+    model = GaussianMixture(2, method="em", random_state=0)
     expected = model.fit(X).means_
-    chunked = BigLearnGaussianMixture(2, method="em", random_state=0, engine="chunked").fit(X)
+    chunked = GaussianMixture(2, method="em", random_state=0, engine="chunked").fit(X)
     np.testing.assert_allclose(chunked.means_, expected, rtol=1e-6)
     frame = pd.DataFrame({"a": X[:, 0], "b": pd.array(X[:, 1]).astype("Float64")})
     np.testing.assert_allclose(model.fit(frame).means_, expected, rtol=1e-10)
@@ -183,9 +183,7 @@ def test_rows_of_weight_zero_and_rows_without_values_are_absent(rng):
 
     def fit(rows, weights=None):
         start = {"weights_init": [0.5, 0.5], "means_init": [[-1.0, 0], [1, 0]]}
-        model = BigLearnGaussianMixture(
-            2, method="em", precisions_init=[np.eye(2)] * 2, tol=1e-9, **start
-        )
+        model = GaussianMixture(2, method="em", precisions_init=[np.eye(2)] * 2, tol=1e-9, **start)
         return model.fit(rows, sample_weight=weights).means_
 
     np.testing.assert_allclose(fit(more), fit(X), rtol=1e-8)
@@ -202,13 +200,13 @@ def test_parameters_are_recovered_as_well_as_the_effective_size_allows(rng):
     )
     n = 6000
     X = with_gaps(rng, true.sample(n, rng)[0], 0.3)
-    model = BigLearnGaussianMixture(2, method="em", random_state=0).fit(X)
+    model = GaussianMixture(2, method="em", random_state=0).fit(X)
     order = model.means_[:, 0].argsort()
     error = 1 / np.sqrt(0.7 * n * true.weights)[:, None]
     assert (abs(model.means_[order] - true.means) < 4.5 * error).all()
     assert (abs(model.covariances_[order] - true.covariances) < 7 * error[:, :, None]).all()
     means_only = np.where(np.isnan(X), np.nanmean(X, axis=0), X)
-    naive = BigLearnGaussianMixture(2, method="em", random_state=0).fit(means_only)
+    naive = GaussianMixture(2, method="em", random_state=0).fit(means_only)
     assert model.score(X) > naive.score(X)
 
 
@@ -222,7 +220,7 @@ def test_parameters_are_recovered_as_from_fewer_whole_rows(share, means, covaria
     )
 
     def errors(X):
-        model = BigLearnGaussianMixture(3, means_init=truth.means, method="em").fit(X)
+        model = GaussianMixture(3, means_init=truth.means, method="em").fit(X)
         return [
             ((model.means_ - truth.means) ** 2).mean(),
             ((model.covariances_ - truth.covariances) ** 2).mean(),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from biglearn import BigLearnGaussianMixture
+from biglearn import GaussianMixture
 from biglearn.engines import Chunked, RowOptions, open_source
 from biglearn.engines.rows.resolution import measure_resolution
 from biglearn.engines.rows.summaries import ArrayRows
@@ -46,13 +46,13 @@ def test_every_engine_finds_the_same(rng, engine):
 @pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical", "factor"])
 def test_no_component_is_narrower_than_a_cell(rng, kind):
     X = np.column_stack([rng.choice([0.0, 1.0, 2.0, 7.0], 300), rng.normal(size=300)])
-    model = BigLearnGaussianMixture(
+    model = GaussianMixture(
         4, covariance_type=kind, resolution="auto", random_state=0, method="em"
     ).fit(X)
     cell = np.diag([1.0 / 12, 0.0])
     gaps = model.mixture_.covariances - cell
     assert np.linalg.eigvalsh(gaps).min() > -1e-9
-    plain = BigLearnGaussianMixture(4, covariance_type=kind, random_state=0, method="em").fit(X)
+    plain = GaussianMixture(4, covariance_type=kind, random_state=0, method="em").fit(X)
     assert model.score(X) <= plain.score(X) + 1e-6
 
 
@@ -77,18 +77,18 @@ def test_the_floor_in_every_direction_is_the_likeliest(rng):
 
 def test_given_units_are_taken_and_checked(rng):
     X = rng.normal(size=(200, 2))
-    model = BigLearnGaussianMixture(1, resolution=[0.0, 3.0], random_state=0).fit(X * [1, 0.01])
+    model = GaussianMixture(1, resolution=[0.0, 3.0], random_state=0).fit(X * [1, 0.01])
     assert model.covariances_[0, 1, 1] == pytest.approx(0.3 * np.var(X[:, 1] * 0.01), rel=10)
     with pytest.raises(ValueError, match="resolution must be 2 numbers at least 0"):
-        BigLearnGaussianMixture(1, resolution=[1.0]).fit(X)
+        GaussianMixture(1, resolution=[1.0]).fit(X)
     with pytest.raises(ValueError, match=r"resolution must be one of \['auto'\], got 'fine'"):
-        BigLearnGaussianMixture(1, resolution="fine").fit(X)
+        GaussianMixture(1, resolution="fine").fit(X)
 
 
 def test_clean_continuous_columns_are_not_changed(rng):
     X = rng.normal(size=(400, 3))
     one, other = (
-        BigLearnGaussianMixture(2, resolution=resolution, random_state=0).fit(X)
+        GaussianMixture(2, resolution=resolution, random_state=0).fit(X)
         for resolution in (None, "auto")
     )
     np.testing.assert_allclose(one.covariances_, other.covariances_, rtol=1e-12)

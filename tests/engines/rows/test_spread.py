@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from biglearn import BigLearnAnomalyDetector, BigLearnGaussianMixture, BigLearnRegressor
+from biglearn import BigLearnAnomalyDetector, BigLearnRegressor, GaussianMixture
 from biglearn.engines import Chunked, RowOptions, open_source
 from biglearn.engines.rows.sampled import sample_rows
 from biglearn.engines.rows.spread import measure_spread
@@ -77,7 +77,7 @@ def test_units_of_clean_columns_are_mean_and_deviation(rng, kind):
 @pytest.mark.parametrize("how", [{}, {"family": "student"}, {"noise": True}])
 def test_a_far_row_merges_no_clusters(two, size, how):
     X = np.vstack([two, [[size, size]]])
-    model = BigLearnGaussianMixture(2 if how else 3, random_state=0, **how).fit(X)
+    model = GaussianMixture(2 if how else 3, random_state=0, **how).fit(X)
     means = model.means_[np.argsort(model.means_[:, 0])][:2]
     np.testing.assert_allclose(means[0], two[:150].mean(axis=0), atol=0.2)
     np.testing.assert_allclose(means[1], two[150:].mean(axis=0), atol=0.2)
@@ -90,7 +90,7 @@ def test_a_far_row_merges_no_clusters(two, size, how):
 @pytest.mark.parametrize("how", [{}, {"family": "student"}, {"noise": True}])
 def test_a_far_value_merges_no_clusters_in_one_dimension(two, how):
     X = np.append(two[:, 0], 1e6)[:, None]
-    model = BigLearnGaussianMixture(2 if how else 3, random_state=0, **how).fit(X)
+    model = GaussianMixture(2 if how else 3, random_state=0, **how).fit(X)
     means = np.sort(model.means_.ravel())[:2]
     np.testing.assert_allclose(means, [two[:150, 0].mean(), two[150:, 0].mean()], atol=0.3)
 
@@ -118,7 +118,7 @@ def test_far_rows_leave_the_detector_alone(two):
 def test_codes_for_missing_values_make_a_component_of_their_own(rng, two, code):
     X = two.copy()
     X[rng.choice(300, 15, replace=False), 0] = code
-    means = BigLearnGaussianMixture(3, random_state=0).fit(X).means_
+    means = GaussianMixture(3, random_state=0).fit(X).means_
     assert sorted(means[:, 0].round().astype(int).tolist())[0 if code < 0 else -1] == int(code)
     kept = means[np.abs(means[:, 0] - code) > 1]
     np.testing.assert_allclose(np.sort(kept[:, 0]), [0, 6], atol=0.3)

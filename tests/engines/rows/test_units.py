@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from biglearn import BigLearnGaussianMixture, DoubtfulFitWarning
+from biglearn import DoubtfulFitWarning, GaussianMixture
 from biglearn.engines.rows.summaries import Extent
 from biglearn.engines.rows.units import Units, unresolved
 from biglearn.model.mixture import Mixture
@@ -80,7 +80,7 @@ def test_rounding_errors_make_no_clusters_and_are_said(rng, scaling):
     clusters = np.append(rng.normal(0, 1, 100), rng.normal(9, 1, 100))
     steps = rng.integers(-2, 3, size=200) * 2.0**-54
     X = np.column_stack([clusters, 0.3 + steps])
-    model = BigLearnGaussianMixture(2, scaling=scaling, random_state=0)
+    model = GaussianMixture(2, scaling=scaling, random_state=0)
     with pytest.warns(
         DoubtfulFitWarning, match=r"columns \[1\] can hardly be resolved: .* 5.55e-17"
     ):
@@ -94,7 +94,7 @@ def test_rounding_errors_make_no_clusters_and_are_said(rng, scaling):
 @pytest.mark.parametrize("offset", [1e15, 1e16])
 def test_a_model_has_the_size_of_the_spread_whatever_the_offset(rng, offset):
     X = rng.normal(0, 1.8, size=(300, 2)) + offset
-    model = BigLearnGaussianMixture(1).fit(X)
+    model = GaussianMixture(1).fit(X)
     width = np.sqrt(np.diagonal(model.covariances_[0]))
     np.testing.assert_allclose(width, X.std(axis=0), rtol=0.05)
     said = "columns [0, 1] can hardly be resolved: their numbers come in steps of 2,"
@@ -103,7 +103,7 @@ def test_a_model_has_the_size_of_the_spread_whatever_the_offset(rng, offset):
 
 def test_a_constant_column_is_no_doubt():
     X = np.column_stack([np.random.default_rng(0).normal(size=60), np.full(60, 1e17)])
-    assert BigLearnGaussianMixture(1).fit(X).doubts_ == []
+    assert GaussianMixture(1).fit(X).doubts_ == []
 
 
 def test_units_are_those_of_the_values_that_are_there(rng):
@@ -123,7 +123,7 @@ def test_a_narrow_column_on_a_huge_offset_is_seen(rng):
     times = np.append(rng.normal(1.7e18, 2e3, size=300), rng.normal(1.7e18 + 2e5, 2e3, size=300))
     units = Units.of(times[:, None])
     assert units.scale[0] == pytest.approx(1e5, rel=0.01)
-    model = BigLearnGaussianMixture(2, random_state=0).fit(times[:, None])
+    model = GaussianMixture(2, random_state=0).fit(times[:, None])
     np.testing.assert_allclose(np.sqrt(model.covariances_.ravel()), 2e3, rtol=0.1)
-    far = BigLearnGaussianMixture(1).fit(rng.normal(0, 3.24, size=(500, 1)) + 1e14)
+    far = GaussianMixture(1).fit(rng.normal(0, 3.24, size=(500, 1)) + 1e14)
     assert np.sqrt(far.covariances_[0, 0, 0]) == pytest.approx(3.24, rel=0.1)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from biglearn import BigLearnGaussianMixture
+from biglearn import GaussianMixture
 from biglearn.engines import MemoryEngine
 from biglearn.engines.rows.units import Units
 from biglearn.model.views import View
@@ -76,7 +76,7 @@ def test_real_lack_of_memory_is_survived(rng, monkeypatch):
 def test_a_fit_is_that_in_memory(rng, method):
     X = blobs(rng, 3000, 4)
     fits = [
-        BigLearnGaussianMixture(3, method=method, engine=engine, random_state=0).fit(X)
+        GaussianMixture(3, method=method, engine=engine, random_state=0).fit(X)
         for engine in ("torch", "memory")
     ]
     assert fits[0].lower_bound_ == pytest.approx(fits[1].lower_bound_, abs=1e-4)
@@ -85,7 +85,7 @@ def test_a_fit_is_that_in_memory(rng, method):
 def test_tensors_stay_on_their_device(rng):
     X = torch.from_numpy(blobs(rng, 1000, 3)).cuda()
     weights = torch.rand(1000, device="cuda")
-    model = BigLearnGaussianMixture(3, random_state=0).fit(X, sample_weight=weights)
+    model = GaussianMixture(3, random_state=0).fit(X, sample_weight=weights)
     for name in ("predict", "predict_proba", "score_samples"):
         answer = getattr(model, name)(X)
         assert answer.device == X.device

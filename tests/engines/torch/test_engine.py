@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from biglearn import BigLearnGaussianMixture
+from biglearn import GaussianMixture
 from biglearn.engines import MemoryEngine
 from biglearn.engines.rows.units import Units
 from biglearn.model.mixture import Mixture
@@ -173,8 +173,8 @@ def test_other_devices_are_refused():
 def test_a_fit_is_that_in_memory(rng, method):
     X = blobs(rng, 400, 3)
     parameters = {"method": method, "random_state": 0, "covariance_type": "full"}
-    ours = BigLearnGaussianMixture(3, engine="torch", **parameters).fit(X)
-    theirs = BigLearnGaussianMixture(3, engine="memory", **parameters).fit(X)
+    ours = GaussianMixture(3, engine="torch", **parameters).fit(X)
+    theirs = GaussianMixture(3, engine="memory", **parameters).fit(X)
     assert ours.lower_bound_ == pytest.approx(theirs.lower_bound_, rel=1e-10)
     one, other = np.argsort(ours.means_[:, 0]), np.argsort(theirs.means_[:, 0])
     np.testing.assert_allclose(ours.means_[one], theirs.means_[other], rtol=1e-5)
@@ -185,10 +185,10 @@ def test_tensors_in_bring_tensors_out(rng, capsys):
     X = blobs(rng, 200, 2).astype(np.float32)
     weights = rng.integers(0, 3, size=200).astype(float)
     tensor = torch.from_numpy(X).requires_grad_()
-    model = BigLearnGaussianMixture(2, method="em", random_state=0, verbose=1)
+    model = GaussianMixture(2, method="em", random_state=0, verbose=1)
     model.fit(tensor, sample_weight=torch.from_numpy(weights))
     assert "engine: torch (cpu)" in capsys.readouterr().out
-    other = BigLearnGaussianMixture(2, method="em", random_state=0)
+    other = GaussianMixture(2, method="em", random_state=0)
     other.fit(X, sample_weight=weights)
     np.testing.assert_allclose(model.means_, other.means_, rtol=1e-3)
     assert model.means_.dtype == np.float32
@@ -202,7 +202,7 @@ def test_tensors_in_bring_tensors_out(rng, capsys):
 
 def test_half_precision_and_bad_values_of_tensors(rng):
     X = blobs(rng, 60, 2)
-    model = BigLearnGaussianMixture(2, random_state=0).fit(torch.from_numpy(X).bfloat16())
+    model = GaussianMixture(2, random_state=0).fit(torch.from_numpy(X).bfloat16())
     assert model.means_.dtype == np.float32
     X[7, 1] = np.inf
     with pytest.raises(ValueError, match="inf in column 1, row 7"):
@@ -214,7 +214,7 @@ def test_half_precision_and_bad_values_of_tensors(rng):
 def test_choices_of_the_engine(rng):
     X = blobs(rng, 100, 2).astype(np.float32)
     fits = [
-        BigLearnGaussianMixture(2, engine=engine, random_state=0).fit(X).lower_bound_
+        GaussianMixture(2, engine=engine, random_state=0).fit(X).lower_bound_
         for engine in ("torch", Torch(dtype=torch.float64, memory_limit=1000, device="cpu"))
     ]
     assert fits[0] == pytest.approx(fits[1], rel=1e-4)

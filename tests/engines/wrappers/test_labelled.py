@@ -7,7 +7,7 @@ import pytest
 from scipy.special import logsumexp
 from sklearn.metrics import accuracy_score
 
-from biglearn import BigLearnGaussianMixture
+from biglearn import GaussianMixture
 from biglearn.engines import ArraySource, Header, RowOptions, open_source
 from biglearn.engines.rows.units import Units
 from biglearn.engines.wrappers.labelled import LabelledEngine
@@ -80,7 +80,7 @@ def test_components_come_under_their_labels(rng, method, kind):
     X = centres[truth] + rng.normal(size=(400, 2))
     labels = some_labels(rng, truth, share=0.05)
     labels[[np.argmax(truth == k) for k in range(4)]] = range(4)  # one of each at least
-    model = BigLearnGaussianMixture(
+    model = GaussianMixture(
         4, covariance_type=kind, method=method, n_init=3, random_state=0
     ).fit(X, labels=labels)  # fmt: skip
     assert accuracy_score(truth, model.predict(X)) > 0.98
@@ -90,9 +90,9 @@ def test_components_come_under_their_labels(rng, method, kind):
 
 def test_labels_of_every_row_are_one_m_step(rng):
     X, truth = random_mixture(rng, 3, 2).sample(300, rng)
-    model = BigLearnGaussianMixture(
-        3, method="em", prior=None, resolution=None, random_state=0
-    ).fit(X, labels=truth)
+    model = GaussianMixture(3, method="em", prior=None, resolution=None, random_state=0).fit(
+        X, labels=truth
+    )
     for k in range(3):
         mine = X[truth == k]
         assert model.weights_[k] == pytest.approx(len(mine) / 300)
@@ -104,7 +104,7 @@ def test_the_likelihood_reported_counts_labels(rng):
     mixture = random_mixture(rng, 3, 2)
     X, truth = mixture.sample(200, rng)
     labels = some_labels(rng, truth)
-    model = BigLearnGaussianMixture(3, prior=None, random_state=0).fit(X, labels=labels)
+    model = GaussianMixture(3, prior=None, random_state=0).fit(X, labels=labels)
     joint = model.mixture_.log_joint(X)
     known = labels >= 0
     direct = np.where(known, joint[np.arange(200), labels], logsumexp(joint, axis=1))
@@ -116,10 +116,8 @@ def test_few_labels_tell_overlapping_classes_apart(rng):
     X = np.concatenate([rng.normal(size=(200, 2)) * [4, 0.7], rng.normal(size=(200, 2)) * [0.7, 4]])
     truth = np.repeat([0, 1], 200)
     labels = some_labels(rng, truth, share=0.2)
-    model = BigLearnGaussianMixture(2, random_state=0).fit(X, labels=labels)
-    swapped = BigLearnGaussianMixture(2, random_state=0).fit(
-        X, labels=np.where(labels < 0, -1, 1 - labels)
-    )
+    model = GaussianMixture(2, random_state=0).fit(X, labels=labels)
+    swapped = GaussianMixture(2, random_state=0).fit(X, labels=np.where(labels < 0, -1, 1 - labels))
     np.testing.assert_allclose(model.means_, swapped.means_[::-1], atol=1e-3)
     assert accuracy_score(truth, model.predict(X)) > 0.7
 
@@ -131,7 +129,7 @@ def test_labels_go_with_gaps_weights_and_given_parts(rng):
     means = np.full((3, 3), np.nan)
     means[1] = mixture.means[1]
     weights = rng.integers(0, 3, size=300)
-    model = BigLearnGaussianMixture(3, fixed={"means": means}, random_state=0)
+    model = GaussianMixture(3, fixed={"means": means}, random_state=0)
     model.fit(X, sample_weight=weights, labels=some_labels(rng, truth))
     np.testing.assert_allclose(model.means_[1], means[1], rtol=1e-12)
     assert accuracy_score(truth, model.predict(X)) > 0.9
@@ -139,8 +137,8 @@ def test_labels_go_with_gaps_weights_and_given_parts(rng):
 
 def test_no_label_known_is_the_plain_fit(rng):
     X = blobs(rng, 100, 2)
-    plain = BigLearnGaussianMixture(2, random_state=0).fit(X)
-    same = BigLearnGaussianMixture(2, random_state=0).fit(X, labels=np.full(100, -1))
+    plain = GaussianMixture(2, random_state=0).fit(X)
+    same = GaussianMixture(2, random_state=0).fit(X, labels=np.full(100, -1))
     np.testing.assert_array_equal(plain.means_, same.means_)
 
 
@@ -150,7 +148,7 @@ def test_torch_agrees(rng):
     X, truth = mixture.sample(200, rng)
     labels = some_labels(rng, truth)
     models = [
-        BigLearnGaussianMixture(3, method="em", engine=engine, random_state=0).fit(X, labels=labels)
+        GaussianMixture(3, method="em", engine=engine, random_state=0).fit(X, labels=labels)
         for engine in ("memory", "torch")
     ]
     np.testing.assert_allclose(models[0].means_, models[1].means_, rtol=1e-6, atol=1e-8)
@@ -166,12 +164,12 @@ def test_torch_agrees(rng):
 ])  # fmt: skip
 def test_bad_labels_are_named(rng, labels, message):
     with pytest.raises(ValueError, match=message):
-        BigLearnGaussianMixture(2).fit(blobs(rng, 50, 2), labels=labels)
+        GaussianMixture(2).fit(blobs(rng, 50, 2), labels=labels)
 
 
 def test_labels_need_rows_in_memory_and_a_number_of_components(rng):
     X, labels = blobs(rng, 50, 2), np.zeros(50, dtype=int)
     with pytest.raises(ValueError, match=r"labels need rows in memory.*chunked"):
-        BigLearnGaussianMixture(2, engine="chunked").fit(X, labels=labels)
+        GaussianMixture(2, engine="chunked").fit(X, labels=labels)
     with pytest.raises(ValueError, match="labels need a number of components"):
-        BigLearnGaussianMixture("auto").fit(X, labels=labels)
+        GaussianMixture("auto").fit(X, labels=labels)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from biglearn import BigLearnGaussianMixture, Search
+from biglearn import GaussianMixture, Search
 from biglearn.engines import MemoryEngine
 from biglearn.search.moves.refine import Settle
 from biglearn.search.moves.thinning import sample_size, thinned
@@ -53,7 +53,7 @@ def test_surgery_counts_the_prior_by_all_rows_where_the_search_is_on_a_sample(rn
 @pytest.mark.parametrize("max_time", [None, 0.5])
 def test_a_fit_on_a_sample_ends_at_an_optimum_of_all_rows(rng, prior, max_time):
     X = clusters(rng, [(0, 0), (0, 9), (9, 0), (9, 9)], n=400)
-    model = BigLearnGaussianMixture(
+    model = GaussianMixture(
         4, method=Search(tuning=FEW), prior=prior, max_time=max_time, random_state=0
     ).fit(X)
     order = np.lexsort(model.means_.T)
@@ -72,7 +72,7 @@ def test_a_prior_that_is_chosen_on_a_sample_counts_for_all_rows(rng, monkeypatch
         return settle(move, run)
 
     monkeypatch.setattr(Settle, "__call__", watch)
-    BigLearnGaussianMixture(4, method=Search(tuning=FEW), random_state=0).fit(X)
+    GaussianMixture(4, method=Search(tuning=FEW), random_state=0).fit(X)
     assert seen == [1.0]
 
 
@@ -80,6 +80,6 @@ def test_labels_are_worth_more_than_a_sample(rng):
     X = clusters(rng, [(0, 0), (0, 9), (9, 0), (9, 9)], n=400)
     labels = np.full(len(X), -1)
     labels[[0, 400, 800, 1200]] = [3, 2, 1, 0]
-    model = BigLearnGaussianMixture(4, method=Search(tuning=FEW), random_state=0)
+    model = GaussianMixture(4, method=Search(tuning=FEW), random_state=0)
     model.fit(X, labels=labels)
     assert model.predict(X[[0, 400, 800, 1200]]).tolist() == [3, 2, 1, 0]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from biglearn import BigLearnGaussianMixture
+from biglearn import GaussianMixture
 from biglearn.model.fixed import Fixed
 from biglearn.search.starts.names import STARTS
 from helpers import COVARIANCE_TYPES, blobs, make_run
@@ -45,7 +45,7 @@ def test_the_papers_start_is_standard_normal(rng):
 
 def test_the_papers_start_respects_what_is_given(rng):
     X = rng.normal(size=(100, 2))
-    model = BigLearnGaussianMixture(
+    model = GaussianMixture(
         1, fixed={"means": [[5.0, 5.0]]}, init_params="normal", method="em", random_state=0
     ).fit(X)
     np.testing.assert_array_equal(model.means_, [[5.0, 5.0]])
@@ -60,6 +60,6 @@ def test_the_papers_start_respects_the_floor(rng):
     first = STARTS["normal"](run)
     assert np.linalg.eigvalsh(first.covariances).min() >= 3.0
     assert run.counters.repairs.raised == 6
-    model = BigLearnGaussianMixture(3, reg_covar=3.0, init_params="normal", random_state=0).fit(X)
+    model = GaussianMixture(3, reg_covar=3.0, init_params="normal", random_state=0).fit(X)
     inside = model.covariances_ / X.std(axis=0)[:, None] / X.std(axis=0)
     assert np.linalg.eigvalsh(inside).min() >= 3.0 * (1 - 1e-9)

@@ -17,7 +17,7 @@ from helpers import blobs, random_mixture
 from scripted import run_of
 
 pytestmark = pytest.mark.skipif(
-    kernels.patches() is None, reason="Numba is missing: pip install 'biglearn-em[fast]'"
+    kernels.patches() is None, reason="Numba is missing: pip install numba"
 )
 
 CASES = {

@@ -56,10 +56,10 @@ class Chunked:
     Examples
     --------
     >>> import numpy as np
-    >>> from biglearn import BigLearnGaussianMixture
+    >>> from biglearn import GaussianMixture
     >>> from biglearn.engines.chunked.engine import Chunked
     >>> blocks = [np.zeros((20, 1)), np.ones((30, 1))]
-    >>> model = BigLearnGaussianMixture(2, engine=Chunked(1 << 20), random_state=0).fit(blocks)
+    >>> model = GaussianMixture(2, engine=Chunked(1 << 20), random_state=0).fit(blocks)
     >>> sorted(model.weights_.round(3).tolist())
     [0.4, 0.6]
     """

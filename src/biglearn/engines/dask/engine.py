@@ -54,9 +54,9 @@ class Dask:
     --------
     >>> import dask.array as da
     >>> import numpy as np
-    >>> from biglearn import BigLearnGaussianMixture
+    >>> from biglearn import GaussianMixture
     >>> X = da.from_array(np.repeat([[0.0], [1.0]], [20, 30], axis=0), chunks=(10, 1))
-    >>> model = BigLearnGaussianMixture(2, random_state=0).fit(X)
+    >>> model = GaussianMixture(2, random_state=0).fit(X)
     >>> sorted(model.weights_.round(3).tolist())
     [0.4, 0.6]
     >>> model.predict(X).chunks

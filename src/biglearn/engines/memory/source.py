@@ -171,7 +171,7 @@ def check_rows(X: Any, options: RowOptions) -> tuple[FloatArray, Header]:
         dtype=[np.float64, np.float32],
         ensure_all_finite=False,
         input_name="X",
-        estimator="BigLearnGaussianMixture",
+        estimator="GaussianMixture",
     )
     reject_infinite(rows, names)
     return np.asarray(rows), Header(rows.shape[1], names, given=numbers if names is None else X)

@@ -336,11 +336,11 @@ class Torch:
     Examples
     --------
     >>> import torch
-    >>> from biglearn import BigLearnGaussianMixture
+    >>> from biglearn import GaussianMixture
     >>> from biglearn.engines.torch.engine import Torch
     >>> X = torch.tensor([[0.0], [0.1], [0.2], [9.0], [9.1], [9.2]])
     >>> engine = Torch(dtype=torch.float64)
-    >>> model = BigLearnGaussianMixture(2, engine=engine, random_state=0).fit(X)
+    >>> model = GaussianMixture(2, engine=engine, random_state=0).fit(X)
     >>> labels = model.predict(X)
     >>> bool(labels[0] == labels[2] != labels[5])
     True

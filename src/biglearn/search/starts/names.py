@@ -57,7 +57,7 @@ def from_user(init_params: InitParams, source: Source, units: Units, n_component
     Parameters
     ----------
     init_params : str, array-like or callable
-        See `BigLearnGaussianMixture`.
+        See `GaussianMixture`.
     source : Source
         The user's rows.
     units : Units

@@ -96,7 +96,7 @@ def same_places(old: Components, new: Components) -> dict[int, int]:
     --------
     >>> import numpy as np
     >>> from biglearn.model.blocks import times
-    from biglearn.model.components import Components
+    >>> from biglearn.model.components import Components
     >>> from biglearn.search.surgery.memory import same_places
     >>> covariances = np.ones((2, 1, 1))
     >>> old = Components(np.array([0.5, 0.5]), np.array([[0.0], [9.0]]), covariances)
