@@ -1,4 +1,4 @@
-"""Text and Parquet through pyarrow (extra `tables`)."""
+"""Text and Parquet through pyarrow."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ _BATCH = 1 << 16
 
 
 def read_parquet(path: Path, request: Request) -> Iterator[NDArray[Any]]:
-    """Read columns from a Parquet file with pyarrow (extra `tables`)."""
+    """Read columns from a Parquet file with pyarrow."""
     pyarrow = import_arrow("Parquet files")
     import pyarrow.parquet as parquet
 

@@ -267,7 +267,7 @@ def read_table(
     OSError
         If the file is missing or unreadable.
     ImportError
-        If the file is Parquet and pyarrow (extra `tables`) is not installed.
+        If the file is Parquet and pyarrow is not installed.
 
     Examples
     --------
@@ -365,7 +365,7 @@ def write_table(path: str | os.PathLike[str] | TextIO, columns: Mapping[str, Arr
     OSError
         If the file cannot be written.
     ImportError
-        If Parquet is asked for and pyarrow (extra `tables`) is not installed.
+        If Parquet is asked for and pyarrow is not installed.
 
     Examples
     --------
