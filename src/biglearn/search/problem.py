@@ -28,6 +28,7 @@ from biglearn.search.checkpoint import described, fingerprint, journalled
 from biglearn.search.climbing.compiled import loops_know
 from biglearn.search.em import EM
 from biglearn.search.fit import Fit
+from biglearn.search.float_range import within_floats
 from biglearn.search.judge import Judge
 from biglearn.search.records import Record
 from biglearn.search.run import Method, Run, Settings, Start, carry_out
@@ -299,6 +300,7 @@ class Problem:
         )
 
 
+@within_floats()
 def solve(
     problem: Problem,
     method: Method,
