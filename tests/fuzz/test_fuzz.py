@@ -17,6 +17,13 @@ def test_hostile_fits_are_refused_with_a_sentence_or_sound(first):
         assert not faults, f"python -m tests.fuzz --only {seed}: {outcome.case}"
 
 
+@pytest.mark.parametrize("seed", [50_480, 50_882, 51_013, 51_016])
+def test_covariances_beyond_floats_are_refused_with_a_sentence(seed):
+    outcome = check(case_of(seed))
+    assert not outcome.faults
+    assert "left the range of float64" in str(outcome.refusal)
+
+
 def test_the_checks_see_an_error_of_others():
     case = case_of(1)
     case.params["callback"] = lambda record: [][0]

@@ -126,8 +126,9 @@ def quadratic_is_accurate(components: Components, dtype: np.dtype[np.floating]) 
     the rounding unit is lost.
     """
     means = components.means
-    sharpness = sums_of(components.whitening_blocks**2)
-    size = sharpness * ((means**2).sum(axis=1) + means.shape[1])
+    with np.errstate(over="ignore"):  # what overflows is not accurate
+        sharpness = sums_of(components.whitening_blocks**2)
+        size = sharpness * ((means**2).sum(axis=1) + means.shape[1])
     return bool(np.finfo(dtype).eps * size.max() < _QUADRATIC_NOISE[np.dtype(dtype)])
 
 
