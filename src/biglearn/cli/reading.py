@@ -12,83 +12,78 @@ import typer
 
 from biglearn.tables.formats import TextFormat
 
-_PANEL = "Reading DATA"
+#: An option in the panel of those.
+_option = functools.partial(typer.Option, rich_help_panel="Reading DATA")
 
 _OPTIONS = {
     "columns": Annotated[
         list[str] | None,
-        typer.Option(
+        _option(
             help="Columns to use, by name or number from 0, separated by commas.",
-            rich_help_panel=_PANEL,
         ),
     ],
     "exclude": Annotated[
         list[str] | None,
-        typer.Option(
-            help="Columns to leave out, such as labels; as in --columns.", rich_help_panel=_PANEL
+        _option(
+            help="Columns to leave out, such as labels; as in --columns.",
         ),
     ],
     "weights": Annotated[
         str | None,
-        typer.Option(
+        _option(
             metavar="COLUMN",
             help="Column that holds a weight for each row.",
-            rich_help_panel=_PANEL,
         ),
     ],
     "keep": Annotated[
         list[str] | None,
-        typer.Option(
+        _option(
             help="Columns, such as ids or text, to write as they are before the results; "
             "as in --columns.",
-            rich_help_panel=_PANEL,
         ),
     ],
     "key": Annotated[
         str | None,
-        typer.Option(help="Which array of an .npz file to read.", rich_help_panel=_PANEL),
+        _option(help="Which array of an .npz file to read."),
     ],
     "delimiter": Annotated[
         str | None,
-        typer.Option(
+        _option(
             metavar="CHARACTER",
             help="Character between the cells of a text file, or tab (default: found out).",
-            rich_help_panel=_PANEL,
         ),
     ],
     "decimal": Annotated[
         str,
-        typer.Option(
-            metavar="CHARACTER", help="Decimal point of a text file.", rich_help_panel=_PANEL
+        _option(
+            metavar="CHARACTER",
+            help="Decimal point of a text file.",
         ),
     ],
     "thousands": Annotated[
         str | None,
-        typer.Option(
+        _option(
             metavar="CHARACTER",
             help="Character between groups of three digits.",
-            rich_help_panel=_PANEL,
         ),
     ],
     "missing": Annotated[
         list[str] | None,
-        typer.Option(
+        _option(
             help="More codes of missing values, such as -999, separated by commas.",
-            rich_help_panel=_PANEL,
         ),
     ],
     "encoding": Annotated[
         str | None,
-        typer.Option(
-            help="Encoding of a text file, such as cp1252 (default UTF-8).", rich_help_panel=_PANEL
+        _option(
+            help="Encoding of a text file, such as cp1252 (default UTF-8).",
         ),
     ],
     "header": Annotated[
         bool | None,
-        typer.Option(
+        _option(
             "--header/--no-header",
             help="Whether the first line of a text file has names (default: found out).",
-            rich_help_panel=_PANEL,
         ),
     ],
 }

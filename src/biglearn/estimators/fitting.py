@@ -30,9 +30,10 @@ from biglearn.model.prior import CovariancePrior, prior_of
 from biglearn.model.structures import Factor, Structure, structure_of
 from biglearn.search.fit import Fit
 from biglearn.search.methods import method_of
+from biglearn.search.order import ORDERS
 from biglearn.search.paper import Paper
 from biglearn.search.path import Path
-from biglearn.search.problem import ORDERS, Problem, tuning_of
+from biglearn.search.problem import Problem, tuning_of
 from biglearn.search.records import Record
 from biglearn.search.run import Method, Settings
 from biglearn.search.scaled_rows import ScaledRows, check_extent

@@ -238,7 +238,9 @@ class RowsMixin(OneToOneFeatureMixin, TransformerMixin):  # type: ignore[misc]
         Weights are those of `score`: rows with their numbers as weights have the criterion of
         the repeated rows.
         """
-        n_rows, log_likelihood, _ = self._totals(X, sample_weight)
+        return self._bic_of(*self._totals(X, sample_weight)[:2])
+
+    def _bic_of(self, n_rows: float, log_likelihood: float) -> float:
         return float(self._n_parameters() * np.log(n_rows) - 2 * log_likelihood)
 
     def aic(self, X: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
@@ -252,8 +254,8 @@ class RowsMixin(OneToOneFeatureMixin, TransformerMixin):  # type: ignore[misc]
         BIC plus twice the entropy of the responsibilities, so that overlapping
         components cost (Biernacki, Celeux and Govaert, IEEE PAMI 22, 2000).
         """
-        spread = self._totals(X, sample_weight, entropy=True)[2]
-        return self.bic(X, sample_weight) + 2 * float(spread)
+        n_rows, log_likelihood, spread = self._totals(X, sample_weight, entropy=True)
+        return self._bic_of(n_rows, log_likelihood) + 2 * float(spread)
 
     def _generator(self) -> np.random.Generator:
         state = check_random_state(self.random_state)

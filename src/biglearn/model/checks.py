@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +18,24 @@ from biglearn.tables.containers import as_array
 
 #: A feature, by column number or by name.
 Feature = int | str
+
+
+class _Words(NamedTuple):
+    """What to say of an array of a wrong shape, and of one that is not finite."""
+
+    shape: str
+    finite: str
+
+
+_OURS = _Words(
+    "{name} must have shape {shape}, got {given}", "{name} must be finite, got NaN or infinity"
+)
+
+#: Of starting parameters, in scikit-learn's words.
+_THEIRS = _Words(
+    "The parameter {name!r} should have the shape of {shape}, but got {given}",
+    "The parameter {name!r} should be finite, but got NaN or infinity",
+)
 
 
 def check_fixed(fixed: Any, structure: Structure, shape: tuple[int, int]) -> Fixed | None:
@@ -96,33 +114,18 @@ def check_given(
     Precisions come in scikit-learn's shape for the structure and leave
     as covariances of shape (K, D, D), or in blocks as the structure has them.
     """
-    given_weights = _starting("weights", weights, (shape[0],))
+    given_weights = None if weights is None else _shaped("weights", weights, shape[:1], _THEIRS)
     if given_weights is not None:
         _check_weights(given_weights)
-    given_means = _starting("means", means, shape)
+    given_means = None if means is None else _shaped("means", means, shape, _THEIRS)
     if precisions is None:
         return given_weights, given_means, None
     name = f"{structure.name} precision"
-    values = _starting(name, precisions, structure.shape(*shape))
-    assert values is not None
+    values = _shaped(name, precisions, structure.shape(*shape), _THEIRS)
     matrices = structure.expand(values, *shape)
     wanted = "positive" if structure.block_size(2) == 1 else "symmetric, positive-definite"
     _check_definite(f"The parameter {name!r}", matrices, verb="should", wanted=wanted)
     return given_weights, given_means, symmetrise(np.asarray(np.linalg.inv(matrices)))
-
-
-def _starting(name: str, value: ArrayLike | None, shape: tuple[int, ...]) -> Array | None:
-    """Check the shape of a starting parameter, in scikit-learn's words."""
-    if value is None:
-        return None
-    array = np.array(value, dtype=np.float64)
-    if array.shape != shape:
-        raise ValueError(
-            f"The parameter {name!r} should have the shape of {shape}, but got {array.shape}"
-        )
-    if not np.isfinite(array).all():
-        raise ValueError(f"The parameter {name!r} should be finite, but got NaN or infinity")
-    return array
 
 
 def _check_weights(weights: Array) -> None:
@@ -159,19 +162,16 @@ def check_structure(
     name: str, values: ArrayLike, structure: Structure, shape: tuple[int, int]
 ) -> Array:
     """Check covariances or precisions in scikit-learn's shape; return matrices."""
-    array = _shaped(name, values, structure.shape(*shape))
-    assert array is not None
-    return structure.expand(array, *shape)
+    return structure.expand(_shaped(name, values, structure.shape(*shape)), *shape)
 
 
-def _shaped(name: str, value: ArrayLike | None, shape: tuple[int, ...]) -> Array | None:
-    if value is None:
-        return None
+def _shaped(name: str, value: ArrayLike, shape: tuple[int, ...], words: _Words = _OURS) -> Array:
+    """Return finite numbers of a shape, or say in these words what is wrong."""
     array = np.array(value, dtype=np.float64)
     if array.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+        raise ValueError(words.shape.format(name=name, shape=shape, given=array.shape))
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} must be finite, got NaN or infinity")
+        raise ValueError(words.finite.format(name=name))
     return array
 
 

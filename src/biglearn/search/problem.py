@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from biglearn import kernels
-from biglearn._types import Array
 from biglearn.engines.base import Engine
 from biglearn.engines.rows.digest import RowDigest
 from biglearn.model.blocks import unscaled
@@ -30,6 +29,7 @@ from biglearn.search.em import EM
 from biglearn.search.fit import Fit
 from biglearn.search.float_range import within_floats
 from biglearn.search.judge import Judge
+from biglearn.search.order import ordered
 from biglearn.search.records import Record
 from biglearn.search.run import Method, Run, Settings, Start, carry_out
 from biglearn.search.scaled_rows import ScaledRows
@@ -39,14 +39,6 @@ from biglearn.search.starts.names import InitParams, from_user
 from biglearn.search.strength import choose_prior, default_strength
 from biglearn.search.tuning import Tuning
 from biglearn.search.verdict import Verdict, verdict_of
-
-#: The orders of fitted components by name, as keys for `np.lexsort`, the last one first.
-_KEYS: dict[str, Callable[[Components], Array]] = {
-    "weights": lambda found: -found.weights[None],
-    "means": lambda found: found.means.T[::-1],
-}
-
-ORDERS = tuple(_KEYS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,23 +249,19 @@ class Problem:
 
     def result(self, run: Run, history: list[Record]) -> Fit:
         """Return a run's result in the user's units, with given parameters exactly as given."""
-        units, noise = self.rows.units, None
-        components = run.components
+        units, noise, trace = self.rows.units, None, run.best_ascent
+        scaled, reseeded = ordered(run.components, self.order, self.n_components, trace.reseeded)
+        components = scaled
         if self.has_noise:
-            components, noise = Noise.split(components)
+            components, noise = Noise.split(scaled)
             noise = noise.outward(units.centre, units.scale)
         outside = units.outward(components)
-        places = np.arange(len(outside.weights))
-        if self.order is not None:
-            places = np.lexsort(_KEYS[self.order](outside))
-            outside = outside.part(places)
         share = 1.0 if noise is None else 1.0 - noise.weight
         weights = share * outside.weights
         if self.given is not None:
             weights, outside = self.given.restore(weights, outside)
             if noise is None:
                 outside = outside.replace(weights=weights)
-        trace = run.best_ascent
         bounds = tuple(value - run.offset for value in trace.up_to(run.objective))
         return Fit(
             mixture=Mixture.of(outside, self.rows.names),
@@ -283,7 +271,7 @@ class Problem:
             lower_bounds=bounds,
             n_iter=_steps_of(trace.points, len(bounds), self.settings.max_iter),
             converged=run.converged,
-            reseeded=tuple(np.argsort(places)[trace.reseeded].tolist()),
+            reseeded=reseeded,
             n_reseeded=run.counters.repairs.reseeded,
             n_raised=run.counters.repairs.raised,
             n_rows=run.engine.n_rows,
@@ -292,7 +280,7 @@ class Problem:
             pseudo_rows=run.constraints.prior.rows,
             passes=int(run.passes),
             history=tuple(history),
-            scaled=run.components.part([*places, *range(len(places), run.components.n_components)]),
+            scaled=scaled,
             units=units,
             offset=run.offset,
             dtype=self.rows.source.dtype,
