@@ -90,6 +90,8 @@ def test_orders_that_cannot_be_are_refused(X):
         fitted(X, order="size")
     with pytest.raises(ValueError, match="order='means' would move the components of fixed"):
         fitted(X, order="means", fixed={"means": [[0.0, 0.0], [6.0, 6.0]]})
+    with pytest.raises(ValueError, match=r"order='weights' would move .* that labels name"):
+        GaussianMixture(2, order="weights").fit(X, labels=np.arange(len(X)) % 2)
 
 
 @pytest.fixture

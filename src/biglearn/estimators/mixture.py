@@ -383,6 +383,10 @@ class GaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
         """
         self._check_parameters()
         method = method_of(self.method)
+        if labels is not None and self.order is not None:
+            raise ValueError(
+                f"order={self.order!r} would move the components that labels name; leave one out"
+            )
         if self._automatic:
             if labels is not None:
                 raise ValueError('labels need a number of components, got n_components="auto"')
