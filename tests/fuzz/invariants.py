@@ -209,11 +209,19 @@ def _check_bounds(case: Case, outcome: Outcome, model: Any) -> None:
 
 
 def _blur(model: Any, X: Any) -> float:
-    """Return how much rounding rows and means to the user's units may move a log-density."""
+    """Return how much rounding a model to the user's units may move a log-density.
+
+    Rows and means by a cell of their floats; entries of the covariances by one part in 2⁵³, which
+    moves the smallest eigenvalue of a correlation matrix, and with it log |Σ|, by so much more.
+    """
     mixture = model.mixture_
+    deviations = np.sqrt(np.diagonal(mixture.covariances, axis1=1, axis2=2))
+    correlations = mixture.covariances / deviations[:, :, None] / deviations[:, None, :]
+    least = np.linalg.eigvalsh(correlations)[:, 0].min()
+    turned = X.shape[1] * np.finfo(float).eps / max(least, np.finfo(float).tiny)
     roots = np.sqrt(np.diagonal(mixture.precisions, axis1=1, axis2=2))
     with np.errstate(invalid="ignore"):
         size = np.nanmax(np.abs(np.asarray(X, dtype=float)), axis=0)
     cell = np.spacing(np.maximum(size, np.abs(mixture.means).max(axis=0)))
     blur = float((cell * roots).max())
-    return 2 * X.shape[1] * (blur + blur**2)
+    return 2 * X.shape[1] * (blur + blur**2) + min(turned, 1e-3)

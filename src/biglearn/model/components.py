@@ -166,10 +166,12 @@ class Components:
         """½ log|Σ_k⁻¹|, shape (K,)."""
         return self._factors[1]
 
-    @property
+    @cached_property
     def precisions(self) -> Array:
         """Inverse covariances, shape (K, D, D)."""
-        return whole(gram(self.whitening_blocks))
+        precisions = whole(gram(self.whitening_blocks))
+        precisions.flags.writeable = False
+        return precisions
 
     def replace(self, **changes: Any) -> Components:
         """Return the components with other weights, means, covariances, shapes or family."""

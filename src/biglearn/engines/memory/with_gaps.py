@@ -156,7 +156,7 @@ class MissingEngine(EngineBase):
         size, n_components = components.n_features, components.n_components
         block_size, components = components.block_size, components.in_blocks(size)
         chunks = [c for stack in self._scattered for c in stack.chunks(n_components)]
-        components.whitening_blocks  # noqa: B018  once, before several threads need it
+        components.precisions  # noqa: B018  once, before several threads need them
         nothing = Moments(
             counts=np.zeros(n_components),
             first=np.zeros(components.means.shape),
