@@ -222,6 +222,7 @@ def _blur(model: Any, X: Any) -> float:
     roots = np.sqrt(np.diagonal(mixture.precisions, axis1=1, axis2=2))
     with np.errstate(invalid="ignore"):
         size = np.nanmax(np.abs(np.asarray(X, dtype=float)), axis=0)
-    cell = np.spacing(np.maximum(size, np.abs(mixture.means).max(axis=0)))
+    largest = np.maximum(size, np.abs(mixture.means).max(axis=0))
+    cell = np.spacing(largest.astype(X.dtype)).astype(float)  # engines keep rows as they are given
     blur = float((cell * roots).max())
-    return 2 * X.shape[1] * (blur + blur**2) + min(turned, 1e-3)
+    return 2 * X.shape[1] * (blur + blur**2) + turned
