@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.studies import generalise_tables
+from benchmarks.studies import gaussians25, generalise_tables
 from benchmarks.studies.best_known import CLOSE, best_known
 from benchmarks.studies.contenders import CONTENDERS
 from benchmarks.studies.equal_time import settled
 from benchmarks.studies.store import Cell, load
 from benchmarks.studies.tables import longest, ran
 from biglearn.plots import require_matplotlib
+
+#: Studies whose figure has two panels.
+TWO_PANELS = ("gaussians25",)
 
 
 def profile(cells: list[Cell]) -> dict[str, tuple[list[float], list[float]]]:
@@ -77,27 +81,6 @@ def draw_profile(cells: list[Cell], ax: Any) -> None:
     ax.legend(fontsize="small", loc="upper left")
 
 
-def draw_divergence(cells: list[Cell], ax: Any) -> None:
-    """Draw the box plot of the 25 Gaussians: both statistics of plain EM and the paper's method.
-
-    Parameters
-    ----------
-    cells : list of dict
-        Of the gaussians25 study.
-    ax : matplotlib.axes.Axes
-    """
-    groups = {}
-    for method in ("em", "paper", "search"):
-        own = [c for c in cells if c["method"] == method and c["status"] == "finished"]
-        if own:
-            groups[f"{method}\nreturned"] = [c["kl"]["joint"] for c in own]
-        if own and own[0]["steps"]:
-            groups[f"{method}\nleast"] = [c["kl_minimum"] for c in own]
-    ax.boxplot(list(groups.values()))
-    ax.set_xticks(range(1, len(groups) + 1), list(groups))
-    ax.set_ylabel("KL on test rows")
-
-
 def draw_fashion(cells: list[Cell], ax: Any) -> None:
     """Draw accuracy and NMI on the test rows over the outer steps of the published chain.
 
@@ -134,17 +117,19 @@ def draw(folder: Path) -> list[Path]:
     from matplotlib.figure import Figure
 
     made = []
-    painters = {
+    painters: dict[str, Callable[[list[Cell], Any], None]] = {
         "equal-time": draw_profile,
-        "gaussians25": draw_divergence,
+        "gaussians25": gaussians25.draw,
         "fashion": draw_fashion,
         "generalise": generalise_tables.draw,
     }
     for study, painter in painters.items():
         source = folder / f"{study}.json"
         if source.exists():
-            figure = Figure(figsize=(7, 4.2), layout="constrained")
-            painter(load(source), figure.add_subplot())
+            wide = study in TWO_PANELS
+            figure = Figure(figsize=(10 if wide else 7, 4.2), layout="constrained")
+            axes = figure.subplots(1, 2) if wide else figure.add_subplot()
+            painter(load(source), axes)
             figure.savefig(folder / f"{study}.png", dpi=120)
             made.append(folder / f"{study}.png")
     return made
