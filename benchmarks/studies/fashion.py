@@ -1,10 +1,10 @@
 """Study 3: Fashion-MNIST, ten components on 784 pixels, and on 50 principal components.
 
-Pixels between 0 and 1, floor 0.05, 70 outer steps, α = 1/K, N(0, I) start or k-means, as in the
-paper; no published figure exists. With 784 features an outer step takes 16 s of one core on 1000
-rows, for the floors and lifts of ten matrices of 784 × 784 alone, and minutes on all rows. So the
-pixels are run on 1000 random rows in float32, the principal components on all rows in float64
-(1.3 s per outer step); the full profile takes about 25 minutes.
+Pixels between 0 and 1, floor 0.05, 70 outer steps, α = 1/K, N(0, I) start or k-means, training and
+test rows together, as in the paper, which publishes no figure.  With 784 features an outer step
+takes minutes of one core on all rows, 16 s of them for the floors and lifts of ten matrices of
+784 × 784; so the full profile makes the first of the 70 steps there, in float32, and all of them
+on the principal components of the training rows, in float64, judged on the test rows.
 """
 
 from __future__ import annotations
@@ -43,22 +43,24 @@ TITLES = {
     "search": "`search`",
     "kmeans": "k-means alone",
 }
-BOTH = ("fashion-pca50", "fashion_mnist")
+PCA, PIXELS = "fashion-pca50", "fashion-all"
+#: What is run on all pixels, where a step takes minutes, and how many steps.
+ON_PIXELS, PIXEL_STEPS = ("paper", "kmeans"), 10
 #: `seconds` is the most that `em` and `search` may take.
 PROFILES = {
     "tiny": Plan(("digits",), METHODS, (0,), rows=300, settings={"steps": 6, "every": 2}),
     "short": Plan(
-        BOTH[:1],
+        (PCA,),
         METHODS,
         (0,),
         rows=20_000,
         settings={"steps": 10, "every": 2, "seconds": 10.0},
     ),
     "full": Plan(
-        BOTH,
+        (PCA, PIXELS),
         METHODS,
         (0,),
-        settings={"steps": 70, "every": 2, "seconds": 60.0, "rows": {"fashion_mnist": 1000}},
+        settings={"steps": 70, "every": 1, "seconds": 60.0},
     ),
 }
 
@@ -78,7 +80,6 @@ def tasks(options: Options) -> list[Task]:
     for method in plan.methods:
         if method not in METHODS:
             raise ValueError(f"unknown method {method!r}; choose from {', '.join(METHODS)}")
-    steps = plan.settings["steps"]
     return [
         Task(
             name,
@@ -86,25 +87,29 @@ def tasks(options: Options) -> list[Task]:
             s,
             (None,),
             functools.partial(_fit, name, m, s, options),
-            steps=steps if m.startswith("paper") else 0,
+            steps=_steps(name, plan) if m.startswith("paper") else 0,
         )
         for name in plan.problems
         for s in plan.seeds
         for m in plan.methods
-        if (name, m) != ("fashion_mnist", "paper-kmeans")  # another 20 minutes
+        if name != PIXELS or m in ON_PIXELS
     ]
+
+
+def _steps(name: str, plan: Plan) -> int:
+    steps: int = plan.settings["steps"]
+    return min(steps, PIXEL_STEPS) if name == PIXELS else steps
 
 
 def _fit(name: str, method: str, seed: int, options: Options) -> list[Cell]:
     settings = options.plan.settings
-    rows = settings.get("rows", {}).get(name, options.plan.rows)
     try:
         problem = problems.make(
             name,
             seed,
             data=options.data,
             scaling="none",
-            rows=rows,
+            rows=options.plan.rows,
             download=options.download,
         )
     except MissingDataError as error:
@@ -113,7 +118,7 @@ def _fit(name: str, method: str, seed: int, options: Options) -> list[Cell]:
     cell: Cell = {"budget": None, "status": "finished", **describe(problem)}
     if method == "kmeans":
         return [{**cell, **_kmeans(problem, seed)}]
-    steps, every = settings["steps"], settings["every"]
+    steps, every = _steps(name, options.plan), settings["every"]
     chain = method.startswith("paper")
     chosen: Any = EM() if method == "em" else "search"
     if chain:
@@ -135,7 +140,7 @@ def _fit(name: str, method: str, seed: int, options: Options) -> list[Cell]:
 
 def _in_pixels(problem: Problem) -> Problem:
     """Bring the brightest pixel to 1; many features are worked on in float32."""
-    brightest = 255.0 if problem.name in BOTH else float(problem.X.max())
+    brightest = 255.0 if problem.name in (PCA, PIXELS) else float(problem.X.max())
     dtype = np.float32 if problem.X.shape[1] > 100 else np.float64
     return replace(
         problem,
@@ -178,8 +183,8 @@ def table(cells: list[Cell]) -> str:
     str
         Markdown.
     """
-    head = ["features", "rows", "method", "outer steps", "NMI", "accuracy", "test log-likelihood"]
-    head += ["seconds", "s per outer step", "peak memory"]
+    head = ["features", "rows", "method", "outer steps", "NMI", "accuracy", "log-likelihood"]
+    head += ["most over the steps: NMI", "accuracy", "seconds", "s per outer step", "peak memory"]
     rows = []
     for name in dict.fromkeys(c["problem"] for c in cells):
         for method in METHODS:
@@ -190,8 +195,10 @@ def table(cells: list[Cell]) -> str:
             elif own:
                 rows.append([name, "–", TITLES[method], own[0]["message"]])
     note = (
-        "Figures of the returned model on the test rows, not of the best step; `em` and `search` "
-        "end at a time limit where they have not before. Peak memory is the whole process's."
+        "Figures of the returned model on the test rows, of all pixels on all rows. The most over "
+        f"the steps, which the paper reports, is of {LOOK_ROWS} rows and peeks at their classes. "
+        "`em` and `search` end at a time limit where they have not before. Peak memory is the "
+        "whole process's."
     )
     return f"{markdown.table(head, rows)}\n\n{note}\n"
 
@@ -212,6 +219,7 @@ def _row(method: str, cells: list[Cell]) -> list[str]:
         average("nmi", 3),
         average("accuracy", 3),
         average("held_out", 2),
+        *[f"{max(one['curves'][k]):.3f}" if steps else "–" for k in ("nmi", "accuracy")],
         f"{seconds:.1f}",
         f"{seconds / steps:.2f}" if steps else "–",
         f"{max(c['peak_bytes'] for c in cells) / 2**30:.1f} GiB",

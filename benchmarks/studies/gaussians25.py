@@ -135,9 +135,14 @@ def _method(name: str, steps: int) -> tuple[Any, dict[str, Any]]:
         return EM(), {**start, "tol": 0.0, "max_iter": min(500, steps)}
     if name == "paper":
         return Paper(steps=steps), start
-    alone: dict[str, Any] = {"p_joint": 1.0, "p_marginal": 0.0, "p_transformed": 0.0, "polish": False}
+    alone: dict[str, Any] = {
+        "p_joint": 1.0,
+        "p_marginal": 0.0,
+        "p_transformed": 0.0,
+        "polish": False,
+    }
     alpha = "1/sqrt(K)" if name == "em-map" else 0.0
-    plain = Paper(steps=min(500, steps), inner_steps=1, pseudo_count=alpha, **alone)
+    plain = Paper(steps=min(500, steps), inner_steps=1, pseudo_count=alpha, polish=False, **alone)
     return plain, start
 
 

@@ -242,7 +242,7 @@ def test_clustering_runs_in_the_tiny_profile(tmp_path):
     assert {c["status"] for c in found.values()} == {"finished"}, found
     assert all(c["nmi_test"] > 0.2 for c in found.values())
     assert "chain" in found["paper"]
-    assert "| digits | kmeans |" in tables.report(store.merged)
+    assert "| digits | k-means, 10 starts |" in tables.report(store.merged)
 
 
 def test_speed_compares_the_same_steps(tmp_path):
