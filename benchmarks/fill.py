@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import forms, legs, out_of_core, uses
+from benchmarks import evidence, forms, legs, out_of_core, uses
 from benchmarks.studies import tables
 
 RESULTS = Path(__file__).parent / "results"
@@ -41,6 +41,8 @@ def filled(text: str, path: Path) -> str:
         if f"<!-- results:{source.stem} -->" in text:
             table = OTHERS.get(source.stem, tables.report if beside else tables.front)
             text = tables.fill(text, source.stem, table(source))
+    if "<!-- results:evidence -->" in text:
+        text = tables.fill(text, "evidence", evidence.table())
     return text
 
 

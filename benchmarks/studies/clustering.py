@@ -240,6 +240,34 @@ def table(cells: list[Cell]) -> str:
     return f"{summary(cells)}\n{markdown.table(head, rows)}\n\n{note}\n"
 
 
+def over_sets(cells: list[Cell]) -> list[tuple[str, float, float, float, int]]:
+    """Return each method's title, NMI, ARI and median seconds over the sets that all ran on.
+
+    Parameters
+    ----------
+    cells : list of dict
+
+    Returns
+    -------
+    list of tuple
+        The last part is the number of sets.
+    """
+    good = [c for c in cells if c["status"] == "finished"]
+    methods = [m for m in METHODS if any(c["method"] == m for c in good)]
+    sets = [
+        name
+        for name in dict.fromkeys(c["problem"] for c in good)
+        if {c["method"] for c in good if c["problem"] == name} == set(methods)
+    ]
+    found = []
+    for method in methods if sets else ():
+        own = [[c for c in good if (c["problem"], c["method"]) == (n, method)] for n in sets]
+        nmi, ari = (mean(mean(c[f] for c in of) for of in own) for f in ("nmi_test", "ari_test"))
+        seconds = median(mean(c["seconds"] for c in of) for of in own)
+        found.append((TITLES.get(method, "paper, and polish"), nmi, ari, seconds, len(sets)))
+    return found
+
+
 def summary(cells: list[Cell]) -> str:
     """Return the means over the sets that every method ran on.
 
@@ -252,26 +280,11 @@ def summary(cells: list[Cell]) -> str:
     str
         Markdown.
     """
-    good = [c for c in cells if c["status"] == "finished"]
-    methods = [m for m in METHODS if any(c["method"] == m for c in good)]
-    sets = [
-        name
-        for name in dict.fromkeys(c["problem"] for c in good)
-        if {c["method"] for c in good if c["problem"] == name} == set(methods)
-    ]
-    rows = []
-    for method in methods:
-        own = [[c for c in good if (c["problem"], c["method"]) == (n, method)] for n in sets]
-        figures = [mean(mean(c[f] for c in of) for of in own) for f in ("nmi_test", "ari_test")]
-        rows.append(
-            [
-                TITLES.get(method, "paper, and polish"),
-                *[f"{figure:.3f}" for figure in figures],
-                f"{median(mean(c['seconds'] for c in of) for of in own):.2f}",
-                str(len(sets)),
-            ]
-        )
     head = ["method", "NMI, mean over the sets", "ARI", "seconds, median of the sets", "sets"]
+    rows = [
+        [title, f"{nmi:.3f}", f"{ari:.3f}", f"{seconds:.2f}", str(count)]
+        for title, nmi, ari, seconds, count in over_sets(cells)
+    ]
     return markdown.table(head, rows) + "\n"
 
 

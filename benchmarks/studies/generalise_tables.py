@@ -17,7 +17,7 @@ TIE, TIED_ARI = 0.005, 0.01
 REFERENCE = "sklearn"
 
 
-def _by_problem(cells: list[Cell], kind: str) -> dict[str, dict[str, Cell]]:
+def by_problem(cells: list[Cell], kind: str) -> dict[str, dict[str, Cell]]:
     """Return the cells of one kind by problem and method, those that failed left out."""
     found: dict[str, dict[str, Cell]] = {}
     for cell in cells:
@@ -56,7 +56,7 @@ def differences(
 
 def density(cells: list[Cell]) -> str:
     """Return what each method gains over scikit-learn's default on the real sets."""
-    found = _by_problem(cells, "density")
+    found = by_problem(cells, "density")
     lines = [
         "| against scikit-learn's default | sets | held out: better | worse | mean, each set "
         "within ±1 | ARI: better | worse | mean ARI | warned of its components | seconds, median "
@@ -96,7 +96,7 @@ def density(cells: list[Cell]) -> str:
 
 def rivals(cells: list[Cell]) -> str:
     """Return how our default stands against every other method."""
-    found = _by_problem(cells, "density")
+    found = by_problem(cells, "density")
     lines = [
         "| our default against | sets | held out: better | worse | mean, each set within ±1 | "
         "mean ARI gained |",
@@ -117,7 +117,7 @@ def rivals(cells: list[Cell]) -> str:
 
 def clusterings(cells: list[Cell]) -> str:
     """Return mean ARI on clustbench beside the published ones."""
-    found = _by_problem(cells, "clusters")
+    found = by_problem(cells, "clusters")
     if not found:
         return ""
     given = [next(iter(c.values()))["published"] for c in found.values()]
@@ -145,7 +145,7 @@ def _means(found: dict[str, dict[str, Cell]], methods: Iterable[str], figure: st
 
 def detection(cells: list[Cell]) -> str:
     """Return mean AUROC on the anomaly sets."""
-    found = _by_problem(cells, "scores")
+    found = by_problem(cells, "scores")
     if not found:
         return ""
     lines = [f"| ADBench, {len(found)} sets | mean AUROC |", "| --- | --- |"]
@@ -154,7 +154,7 @@ def detection(cells: list[Cell]) -> str:
 
 def by_set(cells: list[Cell]) -> str:
     """Return the held-out log-likelihood of every set and method, and ARI."""
-    found = _by_problem(cells, "density")
+    found = by_problem(cells, "density")
     methods = [m for m in METHODS if any(m in c for c in found.values())]
     lines = [
         "| set | N × D, K | " + " | ".join(TITLES[m] for m in methods) + " |",
@@ -199,7 +199,7 @@ def draw(cells: list[Cell], ax: Any) -> None:
     cells : list of dict
     ax : matplotlib.axes.Axes
     """
-    found = _by_problem(cells, "density")
+    found = by_problem(cells, "density")
     for method, marker in (("search-likeliest", "x"), ("search", "o")):
         points = [
             (

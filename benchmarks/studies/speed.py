@@ -281,27 +281,41 @@ def summary(cells: list[Cell]) -> str:
     str
         Markdown.
     """
-    grid = {c["problem"]: c for c in cells if c["method"] == "biglearn" and _good(c)}
-    grid = {p: c for p, c in grid.items() if p.partition("-float")[0] in GRID}
     lines = ["| beside | type | sizes | least | median | most | where it is faster |"]
     lines.append("| --- " * 7 + "|")
     for method in METHODS[1:]:
         for dtype in ("float64", "float32"):
-            own = [c for c in cells if c["method"] == method and c["problem"] in grid and _good(c)]
-            ratios = [
-                c["step_seconds"] / grid[c["problem"]]["step_seconds"]
-                for c in own
-                if c["dtype"] == dtype
-            ]
-            if ratios:
-                parts = [f"{min(ratios):.1f}", f"{median(ratios):.0f}", f"{max(ratios):.0f}"]
-                ahead = str(sum(ratio < 1 for ratio in ratios))
+            found = ratios(cells, method, dtype)
+            if found:
+                parts = [f"{min(found):.1f}", f"{median(found):.0f}", f"{max(found):.0f}"]
+                ahead = str(sum(ratio < 1 for ratio in found))
                 lines.append(
                     "| "
-                    + " | ".join([TITLES[method], dtype, str(len(ratios)), *parts, ahead])
+                    + " | ".join([TITLES[method], dtype, str(len(found)), *parts, ahead])
                     + " |"
                 )
     return "\n".join(lines)
+
+
+def ratios(cells: list[Cell], method: str, dtype: str) -> list[float]:
+    """Return how many times as long as ours a step of a rival takes, by size of the grid.
+
+    Parameters
+    ----------
+    cells : list of dict
+    method, dtype : str
+
+    Returns
+    -------
+    list of float
+    """
+    grid = {c["problem"]: c for c in cells if c["method"] == "biglearn" and _good(c)}
+    return [
+        c["step_seconds"] / grid[c["problem"]]["step_seconds"]
+        for c in cells
+        if c["method"] == method and c["dtype"] == dtype and _good(c)
+        if c["problem"] in grid and c["problem"].partition("-float")[0] in GRID
+    ]
 
 
 def _order(size: str) -> tuple[object, ...]:
