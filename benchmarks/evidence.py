@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import mean, median, stdev
 
 from benchmarks import markdown
-from benchmarks.studies import clustering, gaussians25, generalise_tables, speed, tables
+from benchmarks.studies import clustering, equal_time_tables, gaussians25, generalise_tables, speed
 from benchmarks.studies.generalise import TITLES
 from benchmarks.studies.store import Cell, load
 
@@ -188,7 +188,7 @@ def _anomalies(cells: list[Cell]) -> str:
 
 
 def _solved(cells: list[Cell]) -> str:
-    share = tables.shares(cells)
+    share = equal_time_tables.shares(cells)
     methods = ("search", "sklearn-k-means++", "mclust")
     budgets = sorted({b for m, b in share if m == "search"})
     return "; ".join(

@@ -30,16 +30,18 @@ def filled(text: str, path: Path) -> str:
     ----------
     text : str
     path : pathlib.Path
-        Where the document lies: beside the results tables are complete, elsewhere short.
+        Where the document lies: beside the results tables are complete, in the root of the project
+        for a glance, elsewhere short.
 
     Returns
     -------
     str
     """
-    beside = path.resolve().parent == RESULTS.resolve().parent
+    folder, studies = path.resolve().parent, RESULTS.resolve().parent
+    of = {studies: tables.report, studies.parent: tables.front}.get(folder, tables.short)
     for source in sorted(RESULTS.glob("*.json")):
         if f"<!-- results:{source.stem} -->" in text:
-            table = OTHERS.get(source.stem, tables.report if beside else tables.front)
+            table = OTHERS.get(source.stem, of)
             text = tables.fill(text, source.stem, table(source))
     if "<!-- results:evidence -->" in text:
         text = tables.fill(text, "evidence", evidence.table())

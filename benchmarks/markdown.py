@@ -1,8 +1,11 @@
-"""Tables in Markdown."""
+"""Tables in Markdown, and what stands under them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from statistics import median
+from typing import Any
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -29,3 +32,35 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
+
+
+def circumstances(cells: list[dict[str, Any]]) -> str:
+    """Say on which machines, with how many fits at once and under what load cells were made.
+
+    Parameters
+    ----------
+    cells : list of dict
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> circumstances([{"method": "em", "machine": "M", "threads": 1, "load_before": 0.5}])
+    'M: em; 1 thread each, 1 fit at once, load 0.5.'
+    """
+    places: dict[tuple[str, int, int], list[dict[str, Any]]] = {}
+    for cell in cells:
+        if cell.get("machine") and cell.get("status") != "missing":
+            place = (cell["machine"], int(cell.get("threads", 1)), int(cell.get("jobs", 1)))
+            places.setdefault(place, []).append(cell)
+    lines = []
+    for (machine, threads, jobs), own in places.items():
+        loads = [c["load_before"] for c in own if c.get("load_before") is not None]
+        methods = ", ".join(dict.fromkeys(c["method"] for c in own))
+        lines.append(
+            f"{machine}: {methods}; {threads} thread{'s'[: threads - 1]} each, "
+            f"{jobs} fit{'s'[: jobs - 1]} at once, load {median(loads or [math.nan]):.1f}."
+        )
+    return " ".join(lines)

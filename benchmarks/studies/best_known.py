@@ -31,7 +31,7 @@ SEED = 1000
 
 PROFILES = {
     "tiny": Plan(("elongated",), ("search",), (0,), (0.2,), rows=300),
-    "short": Plan(("hard",), ("search",), (0,), (30.0,)),
+    "short": Plan(("hard",), ("search",), (0,), (8.0,)),
     "full": Plan(
         tuple(problems.EQUAL_TIME + problems.FRESH + problems.HARD),
         ("search", "sklearn-kmeans", "sklearn-k-means++"),

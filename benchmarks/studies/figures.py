@@ -12,8 +12,8 @@ from benchmarks.studies import gaussians25, generalise_tables
 from benchmarks.studies.best_known import CLOSE, best_known
 from benchmarks.studies.contenders import CONTENDERS
 from benchmarks.studies.equal_time import settled
+from benchmarks.studies.equal_time_tables import longest, ran
 from benchmarks.studies.store import Cell, load
-from benchmarks.studies.tables import longest, ran
 from biglearn.plots import require_matplotlib
 
 #: Studies whose figure has two panels.

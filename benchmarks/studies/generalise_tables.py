@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from statistics import mean, median
 from typing import Any
 
+from benchmarks import markdown
 from benchmarks.studies.generalise import DETECTION, METHODS, TITLES, kind_of
 from benchmarks.studies.rivals.outliers import SCORES
 from benchmarks.studies.store import Cell
@@ -92,6 +93,21 @@ def density(cells: list[Cell]) -> str:
             f"{average:.3f} ({mean(aris):+.3f}) | {doubted} | {median(ratios):.1f} | {lost} |"
         )
     return "\n".join(lines)
+
+
+def front(cells: list[Cell]) -> str:
+    """Return what a visitor takes in at a glance: a few contenders on new rows and as clusters."""
+    found = by_problem(cells, "density")
+    rows = []
+    for method in ("search", "sklearn-10", "bayesian", "mclust-prior"):
+        gains = differences(found, method, REFERENCE, "heldout")
+        aris = differences(found, method, REFERENCE, "ari")
+        if gains and aris:
+            shares = [_share(gains, TIE), _share([-gain for gain in gains], TIE)]
+            shares += [_share(aris, TIED_ARI), _share([-ari for ari in aris], TIED_ARI)]
+            rows.append([TITLES[method], *shares, f"{mean(aris):+.3f}", str(len(gains))])
+    head = ["against scikit-learn's default", "new rows: better", "worse"]
+    return markdown.table([*head, "clusters: better", "worse", "mean ARI", "sets"], rows)
 
 
 def rivals(cells: list[Cell]) -> str:

@@ -11,6 +11,7 @@ from benchmarks.studies import (
     clustering,
     contenders,
     equal_time,
+    equal_time_tables,
     fashion,
     figures,
     gaussians25,
@@ -180,30 +181,30 @@ def test_tables_name_the_right_winner_and_count_failures():
         cell("tgmm", None, status="missing", message="tgmm is not installed"),
         cell("truth", -1.0005, budget=None),
     ]
-    assert tables.shares(cells) == {
+    assert equal_time_tables.shares(cells) == {
         ("search", 1.0): 1.0,
         ("sklearn-k-means++", 1.0): 0.0,
         ("mclust", 1.0): 0.0,
     }
-    times = tables.times_to(cells)
+    times = equal_time_tables.times_to(cells)
     assert times["search"] == [0.5]
     assert times["mclust"] == [float("inf")]
-    assert tables.later(cells) == {
+    assert equal_time_tables.later(cells) == {
         "search": [False],
         "sklearn-k-means++": [False],
         "mclust": [True],
     }
-    table = tables.equal_time(cells)
+    table = equal_time_tables.summary(cells)
     rows = {line.split("|")[1].strip(): line for line in table.splitlines() if "|" in line}
     assert "**100 %**" in rows["biglearn `search`"]
     assert rows["R mclust VVV"].rstrip(" |").endswith("1")
     assert "tgmm is not installed" in rows["tgmm annealed"]
-    assert "**0.0000**" in tables.by_problem(cells)
+    assert "**0.0000**" in equal_time_tables.by_problem(cells)
 
 
 def test_the_truth_can_be_the_best_known():
     cells = [cell("search", -1.0), cell("truth", -0.5, budget=None)]
-    assert tables.shares(cells) == {("search", 1.0): 0.0}
+    assert equal_time_tables.shares(cells) == {("search", 1.0): 0.0}
 
 
 def test_a_damaged_result_file_is_named(tmp_path):
@@ -291,7 +292,7 @@ def test_the_picture_ends_where_the_table_does():
     # a model that the contender itself let go again does not count, in neither
     lost = cell("search", -2.0, trail=[[0.5, -1.0], [0.9, -2.0]])
     cells = [lost, cell("em", -1.0, trail=[[0.7, -1.0]])]
-    assert tables.shares(cells) == {("search", 1.0): 0.0, ("em", 1.0): 1.0}
+    assert equal_time_tables.shares(cells) == {("search", 1.0): 0.0, ("em", 1.0): 1.0}
     assert figures.profile(cells) == {"search": ([], []), "em": ([0.7], [1.0])}
 
 
