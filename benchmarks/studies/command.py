@@ -25,6 +25,7 @@ STUDIES = (
     "targets",
     "generalise",
     "best-known",
+    "merging",
 )
 
 WORDS = f"{', '.join(STUDIES)}, all, tables, figures, merge or rivals"

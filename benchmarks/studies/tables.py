@@ -16,6 +16,7 @@ from benchmarks.studies import (
     gaussians25,
     generalise,
     generalise_tables,
+    merging,
     speed,
     targets,
 )
@@ -300,6 +301,7 @@ def report(path: Path) -> str:
         generalise.NAME: lambda cells: (
             f"{generalise_tables.table(cells)}\n{circumstances(cells)}\n"
         ),
+        merging.NAME: lambda cells: f"{merging.table(cells)}\n{circumstances(cells)}\n",
     }
     if path.stem in own:
         return own[path.stem](cells)
@@ -329,6 +331,8 @@ def front(path: Path) -> str:
     cells = load(path)
     if path.stem == generalise.NAME:
         return "\n\n".join([generalise_tables.summary(cells), circumstances(cells)]) + "\n"
+    if path.stem == merging.NAME:
+        return "\n\n".join([merging.summary(cells), circumstances(cells)]) + "\n"
     if path.stem == speed.NAME:
         return "\n\n".join([speed.summary(cells), circumstances(cells)]) + "\n"
     return equal_time(cells) if path.stem == EQUAL_TIME else report(path)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, DensityMixin
 
+from biglearn.estimators.clusters import ClustersMixin
 from biglearn.estimators.columns import is_sparse_friendly
 from biglearn.estimators.fitting import (
     FittingMixin,
@@ -33,7 +34,7 @@ from biglearn.search.run import Method
 from biglearn.search.starts.names import InitParams, normal
 
 
-class GaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
+class GaussianMixture(ClustersMixin, FittingMixin, DensityMixin, BaseEstimator):
     """Gaussian mixture that looks for the good optimum.
 
     Takes the parameters of scikit-learn's `GaussianMixture` and gives its
