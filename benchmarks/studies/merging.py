@@ -79,18 +79,18 @@ def _work(name: str, method: str, seed: int, options: Options) -> list[Cell]:
         return missing(str(error), (None,))
     sizes = sorted({len(np.unique(labels[labels >= 0])) for labels in labellings})
     found = {size: _clusters(name, method, seed, size, options.data) for size in sizes}
-    scores = [
-        adjusted_rand_score(labels[labels >= 0], own.labels[labels >= 0])
-        for labels in labellings
-        for own in [found[len(np.unique(labels[labels >= 0]))]]
-    ]
+    scores = []
+    for labels in labellings:
+        known = labels >= 0
+        own = found[len(np.unique(labels[known]))]
+        scores.append(adjusted_rand_score(labels[known], own.labels[known]))
     return [
         {
             "budget": None,
             "status": "finished",
             "N": len(X),
             "D": X.shape[1],
-            "ari": max(0.0, *scores) if len(scores) > 1 else max(0.0, scores[0]),
+            "ari": float(max([0.0, *scores])),
             "clusters": sizes,
             "components": [found[size].n_components for size in sizes],
             "elbow": [found[size].elbow for size in sizes],
