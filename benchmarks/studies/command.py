@@ -26,6 +26,7 @@ STUDIES = (
     "generalise",
     "best-known",
     "merging",
+    "classes",
 )
 
 WORDS = f"{', '.join(STUDIES)}, all, tables, figures, merge or rivals"

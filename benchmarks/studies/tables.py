@@ -11,6 +11,7 @@ from statistics import mean, median
 from benchmarks import markdown
 from benchmarks.studies import (
     ablation,
+    classes,
     clustering,
     fashion,
     gaussians25,
@@ -301,6 +302,7 @@ def report(path: Path) -> str:
         generalise.NAME: lambda cells: (
             f"{generalise_tables.table(cells)}\n{circumstances(cells)}\n"
         ),
+        classes.NAME: lambda cells: f"{classes.table(cells)}\n\n{circumstances(cells)}\n",
         merging.NAME: lambda cells: f"{merging.table(cells)}\n{circumstances(cells)}\n",
     }
     if path.stem in own:
