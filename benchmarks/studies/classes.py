@@ -1,8 +1,8 @@
 """Study 11: a mixture per class as a classifier, in log-loss and accuracy on new rows.
 
-Real sets in five stratified folds, one after the other, beside scikit-learn's quadratic discriminant
-analysis and `MclustDA` of R's mclust, each as its users call it.  Classes of fewer than ten rows
-and constant columns are left out.  Probabilities are at least 1e-15 in the log-loss of everyone.
+Real sets in five stratified folds, beside scikit-learn's quadratic discriminant analysis and
+`MclustDA` of R's mclust, each as its users call it.  Classes of fewer than ten rows and constant
+columns are left out.  Probabilities are at least 1e-15 in the log-loss of everyone.
 """
 
 from __future__ import annotations
