@@ -39,7 +39,7 @@ def line() -> Mixture:
 
 def plane() -> Mixture:
     """Return three clusters in two features."""
-    covariances = [np.eye(2), [[1.0, 0.5], [0.5, 0.7]], np.diag([0.6, 1.2])]
+    covariances = np.array([np.eye(2), [[1.0, 0.5], [0.5, 0.7]], np.diag([0.6, 1.2])])
     return Mixture([0.5, 0.3, 0.2], [[0.0, 0.0], [4.0, 1.0], [0.0, 5.0]], covariances)
 
 
