@@ -151,10 +151,13 @@ class BigLearnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rows, weights, labels = self._checked(X, y, sample_weight)
         known = np.ones(len(rows), dtype=bool)
         if self.unlabelled is not None:
-            known = np.asarray(labels != self.unlabelled)
+            # one by one, for text and numbers do not compare as arrays
+            known = np.array([label != self.unlabelled for label in labels.tolist()])
         if not known.any():
             raise ValueError(f"y names no class: all rows are {self.unlabelled!r}")
-        self.classes_, codes = np.unique(labels[known], return_inverse=True)
+        named = labels[known]
+        check_classification_targets(named)
+        self.classes_, codes = np.unique(named, return_inverse=True)
         groups = [
             Group.of(rows[known][codes == c], weights[known][codes == c])
             for c in range(len(self.classes_))
@@ -197,7 +200,6 @@ class BigLearnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             ensure_all_finite="allow-nan",
             estimator=self,
         )
-        check_classification_targets(labels)
         given = check_weights(sample_weight, len(rows))
         weights = np.ones(len(rows)) if given is None else given
         there = weights > 0
@@ -218,7 +220,7 @@ class BigLearnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return a parameter that may be a dict by class."""
         if not isinstance(value, Mapping):
             return value
-        label = self.classes_[c]
+        label = self.classes_.tolist()[c]
         if label not in value:
             raise ValueError(f"{name} has no entry for class {label!r}, got {dict(value)!r}")
         return value[label]
@@ -248,7 +250,8 @@ class BigLearnClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             try:
                 bases.append(group.fitted(model))
             except ValueError as error:
-                raise ValueError(f"class {self.classes_[c].item()!r}: {error}") from error
+                label = self.classes_.tolist()[c]
+                raise ValueError(f"class {label!r}: {error}") from error
         if common:
             return with_common_prior(groups, bases, self.priors_)
         return judged(groups, bases, self.priors_)
