@@ -170,7 +170,7 @@ def main() -> None:
                 cell = covered(problem, replicates, method)
             cells.append({**cell, **noted})
             print(problem, method, {part: round(cell[part][4], 3) for part in PARTS}, flush=True)
-    write_json(options.output, {"study": NAME, "cells": cells}, lines=True)
+            write_json(options.output, {"study": NAME, "cells": cells}, lines=True)
     draw_picture(cells, options.output.with_suffix(".png"))
 
 

@@ -37,7 +37,18 @@ FOLDS, LEAST_ROWS, LEAST_PROBABILITY = 5, 10, 1e-15
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
-SETS = ("iris", "wine", "diabetes", "thyroid", "banknote", "glass", "ecoli", "yeast", "wdbc")
+SETS = (
+    "iris",
+    "wine",
+    "diabetes",
+    "thyroid",
+    "banknote",
+    "wdbc10",
+    "glass",
+    "ecoli",
+    "yeast",
+    "wdbc",
+)
 CLUSTBENCH = ("glass", "ecoli", "yeast")
 
 
