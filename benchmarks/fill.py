@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import evidence, forms, legs, out_of_core, uses
+from benchmarks import coverage, evidence, forms, legs, out_of_core, uses
 from benchmarks.studies import tables
 
 RESULTS = Path(__file__).parent / "results"
@@ -17,6 +17,7 @@ RESULTS = Path(__file__).parent / "results"
 #: The tables of results that are not of a study.
 OTHERS: dict[str, Callable[[Path], str]] = {
     **dict.fromkeys(["out-of-core", "dask-workers"], out_of_core.table),
+    "coverage": coverage.table,
     "forms": forms.table,
     "legs": legs.table,
     **dict.fromkeys(uses.PARTS, uses.table),

@@ -38,10 +38,12 @@ PAGES: dict[str, tuple[str, str, dict[str, list[str]]]] = {
         },
     ),
     "uses": (
-        "Regression, anomalies and the number of components",
+        "Classes, clusters, regression, anomalies and the number of components",
         "Uses of conditionals, densities and criteria.",
         {
-            "biglearn": ["BigLearnRegressor", "BigLearnAnomalyDetector"],
+            "biglearn": ["BigLearnClassifier", "BigLearnRegressor", "BigLearnAnomalyDetector"],
+            "biglearn.estimators.clusters": ["Clusters"],
+            "biglearn.estimators.uncertainty": ["StandardErrors"],
             "biglearn.estimators.selection": [],
             "biglearn.search.path": ["Candidate"],
         },

@@ -25,6 +25,8 @@ STUDIES = (
     "targets",
     "generalise",
     "best-known",
+    "merging",
+    "classes",
 )
 
 WORDS = f"{', '.join(STUDIES)}, all, tables, figures, merge or rivals"

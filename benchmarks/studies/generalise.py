@@ -245,10 +245,10 @@ def kind_of(problem: str) -> str:
 def rows_of(name: str, data: Path | None) -> tuple[Array, NDArray[np.int64] | None, int]:
     """Return the rows of a real set, at most 1500 of them, their labels, and K."""
     if name.startswith("anomaly-"):
-        X, _ = _from_folder("adbench", name.removeprefix("anomaly-"), data)
+        X, _ = from_folder("adbench", name.removeprefix("anomaly-"), data)
         y, K = None, ANOMALY_COMPONENTS
     elif name in ("ecoli", "yeast"):
-        X, ys = _from_folder("clustbench", f"uci_{name}", data)
+        X, ys = from_folder("clustbench", f"uci_{name}", data)
         y, K = ys[0], CLASSES[name]
     else:
         raw = realdata.load(name, data=data)
@@ -261,9 +261,8 @@ def rows_of(name: str, data: Path | None) -> tuple[Array, NDArray[np.int64] | No
     return np.asarray(X[:, np.ptp(X, axis=0) > 0], dtype=np.float64), y, K
 
 
-def _from_folder(
-    folder: str, name: str, data: Path | None
-) -> tuple[Array, list[NDArray[np.int64]]]:
+def from_folder(folder: str, name: str, data: Path | None) -> tuple[Array, list[NDArray[np.int64]]]:
+    """Return the rows of a set in a folder of the data, and its labellings, -1 for noise."""
     path = None if data is None else Path(data) / folder / f"{name}.npz"
     if path is None or not path.exists():
         raise MissingDataError(f"no file {folder}/{name}.npz in the folder of data")
@@ -337,7 +336,7 @@ def _mean(fitted: Fitted, rows: Array) -> float:
 
 
 def _clusters(name: str, method: str, data: Path | None) -> Cell:
-    X, labellings = _from_folder("clustbench", name, data)
+    X, labellings = from_folder("clustbench", name, data)
     found: dict[int, NDArray[np.int64]] = {}
     best = 0.0
     began = time.perf_counter()
@@ -357,7 +356,7 @@ def _clusters(name: str, method: str, data: Path | None) -> Cell:
 
 
 def _scores(name: str, method: str, data: Path | None) -> Cell:
-    X, labellings = _from_folder("adbench", name, data)
+    X, labellings = from_folder("adbench", name, data)
     y = labellings[0]
     if len(X) > MOST_ANOMALY_ROWS:
         chosen = np.random.default_rng(0).permutation(len(X))[:MOST_ANOMALY_ROWS]

@@ -10,6 +10,7 @@ from benchmarks.markdown import circumstances
 from benchmarks.studies import (
     ablation,
     best_known,
+    classes,
     clustering,
     equal_time,
     equal_time_tables,
@@ -17,6 +18,7 @@ from benchmarks.studies import (
     gaussians25,
     generalise,
     generalise_tables,
+    merging,
     speed,
     targets,
 )
@@ -48,6 +50,8 @@ def report(path: Path) -> str:
         generalise.NAME: lambda cells: (
             f"{generalise_tables.table(cells)}\n{circumstances(cells)}\n"
         ),
+        classes.NAME: lambda cells: f"{classes.table(cells)}\n\n{circumstances(cells)}\n",
+        merging.NAME: lambda cells: f"{merging.table(cells)}\n{circumstances(cells)}\n",
     }
     return own[path.stem](cells)
 
@@ -67,6 +71,8 @@ def short(path: Path) -> str:
     cells = load(path)
     if path.stem == generalise.NAME:
         return "\n\n".join([generalise_tables.summary(cells), circumstances(cells)]) + "\n"
+    if path.stem == merging.NAME:
+        return "\n\n".join([merging.summary(cells), circumstances(cells)]) + "\n"
     if path.stem == speed.NAME:
         return "\n\n".join([speed.summary(cells), circumstances(cells)]) + "\n"
     if path.stem == equal_time.NAME:

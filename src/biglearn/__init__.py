@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from biglearn import io as io
     from biglearn import plots as plots
     from biglearn.estimators.anomaly import BigLearnAnomalyDetector
+    from biglearn.estimators.classifier import BigLearnClassifier
     from biglearn.estimators.fitting import DoubtfulFitWarning
     from biglearn.estimators.mixture import BigLearnGaussianMixture, GaussianMixture
     from biglearn.estimators.regression import BigLearnRegressor
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EM",
     "BigLearnAnomalyDetector",
+    "BigLearnClassifier",
     "BigLearnGaussianMixture",
     "BigLearnRegressor",
     "CovariancePrior",
@@ -44,6 +46,7 @@ __all__ = [
 _HOMES = {
     "EM": "search.em",
     "BigLearnAnomalyDetector": "estimators.anomaly",
+    "BigLearnClassifier": "estimators.classifier",
     "BigLearnGaussianMixture": "estimators.mixture",
     "BigLearnRegressor": "estimators.regression",
     "CovariancePrior": "model.prior",

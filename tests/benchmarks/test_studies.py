@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.studies import (
     ablation,
+    classes,
     clustering,
     contenders,
     equal_time,
@@ -17,6 +18,7 @@ from benchmarks.studies import (
     gaussians25,
     generalise,
     generalise_tables,
+    merging,
     problems,
     realdata,
     speed,
@@ -353,6 +355,46 @@ def test_generalise_judges_new_rows_at_the_resolution_of_the_data(tmp_path):
     report = tables.report(store.merged)
     assert "| biglearn, default | 1 |" in report
     assert "| iris | 150 × 4, 3 |" in report
+
+
+def test_classes_are_judged_on_rows_that_were_not_fitted(tmp_path):
+    store = Store(tmp_path, classes.NAME)
+    plan = replace(classes.PROFILES["tiny"], problems=("iris", "yeast"))
+    run(classes.tasks(Options(plan)), store)
+    found = {(c["problem"], c["method"]): c for c in load(store.merged)}
+    ours, theirs = found["iris", "one"], found["iris", "qda"]
+    assert (ours["N"], ours["D"], ours["classes"]) == (150, 4, 3)
+    assert 0.03 < ours["log_loss"] < theirs["log_loss"] < 0.1
+    assert found["yeast", "one"]["status"] == "missing"
+    report = tables.report(store.merged)
+    assert "lower log-loss than scikit-learn QDA on 1 of 1 sets" in report
+
+
+def rings(folder):
+    """Write a clustering of a ring about a disc, with a second labelling and noise."""
+    rng = np.random.default_rng(5)
+    angles = rng.uniform(0, 2 * np.pi, size=400)
+    radii = np.repeat([4.0, 0.0], 200) + 0.3 * rng.normal(size=400)
+    X = radii[:, None] * np.column_stack([np.cos(angles), np.sin(angles)])
+    y = np.repeat([0, 1], 200)
+    y[::50] = -1
+    (folder / "clustbench").mkdir()
+    np.savez(folder / "clustbench" / "rings.npz", X=X, y=y, y_alt=[np.arange(400) % 3])
+    table = "set,sklearn_gm,sklearn_kmeans,genie\nrings,0.1,0.2,1.0\n"
+    (folder / "clustbench" / "published.csv").write_text(table)
+
+
+def test_merged_components_are_scored_by_the_best_labelling(tmp_path):
+    rings(tmp_path)
+    store = Store(tmp_path / "out", merging.NAME)
+    run(merging.tasks(Options(merging.PROFILES["short"], data=tmp_path)), store)
+    found = {c["method"]: c for c in load(store.merged)}
+    assert found["misclassification"]["ari"] == 1
+    assert found["components"]["ari"] < 0.7
+    assert found["entropy"]["clusters"] == [2, 3]
+    report = tables.report(store.merged)
+    assert "| Genie, published | 1.000 |" in report
+    assert "| rings | 2 of" in report
 
 
 def test_differences_are_of_the_sets_that_both_have():

@@ -185,6 +185,16 @@ def test_a_given_target_stays(rng):
     np.testing.assert_allclose(model.fit(X).covariances_, np.tile(target, (2, 1, 1)), rtol=1e-3)
 
 
+def test_the_strength_of_a_given_target_is_chosen_too(rng):
+    X = rng.normal(size=(12, 4))
+    fits = {
+        name: GaussianMixture(1, prior=CovariancePrior(target), random_state=0).fit(X)
+        for name, target in (("right", np.eye(4)), ("wrong", 1e4 * np.eye(4)))
+    }
+    assert fits["right"].prior_rows_ > 5 > fits["wrong"].prior_rows_
+    assert fits["right"].loo_score_ > fits["wrong"].loo_score_
+
+
 def test_an_automatic_strength_is_small_where_components_differ_and_rows_are_many(rng):
     wide = rng.normal(size=(600, 2)) * [3.0, 0.1]
     tall = rng.normal(size=(600, 2)) * [0.1, 3.0] + 8

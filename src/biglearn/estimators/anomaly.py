@@ -130,7 +130,7 @@ class BigLearnAnomalyDetector(OutlierMixin, BaseEstimator):
         order = np.argsort(scores, kind="stable")
         self.calibration_scores_: Array = scores[order]
         self._calibration_weights: Array = weights[order] / min(1.0, weights.mean())
-        self.offset_ = _quantile(
+        self.offset_ = quantile_of(
             self.calibration_scores_, self._calibration_weights, self.alarm_rate
         )
         return self
@@ -198,7 +198,7 @@ class BigLearnAnomalyDetector(OutlierMixin, BaseEstimator):
         return tags
 
 
-def _quantile(values: Array, weights: Array, share: float) -> float:
+def quantile_of(values: Array, weights: Array, share: float) -> float:
     """Return the quantile of ascending values, interpolated as for rows repeated by weight."""
     last = np.cumsum(weights) - 1.0  # place of the last copy of each value
     place = share * last[-1]

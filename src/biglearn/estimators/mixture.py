@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, DensityMixin
 
+from biglearn.estimators.adaptation import AdaptationMixin
+from biglearn.estimators.clusters import ClustersMixin
 from biglearn.estimators.columns import is_sparse_friendly
 from biglearn.estimators.fitting import (
-    FittingMixin,
     adopt_mixture,
     check,
     limits_of,
@@ -20,6 +21,7 @@ from biglearn.estimators.fitting import (
     path_of,
     problem_of,
 )
+from biglearn.estimators.uncertainty import UncertaintyMixin
 from biglearn.model.checks import check_structure
 from biglearn.model.families import Family, family_of
 from biglearn.model.mixture import Mixture
@@ -33,7 +35,9 @@ from biglearn.search.run import Method
 from biglearn.search.starts.names import InitParams, normal
 
 
-class GaussianMixture(FittingMixin, DensityMixin, BaseEstimator):
+class GaussianMixture(
+    ClustersMixin, UncertaintyMixin, AdaptationMixin, DensityMixin, BaseEstimator
+):
     """Gaussian mixture that looks for the good optimum.
 
     Takes the parameters of scikit-learn's `GaussianMixture` and gives its
