@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import forms, legs, out_of_core, uses
+from benchmarks import forms, legs, out_of_core
 from benchmarks.studies import tables
 
 RESULTS = Path(__file__).parent / "results"
@@ -19,7 +19,6 @@ OTHERS: dict[str, Callable[[Path], str]] = {
     **dict.fromkeys(["out-of-core", "dask-workers"], out_of_core.table),
     "forms": forms.table,
     "legs": legs.table,
-    **dict.fromkeys(uses.PARTS, uses.table),
 }
 
 

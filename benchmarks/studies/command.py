@@ -25,6 +25,11 @@ STUDIES = (
     "targets",
     "generalise",
     "best-known",
+    "missing",
+    "regression",
+    "selection",
+    "mclust-sets",
+    "many",
 )
 
 WORDS = f"{', '.join(STUDIES)}, all, tables, figures, merge or rivals"

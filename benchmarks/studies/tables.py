@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Callable, Iterable
@@ -16,6 +17,11 @@ from benchmarks.studies import (
     gaussians25,
     generalise,
     generalise_tables,
+    many,
+    mclust_sets,
+    missing,
+    regression,
+    selection,
     speed,
     targets,
 )
@@ -301,6 +307,8 @@ def report(path: Path) -> str:
             f"{generalise_tables.table(cells)}\n{circumstances(cells)}\n"
         ),
     }
+    for use in (missing, regression, selection, mclust_sets, many):
+        own[use.NAME] = functools.partial(_with_circumstances, use.table)
     if path.stem in own:
         return own[path.stem](cells)
     if not ran(cells):
@@ -312,6 +320,10 @@ def report(path: Path) -> str:
     }
     parts = [f"{title}{equal_time(own)}" for title, own in families.items() if ran(own)]
     return "\n".join([*parts, by_problem(cells)])
+
+
+def _with_circumstances(table: Callable[[list[Cell]], str], cells: list[Cell]) -> str:
+    return f"{table(cells)}\n{circumstances(cells)}\n"
 
 
 def front(path: Path) -> str:
