@@ -145,7 +145,9 @@ def _timed(fill: Callable[[], Array]) -> Cell:
     return {"filled": filled, "seconds": time.perf_counter() - began, "cpu": used}
 
 
-def _by_mixture(gappy: Array, X: Array, hidden: Array, parameters: dict[str, Any]) -> Cell:
+def _by_mixture(
+    gappy: Array, X: Array, hidden: NDArray[np.bool_], parameters: dict[str, Any]
+) -> Cell:
     if parameters.get("prior") == "ridge":  # of independent features, as R's norm has one
         size = X.shape[1]
         parameters = parameters | {"prior": CovariancePrior(np.eye(size), 0.3 * (size + 1))}
