@@ -28,7 +28,7 @@ NAME = "many"
 FLOOR = 1e-3
 SIZE, TRUE_COMPONENTS = 4, 400
 #: Seconds after which a search ends, and after which any fit is killed.
-SEARCH_SECONDS, TIMEOUT = 20.0, 150.0
+SEARCH_SECONDS, TIMEOUT = 20.0, 400.0
 TITLES = {
     "em": "biglearn `em`",
     "search": f"biglearn `search`, {SEARCH_SECONDS:.0f} s",

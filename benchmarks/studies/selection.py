@@ -35,7 +35,7 @@ MOST, MOST_ROWS = 12, 1500
 
 #: Simulated sets: the truth, the rows, and the number.
 SIMULATED: dict[str, tuple[Truth, int, int]] = {
-    "3 in 2-D": (overlapping(2, 3, distance=6.0), 300, 3),
+    "4 on a grid": (grid(2), 400, 4),
     "9 on a grid": (grid(3), 900, 9),
     "5 in 8-D": (overlapping(8, 5, distance=4.0), 1000, 5),
     "10 unequal in 5-D": (unbalanced(10, 5), 2000, 10),
@@ -119,7 +119,7 @@ TITLES = {
     "mclust-vvv": "R mclust VVV",
 }
 PROFILES = {
-    "tiny": Plan(("3 in 2-D",), ("auto", "sklearn"), (0,)),
+    "tiny": Plan(("4 on a grid",), ("auto", "sklearn"), (0,)),
     "short": Plan((*SIMULATED, "iris", "wine"), ("auto", "bic", "sklearn", "mclust"), (0,)),
     "full": Plan((*SIMULATED, *REAL), tuple(METHODS), (0,)),
 }

@@ -52,8 +52,8 @@ def vamm(X: Array, K: int, request: dict[str, Any]) -> Model:
         model.fit(X=X, rng=np.random.default_rng(request["seed"]), eps=request["tolerance"])
     weights = np.array(model.prior, dtype=np.float64)
     active = weights > 0
-    parts = (np.array(model.means), np.array(model.covariances))
-    return weights[active], *(part[active] for part in parts), len(model.log)
+    means, covariances = np.array(model.means), np.array(model.covariances)
+    return weights[active], means[active], covariances[active], len(model.log)
 
 
 #: Programs, the package of each, and what is different in their variants.
