@@ -27,6 +27,11 @@ STUDIES = (
     "best-known",
     "merging",
     "classes",
+    "missing",
+    "regression",
+    "selection",
+    "mclust-sets",
+    "many",
 )
 
 WORDS = f"{', '.join(STUDIES)}, all, tables, figures, merge or rivals"

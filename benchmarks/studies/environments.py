@@ -26,6 +26,9 @@ REQUIREMENTS: dict[str, list[list[str]]] = {
     ],
     "gmmx": [["gmmx==0.7"]],
     "pyod": [["pyod==3.6.7"]],
+    "conditional": [["gmr==2.0.3", "cgmm==0.5.1", "scikit-learn"]],
+    # only in its public repository; compiled with a C++17 compiler
+    "vamm": [["git+https://github.com/variational-sublinear-clustering/vamm"]],
 }
 
 CHECKS = {
@@ -34,6 +37,8 @@ CHECKS = {
     "torch": "import tgmm, pomegranate, torchgmm",
     "gmmx": "import gmmx",
     "pyod": "import pyod",
+    "conditional": "import gmr, cgmm",
+    "vamm": "import vamm",
 }
 
 
@@ -87,7 +92,7 @@ def gap(environment: str | None) -> str:
     if environment is None:
         return ""
     if environment == "R":
-        return _gap_of_mclust()
+        return gap_of_r("mclust")
     python = python_of(environment)
     if not python.is_file():
         return f"{environment} is not installed (python -m benchmarks study rivals --install)"
@@ -98,13 +103,24 @@ def gap(environment: str | None) -> str:
     return ""
 
 
-def _gap_of_mclust() -> str:
+@functools.cache
+def gap_of_r(package: str) -> str:
+    """Say why a package of R cannot be used; empty where it can.
+
+    Parameters
+    ----------
+    package : str
+
+    Returns
+    -------
+    str
+    """
     if shutil.which("Rscript") is None:
-        return "Rscript is not installed (Debian: r-cran-mclust)"
+        return f"Rscript is not installed (Debian: r-cran-{package})"
     check = subprocess.run(
-        ["Rscript", "--vanilla", "-e", "library(mclust)"], capture_output=True, text=True
+        ["Rscript", "--vanilla", "-e", f"library({package})"], capture_output=True, text=True
     )
-    return "" if check.returncode == 0 else "R's package mclust is not installed"
+    return "" if check.returncode == 0 else f"R's package {package} is not installed"
 
 
 def install(environment: str) -> None:

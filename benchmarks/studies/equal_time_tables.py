@@ -10,6 +10,7 @@ from benchmarks import markdown
 from benchmarks.markdown import circumstances
 from benchmarks.studies.best_known import CLOSE, best_known
 from benchmarks.studies.contenders import CONTENDERS
+from benchmarks.studies.equal_time import NAME as NAME
 from benchmarks.studies.equal_time import TRUTH, settled
 from benchmarks.studies.problems import FRESH, HARD
 from benchmarks.studies.store import Cell

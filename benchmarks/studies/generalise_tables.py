@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks import markdown
 from benchmarks.studies.generalise import DETECTION, METHODS, TITLES, kind_of
+from benchmarks.studies.generalise import NAME as NAME
 from benchmarks.studies.rivals.outliers import SCORES
 from benchmarks.studies.store import Cell
 

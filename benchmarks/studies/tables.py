@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.markdown import circumstances
@@ -12,17 +11,35 @@ from benchmarks.studies import (
     best_known,
     classes,
     clustering,
-    equal_time,
     equal_time_tables,
     fashion,
     gaussians25,
-    generalise,
     generalise_tables,
+    many,
+    mclust_sets,
     merging,
+    missing,
+    regression,
+    selection,
     speed,
     targets,
 )
-from benchmarks.studies.store import Cell, load
+from benchmarks.studies.store import load
+
+#: Studies by name, and those under whose tables it is said where they were run.
+_ALONE = (gaussians25, clustering, ablation, fashion, targets, best_known, equal_time_tables)
+_WITH_CIRCUMSTANCES = (
+    speed,
+    generalise_tables,
+    classes,
+    merging,
+    missing,
+    regression,
+    selection,
+    mclust_sets,
+    many,
+)
+TABLES = {study.NAME: study.table for study in (*_ALONE, *_WITH_CIRCUMSTANCES)}
 
 
 def report(path: Path) -> str:
@@ -38,22 +55,9 @@ def report(path: Path) -> str:
         Markdown.
     """
     cells = load(path)
-    own: dict[str, Callable[[list[Cell]], str]] = {
-        gaussians25.NAME: gaussians25.table,
-        clustering.NAME: clustering.table,
-        ablation.NAME: ablation.table,
-        fashion.NAME: fashion.table,
-        speed.NAME: lambda cells: f"{speed.table(cells)}\n{circumstances(cells)}\n",
-        targets.NAME: targets.table,
-        best_known.NAME: best_known.table,
-        equal_time.NAME: equal_time_tables.table,
-        generalise.NAME: lambda cells: (
-            f"{generalise_tables.table(cells)}\n{circumstances(cells)}\n"
-        ),
-        classes.NAME: lambda cells: f"{classes.table(cells)}\n\n{circumstances(cells)}\n",
-        merging.NAME: lambda cells: f"{merging.table(cells)}\n{circumstances(cells)}\n",
-    }
-    return own[path.stem](cells)
+    table = TABLES[path.stem](cells)
+    told = path.stem in {study.NAME for study in _WITH_CIRCUMSTANCES}
+    return f"{table.rstrip()}\n\n{circumstances(cells)}\n" if told else table
 
 
 def short(path: Path) -> str:
@@ -69,13 +73,13 @@ def short(path: Path) -> str:
         Markdown.
     """
     cells = load(path)
-    if path.stem == generalise.NAME:
+    if path.stem == generalise_tables.NAME:
         return "\n\n".join([generalise_tables.summary(cells), circumstances(cells)]) + "\n"
     if path.stem == merging.NAME:
         return "\n\n".join([merging.summary(cells), circumstances(cells)]) + "\n"
     if path.stem == speed.NAME:
         return "\n\n".join([speed.summary(cells), circumstances(cells)]) + "\n"
-    if path.stem == equal_time.NAME:
+    if path.stem == equal_time_tables.NAME:
         return equal_time_tables.summary(cells)
     return report(path)
 
@@ -93,9 +97,9 @@ def front(path: Path) -> str:
         Markdown.
     """
     cells = load(path)
-    if path.stem == generalise.NAME:
+    if path.stem == generalise_tables.NAME:
         return generalise_tables.front(cells)
-    if path.stem == equal_time.NAME:
+    if path.stem == equal_time_tables.NAME:
         return equal_time_tables.front(cells)
     return short(path)
 

@@ -273,6 +273,17 @@ def test_a_stream_counts_pseudo_rows_by_all_its_rows(rng):
     assert model.covariances_[0, 0, 0] == pytest.approx(9.0, rel=0.15)
 
 
+def test_the_rows_of_a_given_target_are_chosen_too(rng):
+    X = rng.normal(size=(30, 6))
+    right, wrong = (
+        GaussianMixture(1, prior=CovariancePrior(scale * np.eye(6)), method="em", random_state=0)
+        .fit(X)
+        .prior_rows_
+        for scale in (1.0, 81.0)
+    )
+    assert wrong < 1 < right
+
+
 @pytest.mark.parametrize("kind", ["pooled", "geometric", "total"])
 def test_a_diagonal_target_is_that_of_diagonal_covariances(rng, kind):
     mixture = in_units(random_mixture(rng, 3, 2))

@@ -219,20 +219,17 @@ def complete(components: Components, rows: Array, stack: Stack) -> Completed:
     """
     means, whitening = components.means, components.whitening
     n_components, size = means.shape
-    n_patterns, n_hidden, _ = stack.hidden.shape
+    n_hidden = stack.hidden.shape[1]
     roots, half_log_det = conditional_roots(components, stack.hidden)
     deviations = rows[stack.rows] - means[:, None, None, :]
     if n_hidden:
-        pulls = roots @ components.precisions[:, None]
+        # one product for each component, not one for each pattern
+        pulls = roots.reshape(n_components, -1, size) @ components.precisions
+        pulls = pulls.reshape(roots.shape)
         deviations -= (deviations @ np.swapaxes(pulls, 2, 3)) @ roots
     deviations = deviations.reshape(n_components, -1, size)
     distances = ((deviations @ np.swapaxes(whitening, 1, 2)) ** 2).sum(axis=2)
-    if n_hidden == size:  # nothing is seen, without rounding
-        with np.errstate(divide="ignore"):
-            constant = np.log(components.weights)[:, None] + np.zeros(n_patterns)
-    else:
-        constant = (log_normaliser(components) + 0.5 * n_hidden * _LOG_2PI)[:, None]
-        constant = constant + half_log_det
+    constant = _peaks(components, n_hidden, half_log_det)
     top = np.repeat(constant, stack.rows.shape[1], axis=1)
     log_joint = top - 0.5 * distances
     seen, family = size - n_hidden, components.family
@@ -241,6 +238,15 @@ def complete(components: Components, rows: Array, stack: Stack) -> Completed:
         scales = np.asarray(Tails(family, components.shapes, seen, top).apply(log_joint))
     shapes = family.given(components.shapes, seen)
     return Completed(stack.rows.ravel(), deviations, log_joint, roots, scales, shapes, family)
+
+
+def _peaks(components: Components, n_hidden: int, half_log_det: Array) -> Array:
+    """Return log π_k p(mean of the observed part | k) of Gaussians for each pattern, (K, P)."""
+    if n_hidden == components.n_features:  # nothing is seen, without rounding
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(components.weights)[:, None] + np.zeros(half_log_det.shape))
+    constant = (log_normaliser(components) + 0.5 * n_hidden * _LOG_2PI)[:, None]
+    return np.asarray(constant + half_log_det)
 
 
 def completions(
@@ -264,6 +270,21 @@ def observed_log_joint(components: Components, rows: Array, missing: BoolArray) 
             shown = done.rows >= 0
             out[done.rows[shown]] = done.log_joint[:, shown].T
     return np.where(np.isnan(out), -np.inf, out)
+
+
+def observed_peaks(components: Components, missing: BoolArray) -> Array:
+    """Return the log of π_k times the density of each row's observed part at its mean, (N, K).
+
+    Of Gaussian components; `missing` has shape (N, D).
+    """
+    out = np.empty((len(missing), len(components.means)))
+    for stack in stacked(find_patterns(missing, View.joint(missing.shape[1]))):
+        for chunk in stack.chunks(len(components.means)):
+            _, half_log_det = conditional_roots(components, chunk.hidden)
+            peaks = _peaks(components, chunk.hidden.shape[1], half_log_det)
+            shown = chunk.rows >= 0
+            out[chunk.rows[shown]] = np.repeat(peaks.T, shown.sum(axis=1), axis=0)
+    return out
 
 
 #: Values to put in the place of hidden ones: completed rows, with responsibilities in

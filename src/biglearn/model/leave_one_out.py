@@ -21,6 +21,7 @@ from biglearn._types import Array
 from biglearn.model.blocks import diagonals
 from biglearn.model.densities import log_normaliser, normalise
 from biglearn.model.families import GAUSSIAN
+from biglearn.model.gaps import observed_peaks
 from biglearn.model.mixture import Mixture
 from biglearn.model.moments import DEAD_ROWS
 from biglearn.model.noise import Noise
@@ -163,10 +164,7 @@ class LeaveOneOut:
         log_joint = self._gaussian.log_joint(rows)
         peak = np.broadcast_to(log_normaliser(self._gaussian), log_joint.shape)
         if gaps.any():  # the peak of the observed part: its density at the mean
-            peak = np.empty_like(log_joint)
-            for k in range(self.mixture.n_components):
-                centre = np.where(gaps, np.nan, self.mixture.means[k])
-                peak[:, k] = self._gaussian.log_joint(centre)[:, k]
+            peak = observed_peaks(self._gaussian, gaps)
         with np.errstate(invalid="ignore"):
             distances = np.clip(np.nan_to_num(2 * (peak - log_joint), nan=0.0), 0.0, _FARTHEST)
         if self.noise is not None:

@@ -79,8 +79,8 @@ class _Choice:
         self.run, self.judge, self.unit = run, judge, unit
         prior, size = run.constraints.prior, run.engine.n_features
         self.steps = strengths(size) if asked.rows == "auto" else [prior.rows / unit]
-        follows_best = isinstance(asked.target, str) and asked.target == "auto"
-        self.targets = FOLLOWED if follows_best else (prior.follows,)
+        open_target = isinstance(asked.target, str) and asked.target == "auto"
+        self.targets = FOLLOWED if open_target else (prior.follows,)
 
     def best(self) -> Trial:
         """Return the best trial."""
