@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 import biglearn
-from pages import ROOT, blocks, read, run_console, run_python
+from examples import ROOT, blocks, run_console, run_python
+from pages import read
 
 README = read(Path("README.md"))
 
@@ -21,7 +22,7 @@ def example(number):
     _, code = blocks(README, "python")[number]
     assert len(code.strip().splitlines()) <= 16
     names: dict[str, object] = {}
-    run_python(code, names, Path("README.md"))
+    run_python(code, names, "README.md")
     return names
 
 
