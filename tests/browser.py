@@ -1,4 +1,4 @@
-"""A real browser without a window, spoken to over pipes: Debian's chromium."""
+"""A real browser without a window, spoken to over pipes: chromium or Chrome."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser")
+PROGRAM = shutil.which("chromium") or shutil.which("google-chrome")
 
 needs_browser = pytest.mark.skipif(
     PROGRAM is None, reason="needs a browser: apt-get install chromium"

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-import biglearn
 from examples import ROOT, blocks, run_console, run_python
 from pages import read
 
@@ -62,8 +61,3 @@ def test_make_targets_named_in_the_readme_exist():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"\bmake (\w+)  ", README):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
-
-
-def test_one_version_everywhere():
-    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
-    assert f"\nversion: {biglearn.__version__}\n" in citation

@@ -89,7 +89,7 @@ def _outputs(file: File, files: Files, config: Any) -> list[str]:
     places = [block for block in FENCED.finditer(text) if block[1] in ("python", "console")]
     for place, (language, code, shown) in zip(places, run_page(text, file.src_uri), strict=True):
         if language == "console":
-            found.append(_fenced(shown.text, "console"))
+            found.append(_fenced(shown.text, "console", "answers"))
             continue
         if "savefig(" in code:  # the page shows it where it wants
             shown.figures = []

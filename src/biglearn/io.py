@@ -221,7 +221,7 @@ def _check_format(archive: Archive) -> None:
     if version > FORMAT_VERSION:
         raise ValueError(
             f"its format is {version} and this version of biglearn reads up to "
-            f"{FORMAT_VERSION}; upgrade with pip install --upgrade biglearn-em"
+            f"{FORMAT_VERSION}; upgrade biglearn to read it"
         )
     extra = [name for name in archive.names if name not in _known_in(version)]
     missing += ["checksum"] * (version > 2 and "checksum" not in archive.names)
