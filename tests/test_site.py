@@ -89,6 +89,20 @@ def test_names_in_texts_lead_to_the_reference():
     assert names.place_of("numpy.load", known) is None
 
 
+def test_a_public_name_that_no_page_explains_is_warned_of(monkeypatch, caplog):
+    names = pytest.importorskip("names", reason="needs biglearn-em[docs]")
+    monkeypatch.setattr(names, "_homes", {"Here": ["lib.Here", "lib.a.Here"], "Lost": ["lib.Lost"]})
+
+    class Autorefs:
+        def get_item_url(self, name):
+            return {"lib.a.Here": "page.html"}[name]
+
+    names.on_env(None, type("Config", (), {"plugins": {"autorefs": Autorefs()}}))
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
+        "the reference lacks Lost; put ::: lib.Lost into a page"
+    ]
+
+
 def test_links_to_other_parts_of_the_repository_lead_to_their_place_on_the_site():
     outside = pytest.importorskip("outside", reason="needs biglearn-em[docs]")
 
