@@ -6,18 +6,19 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .NOTPARALLEL:
-.PHONY: help demo test torch lint docs bench fuzz package clean
+.PHONY: help demo test torch lint docs site bench fuzz package clean
 
 help:
 	@echo "make demo   plain EM against BigLearn-EM on two problems, results in demo-output/"
 	@echo "make test   all tests, the README's examples included"
 	@echo "make torch  add PyTorch, a large package, so that make test tests its engine too"
 	@echo "make lint   style (ruff) and types (mypy)"
-	@echo "make docs   the pages and pictures of docs/ that are made from the code"
+	@echo "make site   the documentation with search, outputs and pictures, in site/"
+	@echo "make docs   the map and the pictures in docs/, which are committed"
 	@echo "make bench  the studies, in their short profile, results in bench-output/"
 	@echo "make fuzz   10,000 fits of hostile rows and parameters (hours)"
 	@echo "make package  build wheel and sdist, and try each in an empty environment"
-	@echo "make clean  remove $(VENV), caches, dist/ and demo-output/"
+	@echo "make clean  remove $(VENV), caches, dist/, site/ and demo-output/"
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/biglearn demo --output-dir demo-output
@@ -33,8 +34,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+site: $(VENV)/.installed-dev
+	OPENBLAS_NUM_THREADS=1 NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 docs: $(VENV)/.installed-dev
-	$(BIN)/python docs/build_reference.py
 	$(BIN)/python docs/build_map.py
 	$(BIN)/python docs/build_images.py
 
@@ -69,4 +72,4 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-clean dist demo-output bench-output .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-clean dist site demo-output bench-output .mypy_cache .pytest_cache .ruff_cache

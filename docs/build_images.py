@@ -1,127 +1,37 @@
-"""Draw docs/images.
+"""Draw docs/images: run the pages whose code saves a picture.
 
-    python docs/build_images.py [NAME ...]
+    python docs/build_images.py
 
-Pictures are committed, so that pages show them on a code host.
+The site draws its own; these copies are committed, so that pages show them on a code host.
 """
 
 from __future__ import annotations
 
-import contextlib
 import re
+import shutil
 import sys
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from matplotlib.figure import Figure
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS / "hooks"))
 
-from biglearn import GaussianMixture, Mixture
-from biglearn.cli.demo import grid25
-from biglearn.model.views import View
-from biglearn.plots import ellipses
-
-FOLDER = Path(__file__).parent / "images"
+from examples import in_own_folder, run_page  # noqa: E402
 
 
-def first_mixture() -> Figure:
-    """Draw the wines of the tutorial."""
-    from sklearn.datasets import load_wine
-
-    wine = load_wine(as_frame=True)
-    X = wine.data[["alcohol", "flavanoids", "color_intensity", "proline"]]
-    model = GaussianMixture(3, reg_covar=1e-2, random_state=0).fit(X)
-    figure = Figure(figsize=(6, 4.2), layout="constrained")
-    axes = figure.subplots()
-    ellipses(model.mixture_, X, axes, features=("flavanoids", "color_intensity"))
-    return figure
-
-
-#: Pictures of optima and of their likelihood are of likelihood alone.
-LIKELIEST: dict[str, Any] = {"prior": None, "resolution": None}
-
-
-def of_tutorial(name: str) -> Callable[[], Figure]:
-    """Return how to draw the `figure` of a tutorial: by running its examples."""
-
-    def draw() -> Figure:
-        text = (FOLDER.parent / "tutorials" / f"{name}.md").read_text(encoding="utf-8")
-        names: dict[str, object] = {}
-        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-            for code in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
-                exec(code, names)
-        assert isinstance(names["figure"], Figure)
-        return names["figure"]
-
-    return draw
-
-
-def views() -> Figure:
-    """Draw a bad optimum of 25 Gaussians, and the marginals that give it away."""
-    X = grid25(np.random.default_rng(0)).train
-    model = GaussianMixture(
-        25, method="em", init_params="normal", scaling="none", reg_covar=1e-5, random_state=3,
-        max_time=20, **LIKELIEST,
-    ).fit(X)  # fmt: skip
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    whole, *shadows = figure.subplots(1, 3, width_ratios=[1, 1, 1])
-    ellipses(model.mixture_, X, whole)
-    whole.set_title("joint: an optimum of EM")
-    turn = np.array([[1.0, 1.0], [-1.0, 1.0]]) / np.sqrt(2)
-    named = {
-        "marginal: the second feature": np.eye(2)[1:],
-        "transformed: one turned axis": turn[:1],
+def drawn() -> dict[str, Path]:
+    """Return the page that draws each picture."""
+    return {
+        name: page
+        for page in sorted(DOCS.rglob("*.md"))
+        for name in re.findall(r'savefig\("([\w-]+\.png)"\)', page.read_text(encoding="utf-8"))
     }
-    for axes, (title, basis) in zip(shadows, named.items(), strict=True):
-        view = View(basis)
-        seen = (X @ basis.T).ravel()
-        shadow = Mixture(model.weights_, model.means_, model.covariances_).project(view)
-        line = np.linspace(seen.min() - 0.5, seen.max() + 0.5, 500)
-        axes.hist(seen, bins=80, density=True, color="0.8", label="rows")
-        density = np.exp(shadow.log_density(line[:, None]))
-        axes.plot(line, density, color="tab:red", label="mixture")
-        axes.set(title=title, yticks=[])
-    shadows[0].legend()
-    return figure
 
-
-def history() -> Figure:
-    """Draw what each move of a search added."""
-    rng = np.random.default_rng(5)
-    centres = rng.uniform(-4, 4, size=(30, 4))
-    X = np.concatenate([rng.normal(c, 0.6, size=(60, 4)) for c in centres])
-    model = GaussianMixture(30, init_params="k-means++", random_state=1, tol=1e-6, **LIKELIEST).fit(
-        X
-    )
-    figure = Figure(figsize=(7, 3.8), layout="constrained")
-    axes = figure.subplots()
-    passes = np.array([record.passes for record in model.history_])
-    best = np.array([record.best for record in model.history_])
-    axes.plot(passes, best, color="0.7", drawstyle="steps-post", zorder=1)
-    for move in dict.fromkeys(record.move for record in model.history_):
-        mine = np.array([record.move == move for record in model.history_])
-        axes.plot(passes[mine], best[mine], ".", label=move)
-    known = best[np.isfinite(best)]
-    axes.set(xlabel="passes over the rows", ylabel="best log-likelihood per row")
-    axes.set_ylim(np.quantile(known, 0.02), known.max() + 0.03)
-    axes.legend(ncols=2)
-    return figure
-
-
-PICTURES: dict[str, Callable[[], Figure]] = {
-    "first-mixture": first_mixture,
-    "imputation": of_tutorial("imputation"),
-    "anomalies": of_tutorial("anomalies"),
-    "regression": of_tutorial("regression"),
-    "choosing-k": of_tutorial("choosing-k"),
-    "views": views,
-    "history": history,
-}
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or PICTURES:
-        path = FOLDER / f"{name}.png"
-        PICTURES[name]().savefig(path, dpi=100)
-        print(f"wrote {path}")
+    for page in dict.fromkeys(drawn().values()):
+        with in_own_folder() as folder:
+            for _ in run_page(page.read_text(encoding="utf-8"), page.name):
+                pass
+            for picture in folder.glob("*.png"):
+                shutil.copy(picture, DOCS / "images" / picture.name)
+                print(f"wrote {DOCS / 'images' / picture.name}")

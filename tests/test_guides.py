@@ -15,7 +15,8 @@ from biglearn.model.constraints import Constraints
 from biglearn.model.families import FAMILIES
 from biglearn.model.fixed import Fixed
 from biglearn.search.run import Run, Settings
-from pages import blocks, read, run_python
+from examples import blocks, run_python
+from pages import read
 
 GUIDES = ["add-a-covariance-structure", "add-an-engine", "add-a-move"]
 
@@ -30,7 +31,7 @@ def names_of(guide):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for _, code in blocks(read(page_of(guide)), "python"):
-            run_python(code, names, page_of(guide))
+            run_python(code, names, guide)
     return names
 
 

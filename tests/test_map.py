@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from pages import ROOT
+from examples import ROOT
 
 
 @pytest.fixture

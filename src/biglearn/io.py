@@ -1,21 +1,19 @@
 """Tables of numbers in and out, and models in and out without pickle.
 
-A model file is an npz archive of plain arrays, so ``numpy.load(path, allow_pickle=False)`` reads
+A model file is an npz archive of plain arrays, so `numpy.load(path, allow_pickle=False)` reads
 it without this library:
 
-============== ============== ===================================================
-member         shape          content
-============== ============== ===================================================
-format         ()             ``"biglearn-mixture"``
-format_version ()             3
-weights        (K,)           π, positive, sum 1
-means          (K, D)         μ, in the units of the data
-covariances    (K, D, D)      Σ, in the units of the data; (K, D, 1, 1) if Σ is diagonal
-feature_names  (D,)           names, where the data had them
-dof            (K,)           degrees of freedom, of Student-t components
-info           ()             a JSON object: how the model was made
-checksum       ()             of all the others; see `checksum_of`
-============== ============== ===================================================
+| member         | shape     | content |
+| -------------- | --------- | ------- |
+| format         | ()        | `"biglearn-mixture"` |
+| format_version | ()        | 3 |
+| weights        | (K,)      | π, positive, sum 1 |
+| means          | (K, D)    | μ, in the units of the data |
+| covariances    | (K, D, D) | Σ, in the units of the data; (K, D, 1, 1) if Σ is diagonal |
+| feature_names  | (D,)      | names, where the data had them |
+| dof            | (K,)      | degrees of freedom, of Student-t components |
+| info           | ()        | a JSON object: how the model was made |
+| checksum       | ()        | of all the others; see `checksum_of` |
 
 Files of format 1 and 2 have no checksum, and of these only 2 has `dof`.  A file that holds
 anything else is refused, since what it means is not known.
@@ -223,7 +221,7 @@ def _check_format(archive: Archive) -> None:
     if version > FORMAT_VERSION:
         raise ValueError(
             f"its format is {version} and this version of biglearn reads up to "
-            f"{FORMAT_VERSION}; upgrade with pip install --upgrade biglearn-em"
+            f"{FORMAT_VERSION}; upgrade biglearn to read it"
         )
     extra = [name for name in archive.names if name not in _known_in(version)]
     missing += ["checksum"] * (version > 2 and "checksum" not in archive.names)

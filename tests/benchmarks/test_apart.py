@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.studies import environments, processes
-from pages import ROOT
+from examples import ROOT
 
 RIVALS = ROOT / "benchmarks" / "studies" / "rivals"
 

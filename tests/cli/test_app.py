@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from biglearn import __version__
 from biglearn.cli import using
 from biglearn.cli.app import main
 from commands import ENVIRONMENT, assert_one_error, spawn
@@ -57,7 +58,7 @@ def test_what_nobody_foresaw_is_one_line_too(folder, run, monkeypatch):
 
 
 def test_version_and_help(run):
-    assert run("--version") == (0, "biglearn 0.1.0\n", "")
+    assert run("--version") == (0, f"biglearn {__version__}\n", "")
     code, out, err = run("--help")
     assert (code, err) == (0, "")
     assert run() == (2, out, "")
