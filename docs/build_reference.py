@@ -82,7 +82,12 @@ PAGES: dict[str, tuple[str, str, dict[str, list[str]]]] = {
         {"biglearn.engines": []},
     ),
     "io": ("Tables and models", "", {"biglearn.io": []}),
-    "records": ("Records and pictures", "", {"biglearn.search.records": [], "biglearn.plots": []}),
+    "records": (
+        "Records, summaries and pictures",
+        "[How to see a model](../how-to/see-a-model.md).",
+        {"biglearn.search.records": [], "biglearn.report.summary": ["Summary"],
+         "biglearn.plots": []},
+    ),
 }  # fmt: skip
 
 
