@@ -21,7 +21,13 @@ from matplotlib.figure import Figure
 from biglearn import GaussianMixture, Mixture
 from biglearn.cli.demo import grid25
 from biglearn.model.views import View
-from biglearn.plots import ellipses
+from biglearn.plots import (
+    HistoryDisplay,
+    PairsDisplay,
+    ProfilesDisplay,
+    UncertaintyDisplay,
+    ellipses,
+)
 
 FOLDER = Path(__file__).parent / "images"
 
@@ -95,18 +101,32 @@ def history() -> Figure:
     model = GaussianMixture(30, init_params="k-means++", random_state=1, tol=1e-6, **LIKELIEST).fit(
         X
     )
-    figure = Figure(figsize=(7, 3.8), layout="constrained")
-    axes = figure.subplots()
-    passes = np.array([record.passes for record in model.history_])
-    best = np.array([record.best for record in model.history_])
-    axes.plot(passes, best, color="0.7", drawstyle="steps-post", zorder=1)
-    for move in dict.fromkeys(record.move for record in model.history_):
-        mine = np.array([record.move == move for record in model.history_])
-        axes.plot(passes[mine], best[mine], ".", label=move)
-    known = best[np.isfinite(best)]
-    axes.set(xlabel="passes over the rows", ylabel="best log-likelihood per row")
-    axes.set_ylim(np.quantile(known, 0.02), known.max() + 0.03)
-    axes.legend(ncols=2)
+    display = HistoryDisplay.from_estimator(model, ax=Figure())
+    display.figure_.set_size_inches(7, 3.8)
+    return display.figure_
+
+
+def _guide() -> tuple[GaussianMixture, Any]:
+    """Return the model and the rows of the guide to seeing a model."""
+    rng = np.random.default_rng(0)
+    centres = np.array([[0, 0, 0, 5], [6, 1, 0, 0], [0, 6, 1, 0]])
+    X = np.concatenate([rng.normal(c, 1.0, size=(150, 4)) for c in centres])
+    return GaussianMixture(3, random_state=0).fit(X), X
+
+
+def pairs() -> Figure:
+    """Draw the pairs of the guide."""
+    model, X = _guide()
+    return PairsDisplay.from_estimator(model, X, figure=Figure()).figure_
+
+
+def profiles() -> Figure:
+    """Draw the profiles of the guide, and the doubt between its components."""
+    model, X = _guide()
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    ProfilesDisplay.from_estimator(model, ax=left)
+    UncertaintyDisplay.from_estimator(model, X, ax=right)
     return figure
 
 
@@ -118,6 +138,8 @@ PICTURES: dict[str, Callable[[], Figure]] = {
     "choosing-k": of_tutorial("choosing-k"),
     "views": views,
     "history": history,
+    "pairs": pairs,
+    "profiles": profiles,
 }
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ LAYERS = [
 #: Modules that may import even less.
 NARROW = {
     "io": {"tables", "model"},
-    "plots": {"display", "model", "search", "tables"},
+    "plots": {"_types", "display", "tables", "model", "search"},
     "kernels": {"_types"},
 }
 
@@ -46,7 +46,7 @@ MOST_LINES, LONGER = 400, {"estimators/mixture.py": 500}
 #: Where other packages may be imported; those under TYPE_CHECKING are free.
 #: Estimators, and inside functions starts, the checks of arrays and the demo's digits.
 SKLEARN = ("estimators/", "search/starts/", "engines/memory/source.py", "cli/demo.py")
-MATPLOTLIB = ("plots.py", "report/", "cli/demo.py")
+MATPLOTLIB = ("plots/", "report/", "cli/demo.py")
 
 #: Names with an underscore that the standard library makes public.
 PUBLIC = {"_fields", "_replace", "_asdict", "_make"}

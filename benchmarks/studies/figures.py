@@ -13,7 +13,7 @@ from benchmarks.studies.contenders import CONTENDERS
 from benchmarks.studies.equal_time import settled
 from benchmarks.studies.store import Cell, load
 from benchmarks.studies.tables import longest, ran
-from biglearn.plots import require_matplotlib
+from biglearn.plots.base import require_matplotlib
 
 
 def profile(cells: list[Cell]) -> dict[str, tuple[list[float], list[float]]]:

@@ -1,0 +1,174 @@
+"""The commands that show a model: `plot` and `report`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from biglearn._types import FloatArray
+from biglearn.cli import options
+from biglearn.cli.inputs import read_data, source_of
+from biglearn.cli.messages import say
+from biglearn.cli.reading import Reading, reads, split
+from biglearn.engines.rows.sampled import sample_rows
+from biglearn.io import Model, load_model
+from biglearn.plots.base import blank_figure
+from biglearn.report.summary import Summary
+from biglearn.tables.files import replacing
+from biglearn.tables.tables import check_output
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Rows that a picture is drawn of, about; and the pictures' dots per inch.
+_MOST_ROWS, _DPI = 100_000, 150
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be drawn.
+
+    Parameters
+    ----------
+    model : Model
+    rows : array of shape (n, D) or None
+    features : list of int or str, or None
+    """
+
+    model: Model
+    rows: FloatArray | None
+    features: list[Any] | None
+
+    def info(self, name: str, command: str) -> Any:
+        """Return what the model file must have kept."""
+        if not self.model.info.get(name):
+            raise ValueError(
+                f"this model file keeps no {name}: make it again with biglearn {command}"
+            )
+        return self.model.info[name]
+
+
+def _plane(name: str) -> Callable[[Asked, Figure], Any]:
+    """Return how to draw a display of rows in some features."""
+
+    def draw(asked: Asked, figure: Figure) -> Any:
+        from biglearn import plots
+
+        kind = getattr(plots, name)
+        place = {"figure" if kind is plots.PairsDisplay else "ax": figure}
+        named: dict[str, Any] = {"features": asked.features}
+        if kind is plots.HistogramDisplay:
+            named = {"feature": asked.features[0] if asked.features else None}
+        return kind.from_estimator(asked.model.mixture, asked.rows, **named, **place)
+
+    return draw
+
+
+def _of_rows(name: str) -> Callable[[Asked, Figure], Any]:
+    """Return how to draw a display of rows in all features."""
+
+    def draw(asked: Asked, figure: Figure) -> Any:
+        from biglearn import plots
+
+        return getattr(plots, name).from_estimator(asked.model.mixture, asked.rows, ax=figure)
+
+    return draw
+
+
+def _profiles(asked: Asked, figure: Figure) -> Any:
+    from biglearn.plots import ProfilesDisplay
+
+    return ProfilesDisplay.from_estimator(asked.model.mixture, features=asked.features, ax=figure)
+
+
+def _regression(asked: Asked, figure: Figure) -> Any:
+    from biglearn.plots import RegressionDisplay
+
+    given, follows = asked.features if asked.features and len(asked.features) == 2 else (0, -1)
+    assert asked.rows is not None  # this kind needs DATA
+    return RegressionDisplay.from_estimator(
+        asked.model.mixture, asked.rows, feature=given, target=follows, ax=figure
+    )
+
+
+def _alarms(asked: Asked, figure: Figure) -> Any:
+    from biglearn.plots import AlarmsDisplay
+
+    return AlarmsDisplay.from_estimator(Summary(asked.model.mixture, asked.model.info), ax=figure)
+
+
+def _history(asked: Asked, figure: Figure) -> Any:
+    from biglearn.plots import HistoryDisplay
+
+    return HistoryDisplay(**asked.info("curve", "fit")).plot(ax=figure)
+
+
+def _criterion(asked: Asked, figure: Figure) -> Any:
+    from biglearn.plots import CriterionDisplay
+    from biglearn.search.path import Candidate
+
+    names = [one.name for one in fields(Candidate)]
+    kept: list[Mapping[str, Any]] = asked.info("candidates", "select")
+    nan = float("nan")  # JSON has none
+    tried = [
+        Candidate(**dict[str, Any]({n: nan if one[n] is None else one[n] for n in names}))
+        for one in kept
+    ]
+    name, shape = asked.info("criterion", "select"), asked.model.info.get("covariance_type")
+    size = asked.model.mixture.n_components
+    chosen = [one for one in tried if (one.covariance_type, one.n_components) == (shape, size)]
+    return CriterionDisplay(tried, name, chosen[0] if chosen else None).plot(ax=figure)
+
+
+#: How to draw each kind.
+KINDS: dict[str, Callable[[Asked, Figure], Any]] = {
+    "pairs": _plane("PairsDisplay"),
+    "density": _plane("DensityDisplay"),
+    "uncertainty": _plane("UncertaintyDisplay"),
+    "histogram": _plane("HistogramDisplay"),
+    "profiles": _profiles,
+    "responsibilities": _of_rows("ResponsibilitiesDisplay"),
+    "regression": _regression,
+    "anomalies": _of_rows("AnomaliesDisplay"),
+    "alarms": _alarms,
+    "history": _history,
+    "criterion": _criterion,
+}
+
+#: Those that show rows, and those that cannot do without.
+_WITH_ROWS = (*list(KINDS)[:4], "responsibilities", "regression", "anomalies")
+_NEED_ROWS = _WITH_ROWS[4:]
+
+
+@reads()
+def plot(
+    kind: options.Kind,
+    model: options.ModelFile,
+    data: options.DataToo = None,
+    *,
+    output: options.Picture,
+    features: options.Features = None,
+    reading: Reading,
+    quiet: options.Quiet = False,
+) -> None:
+    """Draw a model, and DATA under it (needs the extra plots).
+
+    pairs, density, uncertainty and histogram show features; profiles and alarms show components;
+    responsibilities, regression and anomalies show rows; history and criterion show the fit.
+    """
+    if kind in _NEED_ROWS and data is None:
+        raise ValueError(f"plot {kind} needs DATA: give the table behind the model file")
+    given = [model] if data is None else [model, data]
+    check_output(output, *given, endings=(".png", ".svg", ".pdf"))
+    loaded, rows = load_model(model), None
+    if data is not None and kind in _WITH_ROWS:
+        source = source_of(read_data(data, reading, model=loaded.mixture).table)
+        rows = sample_rows(source, _MOST_ROWS).rows
+    figure = blank_figure()
+    names = [int(name) if name.isdigit() else name for name in split(features) or []]
+    KINDS[kind](Asked(loaded, rows, names or None), figure)
+    with replacing(Path(output)) as stream:
+        figure.savefig(stream, format=output.suffix[1:].lower(), dpi=_DPI)
+    say(f"wrote {output}", quiet=quiet)
