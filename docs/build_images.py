@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -17,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.image import imread
 
 from biglearn import GaussianMixture, Mixture
 from biglearn.cli.demo import grid25
@@ -130,6 +133,27 @@ def profiles() -> Figure:
     return figure
 
 
+def report() -> Figure:
+    """Photograph the first screen of the guide's report; needs chromium."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if program is None:
+        raise SystemExit("the picture of the report needs a browser: apt-get install chromium")
+    model, X = _guide()
+    with tempfile.TemporaryDirectory() as folder:
+        page, photo = Path(folder) / "report.html", Path(folder) / "report.png"
+        model.report(X, title="Three heaps").save(page)
+        subprocess.run(
+            [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+             "--window-size=900,860", f"--screenshot={photo}", page.as_uri()],
+            check=True, capture_output=True, timeout=180,
+        )  # fmt: skip
+        pixels = imread(photo)
+    height, width = pixels.shape[:2]
+    figure = Figure(figsize=(width / 100, height / 100))
+    figure.figimage(pixels)
+    return figure
+
+
 PICTURES: dict[str, Callable[[], Figure]] = {
     "first-mixture": first_mixture,
     "imputation": of_tutorial("imputation"),
@@ -140,6 +164,7 @@ PICTURES: dict[str, Callable[[], Figure]] = {
     "history": history,
     "pairs": pairs,
     "profiles": profiles,
+    "report": report,
 }
 
 if __name__ == "__main__":

@@ -86,6 +86,7 @@ PAGES: dict[str, tuple[str, str, dict[str, list[str]]]] = {
         "Records, summaries and pictures",
         "[How to see a model](../how-to/see-a-model.md).",
         {"biglearn.search.records": [], "biglearn.report.summary": ["Summary"],
+         "biglearn.report.page": ["Report"],
          "biglearn.plots": []},
     ),
 }  # fmt: skip

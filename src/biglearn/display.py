@@ -56,6 +56,18 @@ def _is_number(value: Any) -> bool:
     return value is None or (isinstance(value, numbers.Real) and not isinstance(value, bool))
 
 
+def figures(value: float, digits: int) -> str:
+    """Return a number with so many figures, without an exponent where it can be read so.
+
+    Examples
+    --------
+    >>> from biglearn.display import figures
+    >>> figures(164.2, 2), figures(0.01234, 2)
+    ('160', '0.012')
+    """
+    return f"{float(f'{value:.{digits}g}'):g}"
+
+
 @dataclass(frozen=True, eq=False)
 class Grid:
     """A small table under a title.

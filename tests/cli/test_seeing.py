@@ -1,5 +1,7 @@
 """The commands that show a model."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -61,3 +63,34 @@ def test_a_fit_keeps_a_short_curve(folder, run):
     assert {len(column) for column in curve.values()} == {len(curve["best"])}
     save_model("old.npz", load_model("fit.npz").mixture, info={"history": []})
     assert run("info", "old.npz")[0] == 0
+
+
+def test_three_commands_from_a_table_to_a_report(folder, run):
+    assert run("select", "data.csv", "-k", "1-4", "--exclude", "kind", "-o", "m.npz", "-q")[0] == 0
+    assert run("info", "m.npz")[0] == 0
+    code, out, err = run("report", "m.npz", "data.csv", "-o", "r.html", "--heldout", "data.csv")
+    assert (code, out, err) == (0, "", "wrote r.html\n")
+    page = (folder / "r.html").read_text(encoding="utf-8")
+    for part in ("Report on data.csv", "biglearn predict m.npz new.csv", "300 rows", "others ",
+                 "The criterion by which", "300 rows that the model has not seen"):  # fmt: skip
+        assert part in page, part
+    refused = run("report", "m.npz", "data.csv", "-o", "r.txt")
+    assert_one_error(refused, 1, "must end in .html")
+
+
+def test_a_report_of_rows_in_blocks_says_the_same(folder, run, monkeypatch):
+    assert run(*FIT, "-q")[0] == 0
+    assert run("report", "fit.npz", "data.csv", "-o", "whole.html", "-q")[0] == 0
+    monkeypatch.setattr("biglearn.cli.inputs.choose", lambda path, engine: "chunked")
+    assert run("report", "fit.npz", "data.csv", "-o", "blocks.html", "-q")[0] == 0
+
+    def words(name):
+        return re.sub(r"<figure>.*?</figure>", "", (folder / name).read_text(encoding="utf-8"))
+
+    assert words("whole.html") == words("blocks.html")
+
+
+def test_an_old_file_with_little_in_it_has_a_report(folder, run):
+    save_model("old.npz", load_model("model.npz").mixture, info={"method": "em", "history": []})
+    assert run("report", "old.npz", "data.csv", "-o", "r.html", "--title", "Old")[0] == 0
+    assert "<h1>Old</h1>" in (folder / "r.html").read_text(encoding="utf-8")

@@ -70,6 +70,7 @@ app.command()(using.impute)
 app.command()(using.sample)
 app.command()(using.info)
 app.command()(seeing.plot)
+app.command()(seeing.report)
 
 
 @app.command()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from biglearn.cli.messages import say
 from biglearn.cli.reading import Reading, reads, split
 from biglearn.engines.rows.sampled import sample_rows
 from biglearn.io import Model, load_model
-from biglearn.plots.base import blank_figure
+from biglearn.plots.base import blank_figure, require_matplotlib
 from biglearn.report.summary import Summary
 from biglearn.tables.files import replacing
 from biglearn.tables.tables import check_output
@@ -107,15 +107,9 @@ def _history(asked: Asked, figure: Figure) -> Any:
 
 def _criterion(asked: Asked, figure: Figure) -> Any:
     from biglearn.plots import CriterionDisplay
-    from biglearn.search.path import Candidate
+    from biglearn.report.pictures import candidates_of
 
-    names = [one.name for one in fields(Candidate)]
-    kept: list[Mapping[str, Any]] = asked.info("candidates", "select")
-    nan = float("nan")  # JSON has none
-    tried = [
-        Candidate(**dict[str, Any]({n: nan if one[n] is None else one[n] for n in names}))
-        for one in kept
-    ]
+    tried = candidates_of(asked.info("candidates", "select"))
     name, shape = asked.info("criterion", "select"), asked.model.info.get("covariance_type")
     size = asked.model.mixture.n_components
     chosen = [one for one in tried if (one.covariance_type, one.n_components) == (shape, size)]
@@ -171,4 +165,39 @@ def plot(
     KINDS[kind](Asked(loaded, rows, names or None), figure)
     with replacing(Path(output)) as stream:
         figure.savefig(stream, format=output.suffix[1:].lower(), dpi=_DPI)
+    say(f"wrote {output}", quiet=quiet)
+
+
+@reads()
+def report(
+    model: options.ModelFile,
+    data: options.Data,
+    *,
+    output: options.Page,
+    heldout: options.HeldOut = None,
+    title: options.Title = None,
+    reading: Reading,
+    quiet: options.Quiet = False,
+) -> None:
+    """Write a page on a model and DATA that needs no statistics to be read (needs plots).
+
+    One file of HTML, without network: the components in words and pictures, where the model is
+    unsure, how far to trust it, unusual rows, missing values, and how to use the model file.
+    """
+    require_matplotlib()
+    from biglearn.report.page import report_of
+
+    others = [] if heldout is None else [heldout]
+    check_output(output, model, data, *others, endings=(".html",))
+    loaded = load_model(model)
+    sources = [
+        source_of(read_data(path, reading, model=loaded.mixture).table) for path in (data, *others)
+    ]
+    page = report_of(
+        Summary(loaded.mixture, loaded.info),
+        *sources,
+        title=title or f"Report on {data.name}",
+        files=(model.name, data.name),
+    )
+    page.save(output)
     say(f"wrote {output}", quiet=quiet)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils.validation import check_is_fitted
 
 from biglearn._version import __version__
 from biglearn.estimators.fitting import FittingMixin
 from biglearn.report.summary import ALARMS, SETTINGS, Summary
 from biglearn.search.records import Record, summarise
+
+if TYPE_CHECKING:
+    from biglearn.report.page import Report
 
 #: Points of the curve of the likelihood that a summary keeps, at most.
 _POINTS = 200
@@ -48,6 +52,49 @@ class SummaryMixin(FittingMixin):
         """
         check_is_fitted(self)
         return Summary(self.mixture_, self._info())
+
+    def report(
+        self,
+        X: ArrayLike,
+        *,
+        heldout: ArrayLike | None = None,
+        title: str | None = None,
+    ) -> Report:
+        """Return a page on the fit that needs no statistics to be read.
+
+        Parameters
+        ----------
+        X : array-like of shape (N, D)
+            Rows to show under the model, as a rule those that were fitted.
+        heldout : array-like of shape (n, D), default=None
+            Rows that were not fitted, to judge the fit by.
+        title : str, default=None
+            Heading of the page.
+
+        Returns
+        -------
+        Report
+            ``save("report.html")`` writes one file that needs no network; a notebook shows it.
+
+        Raises
+        ------
+        ImportError
+            If matplotlib (extra `plots`) is not installed.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from biglearn import GaussianMixture
+        >>> X = np.random.default_rng(0).normal(size=(200, 2)) + [[0, 0], [8, 0]] * 100
+        >>> GaussianMixture(2, random_state=0).fit(X).report(X)
+        Report(... MB; save it with .save('report.html'))
+        """
+        from biglearn.report.page import report_of
+
+        check_is_fitted(self)
+        rows, whole = self._fitted(X)
+        held = None if heldout is None else self._fitted(heldout)[0]
+        return report_of(self.summary(), rows, held, distribution=whole, title=title)
 
     def _info(self) -> dict[str, Any]:
         """Return what is known of the fit, in values that JSON can hold but for NaN."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from biglearn.display import Grid
+from biglearn.display import Grid, figures
 from biglearn.model.components import Components
 from biglearn.model.profiles import conditioning, deviations, telling
 
@@ -55,8 +55,8 @@ def mean_table(mixture: Components, names: Sequence[str] | None, most: int) -> G
     columns: dict[str, Sequence[Any]] = {"k": order.tolist()}
     for j in chosen:
         head = f"x{j}" if names is None else names[j]
-        cells = [f"{mixture.means[k, j]:.4g} ± {spread[k, j]:.2g}" for k in order]
+        cells = [f"{figures(mixture.means[k, j], 4)} ± {figures(spread[k, j], 2)}" for k in order]
         columns[head] = cells
     left = mixture.n_features - len(chosen)
-    note = f"and {left} more features, whose means differ less" if left else ""
+    note = f"and {left} more feature{'s' * (left > 1)}, of less difference" if left else ""
     return Grid(columns, "Means ± standard deviations", note, right=columns)

@@ -8,6 +8,9 @@ from biglearn._types import Array
 from biglearn.model.blocks import diagonals, unscaled
 from biglearn.model.components import Components
 
+#: Keeps quotients finite.
+_LEAST = 1e-12
+
 
 def variances(mixture: Components) -> Array:
     """Return the variances of every component, shape (K, D).
@@ -53,6 +56,13 @@ def telling(mixture: Components, most: int) -> list[int]:
     return sorted(order.tolist())
 
 
+def rest_means(mixture: Components) -> Array:
+    """Return the means of all other components together, for every component, shape (K, D)."""
+    weights = mixture.weights[:, None]
+    left = np.maximum(1.0 - weights, _LEAST)
+    return np.asarray(mixture.weights @ mixture.means - weights * _centred(mixture) / left)
+
+
 def profiles(mixture: Components) -> Array:
     """Return how far each component stands off the rest in every feature, shape (K, D).
 
@@ -71,7 +81,7 @@ def profiles(mixture: Components) -> Array:
     weights, ours = mixture.weights[:, None], variances(mixture)
     if len(weights) == 1:
         return np.zeros_like(ours)
-    left = np.maximum(1.0 - weights, 1e-12)
+    left = np.maximum(1.0 - weights, _LEAST)
     centred = _centred(mixture)
     rest = -weights * centred / left
     squares = ours + centred**2

@@ -51,6 +51,9 @@ _FIRST = {
     "outlook": "search",
     "seconds": "seconds",
     "passes": "passes over the rows",
+    "n_iter": "steps of the last climb",
+    "n_reseeded": "components re-seeded on the way",
+    "n_raised": "eigenvalues raised to the floor on the way",
 }
 
 #: What is told in tables of its own, or drawn.
