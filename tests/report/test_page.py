@@ -163,6 +163,23 @@ def test_noise_is_counted(littered):
     assert f"{lost} rows belong to no component: they are called noise" in model.report(X).html
 
 
+@pytest.mark.parametrize(
+    "info",
+    [
+        {"rows": "many", "alarms": 3, "gaps": [None] * 3, "history": 5, "curve": [1], "loo": "x"},
+        {"alarms": [[], ["<b>"], []], "rows": [1, 2, 3], "gaps": [0.1, float("nan"), 2]},
+        {"curve": {"seconds": [1], "passes": ["a"], "best": [0], "move": ["em"]}, "loo": [1]},
+        {"candidates": [{"n_components": 1}], "criterion": "bic", "doubts": [3]},
+        {"candidates": [1], "criterion": ["bic"], "log_likelihood": float("nan"), "loo": 1.0},
+    ],
+)
+def test_whatever_a_file_says_there_is_a_report(mixture, rng, info):
+    X, _ = mixture.sample(50, rng)
+    page = report_of(Summary(mixture, info), source_over(X)).html
+    assert "It is not known how well" in page
+    assert "<b>," not in page
+
+
 def test_a_bare_mixture_has_a_report(mixture, rng):
     X, _ = mixture.sample(100, rng)
     page = report_of(Summary(mixture), source_over(X)).html

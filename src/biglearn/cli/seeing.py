@@ -12,8 +12,8 @@ from biglearn.cli import options
 from biglearn.cli.inputs import read_data, source_of
 from biglearn.cli.messages import say
 from biglearn.cli.reading import Reading, reads, split
+from biglearn.cli.show import summary_of
 from biglearn.engines.rows.sampled import sample_rows
-from biglearn.io import Model, load_model
 from biglearn.plots.base import blank_figure, require_matplotlib
 from biglearn.report.summary import Summary
 from biglearn.tables.files import replacing
@@ -32,12 +32,12 @@ class Asked:
 
     Parameters
     ----------
-    model : Model
+    model : Summary
     rows : array of shape (n, D) or None
     features : list of int or str, or None
     """
 
-    model: Model
+    model: Summary
     rows: FloatArray | None
     features: list[Any] | None
 
@@ -96,7 +96,7 @@ def _regression(asked: Asked, figure: Figure) -> Any:
 def _alarms(asked: Asked, figure: Figure) -> Any:
     from biglearn.plots import AlarmsDisplay
 
-    return AlarmsDisplay.from_estimator(Summary(asked.model.mixture, asked.model.info), ax=figure)
+    return AlarmsDisplay.from_estimator(asked.model, ax=figure)
 
 
 def _history(asked: Asked, figure: Figure) -> Any:
@@ -156,7 +156,7 @@ def plot(
         raise ValueError(f"plot {kind} needs DATA: give the table behind the model file")
     given = [model] if data is None else [model, data]
     check_output(output, *given, endings=(".png", ".svg", ".pdf"))
-    loaded, rows = load_model(model), None
+    loaded, rows = summary_of(model), None
     if data is not None and kind in _WITH_ROWS:
         source = source_of(read_data(data, reading, model=loaded.mixture).table)
         rows = sample_rows(source, _MOST_ROWS).rows
@@ -189,12 +189,12 @@ def report(
 
     others = [] if heldout is None else [heldout]
     check_output(output, model, data, *others, endings=(".html",))
-    loaded = load_model(model)
+    loaded = summary_of(model)
     sources = [
         source_of(read_data(path, reading, model=loaded.mixture).table) for path in (data, *others)
     ]
     page = report_of(
-        Summary(loaded.mixture, loaded.info),
+        loaded,
         *sources,
         title=title or f"Report on {data.name}",
         files=(model.name, data.name),

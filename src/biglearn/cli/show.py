@@ -3,12 +3,14 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
 from rich.table import Table
 
-from biglearn.io import Model
+from biglearn.io import Model, load_model
+from biglearn.report.summary import Summary
 
 if TYPE_CHECKING:
     from biglearn.cli.demo import Outcome, Problem
@@ -43,6 +45,12 @@ def describe(estimator: "GaussianMixture", **known: Any) -> dict[str, Any]:
     """
     plain: dict[str, Any] = _plain({**known, **estimator.summary().info, **known})
     return plain
+
+
+def summary_of(path: Path) -> Summary:
+    """Read a model file as a summary."""
+    loaded = load_model(path)
+    return Summary(loaded.mixture, loaded.info)
 
 
 def as_json(model: Model) -> dict[str, Any]:

@@ -119,7 +119,6 @@ class SummaryMixin(FittingMixin):
             "passes": int(self.history_[-1].passes) if self.history_ else None,
             "outlook": None if outlook is None else str(outlook),
             "legs": [] if outlook is None else [asdict(leg) for leg in outlook.by_leg],
-            "doubts": list(self.doubts_),
             "history": [asdict(move) for move in summarise(self.history_)],
             "curve": _curve(self.history_),
         }
@@ -144,6 +143,7 @@ class SummaryMixin(FittingMixin):
             "aic": 2 * self._n_parameters() - 2 * log_likelihood,
             "rows": (n_rows * np.asarray(self.weights_, dtype=np.float64)).tolist(),
             "gaps": verdict.gaps.tolist(),
+            "doubts": list(self.doubts_),
             "alarms": [
                 [words for words, raised in flags.items() if raised[k]]
                 for k in range(self.mixture_.n_components)

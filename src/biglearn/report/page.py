@@ -171,7 +171,7 @@ def _card(value: str, told: str, *, warn: bool = False) -> str:
 
 def _shortly(summary: Summary, told: Seen) -> Section:
     K, D = summary.mixture.means.shape
-    alarms = sum(bool(words) for words in summary.info.get("alarms") or [] if words)
+    alarms = sum(map(bool, summary.info.get("alarms", [])))
     doubts = summary.warnings
     cards = [
         _card(f"{told.n_rows:,}", "rows"),
@@ -191,7 +191,6 @@ def _shortly(summary: Summary, told: Seen) -> Section:
 
 def _components(summary: Summary, told: Seen, whole: Distribution) -> Section:
     mixture = summary.mixture
-    K = mixture.n_components
     order = np.argsort(-mixture.weights, kind="stable")
     counts = [int((told.labels == k).sum()) for k in order]
     sure = [_mean(told.certainty[told.labels == k] >= SURE) for k in order]
@@ -207,8 +206,8 @@ def _components(summary: Summary, told: Seen, whole: Distribution) -> Section:
         f"{escaped(words.described(mixture, k))}</li>"
         for k in order.tolist()
     )
-    alarms = summary.info.get("alarms")
-    if isinstance(alarms, list) and len(alarms) == K and any(alarms):
+    alarms = summary.info.get("alarms", [])
+    if any(alarms):
         columns["alarms"] = [alarms[k] or "–" for k in order]
     note = ""
     if isinstance(whole, NoisyMixture):

@@ -111,12 +111,8 @@ def of_doubt(summary: Summary, seen: Seen) -> Iterator[Picture]:
 
 def of_alarms(summary: Summary) -> Iterator[Picture]:
     """Yield the picture of the components in alarm, if there are any."""
-    K, info = summary.mixture.n_components, summary.info
-    known = all(
-        isinstance(info.get(name), list) and len(info[name]) == K
-        for name in ("rows", "gaps", "alarms")
-    )
-    if known and any(info["alarms"]):
+    info = summary.info
+    if any(info.get("alarms", [])) and "rows" in info and "gaps" in info:
         yield drawn(
             lambda figure: AlarmsDisplay.from_estimator(summary, ax=figure),
             "Components by their rows, and by how much these rows depend on having been seen: "
@@ -137,16 +133,14 @@ def of_anomalies(seen: Seen) -> Iterator[Picture]:
 
 def of_fit(info: Mapping[str, Any]) -> Iterator[Picture]:
     """Yield the pictures of the fit itself, as far as the model file has them."""
-    curve, candidates = info.get("curve"), info.get("candidates")
-    names = ("seconds", "passes", "best", "move")
-    if isinstance(curve, Mapping) and all(curve.get(name) for name in names):
-        columns: dict[str, Sequence[Any]] = {name: curve[name] for name in names}
+    curve = info.get("curve")
+    if curve and curve["best"]:
         yield drawn(
-            lambda figure: HistoryDisplay(**columns).plot(ax=figure),
+            lambda figure: HistoryDisplay(**curve).plot(ax=figure),
             "How the model became better while it was fitted, by kind of step.",
         )
-    if candidates and info.get("criterion"):
-        tried = candidates_of(candidates)
+    if info.get("candidates") and "criterion" in info:
+        tried = candidates_of(info["candidates"])
         yield drawn(
             lambda figure: CriterionDisplay(tried, str(info["criterion"])).plot(ax=figure),
             "The criterion by which the number of components was chosen.",

@@ -19,7 +19,7 @@ p, ul { margin: .5rem 0; max-width: 46rem; }
 .soft, figcaption, .note, footer { color: var(--soft); font-size: .9rem; }
 nav { margin: 1rem 0; font-size: .95rem; }
 nav a { color: var(--mark); margin-right: .9rem; white-space: nowrap; text-decoration: none; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(7.4rem, 1fr)); gap: .7rem;
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(6.8rem, 1fr)); gap: .7rem;
   margin: 1.2rem 0; }
 .card { border: 1px solid var(--line); border-radius: .5rem; padding: .6rem .8rem; }
 .card b { display: block; font-size: 1.45rem; line-height: 1.25; }

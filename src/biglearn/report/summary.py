@@ -10,6 +10,7 @@ from typing import Any
 from biglearn.display import Grid, notebook, printable, shown
 from biglearn.model.listed import component_table, mean_table
 from biglearn.model.mixture import Mixture
+from biglearn.report.sound import sound
 from biglearn.search.records import move_table
 
 #: The alarms of a component, by the attribute of a `Verdict` that raises them.
@@ -52,8 +53,8 @@ _FIRST = {
     "seconds": "seconds",
     "passes": "passes over the rows",
     "n_iter": "steps of the last climb",
-    "n_reseeded": "components re-seeded on the way",
-    "n_raised": "eigenvalues raised to the floor on the way",
+    "n_reseeded": "components re-seeded",
+    "n_raised": "eigenvalues raised",
 }
 
 #: What is told in tables of its own, or drawn.
@@ -68,7 +69,8 @@ class Summary:
     ----------
     mixture : Mixture
     info : dict
-        How it was made, as a model file keeps it; whatever is missing there is left out.
+        How it was made, as a model file keeps it.  What is missing there is not told, and what
+        is of another kind than it should be is left out.
 
     Examples
     --------
@@ -93,6 +95,9 @@ class Summary:
 
     mixture: Mixture
     info: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "info", sound(self.info, self.mixture.n_components))
 
     @property
     def title(self) -> str:
@@ -122,32 +127,30 @@ class Summary:
     def components(self) -> Grid:
         """Weight, rows, conditioning and alarms of every component, the heaviest first."""
         extra: dict[str, Sequence[Any]] = {}
-        rows, alarms = self._by_component("rows"), self._by_component("alarms")
+        rows, alarms = self.info.get("rows"), self.info.get("alarms")
         if rows is not None:
-            rows = [round(n, 1) if isinstance(n, int | float) else None for n in rows]
+            rows = [round(n, 1) for n in rows]
         if alarms is not None:
-            told = [words if isinstance(words, list) else [] for words in alarms]
-            extra["floor"] = ["on it" if FLOOR in words else "–" for words in told]
-            extra["alarms"] = [[w for w in words if w != FLOOR] or "–" for words in told]
+            extra["floor"] = ["on it" if FLOOR in words else "–" for words in alarms]
+            extra["alarms"] = [[w for w in words if w != FLOOR] or "–" for words in alarms]
         return component_table(self.mixture, rows=rows, extra=extra)
 
     @property
     def moves(self) -> Grid:
         """What each kind of move did."""
-        return move_table(self._mappings("history"))
+        return move_table(self.info.get("history", []))
 
     @property
     def legs(self) -> Grid:
         """What each kind of leg of the search brought."""
-        rows = self._mappings("legs")
+        rows = self.info.get("legs", [])
         heads = ("leg", "times", "wins", "gain", "passes")
         return Grid({head: [row.get(head) for row in rows] for head in heads}, "Legs of the search")
 
     @property
     def warnings(self) -> list[str]:
         """What is doubtful in the fit, a sentence each."""
-        doubts = self.info.get("doubts")
-        found = [str(doubt) for doubt in doubts] if isinstance(doubts, list) else []
+        found = list(self.info.get("doubts", []))
         if self.info.get("converged") is False:
             timed = self.info.get("max_time") is not None
             why = "was ended by max_time" if timed else "did not converge"
@@ -159,16 +162,6 @@ class Summary:
     def means(self, most: int = _WIDE) -> Grid:
         """Return mean ± deviation of every component in its most telling features."""
         return mean_table(self.mixture, self.mixture.feature_names, most)
-
-    def _by_component(self, name: str) -> list[Any] | None:
-        """Return K entries of `info`, where it has so many."""
-        found = self.info.get(name)
-        known = isinstance(found, list) and len(found) == self.mixture.n_components
-        return found if known else None
-
-    def _mappings(self, name: str) -> list[Mapping[str, Any]]:
-        found = self.info.get(name)
-        return [row for row in found if isinstance(row, Mapping)] if isinstance(found, list) else []
 
     @property
     def _settings(self) -> str:

@@ -94,10 +94,12 @@ def shortly(mixture: Mixture, seen: Seen) -> Iterator[str]:
     )
     if K > 1:
         sure = float((seen.certainty >= SURE).mean())
-        yield (
-            f"{percent(sure).capitalize()} of the rows belong clearly to one component "
-            f"(with at least {percent(SURE)} probability); the others lie between components."
-        )
+        clear = f"clearly to one component (with at least {percent(SURE)} probability)"
+        if sure == 1:
+            yield f"Every row belongs {clear}."
+        else:
+            share = percent(sure).capitalize()
+            yield f"{share} of the rows belong {clear}; the others lie between components."
     n, whole = int(seen.is_unusual.sum()), int(seen.is_whole.sum())
     if whole:
         expected = UNUSUAL * whole
@@ -125,14 +127,14 @@ def trusted(info: Any, heldout: Any = None) -> Iterator[str]:
         Log-densities of rows that were not fitted.
     """
     fitted, loo = info.get("log_likelihood"), info.get("loo")
-    if isinstance(fitted, float) and isinstance(loo, float):
+    if fitted is not None and loo is not None:
         yield f"Checked by leaving out each row in turn: {_loss(fitted - loo)}"
     if heldout is not None and len(heldout):
         known = heldout[np.isfinite(heldout)]
         error = float(known.std() / np.sqrt(len(known))) if len(known) else float("nan")
         mean = float(np.mean(heldout))
         told = f"{counted(len(heldout), 'row')} that the model has not seen"
-        if not isinstance(fitted, float):
+        if fitted is None:
             yield f"On {told} the mean log-likelihood is {mean:.4g} ± {2 * error:.2g}."
         elif fitted - mean <= max(2 * error, 0.0):
             yield (
@@ -141,7 +143,7 @@ def trusted(info: Any, heldout: Any = None) -> Iterator[str]:
             )
         else:
             yield f"Checked on {told}: {_loss(fitted - mean)}"
-    elif not isinstance(loo, float):
+    elif fitted is None or loo is None:
         yield "It is not known how well the model does on rows that it has not seen."
 
 
