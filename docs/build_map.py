@@ -76,7 +76,7 @@ LINE, LETTERS, PAD, TITLE = 25.0, 12.0, 10.0, 27.0
 INK, PAPER = "#22303c", "#ffffff"
 
 #: Small ones, which stand at the side.
-BESIDE = {"io", "plots", "report", "tables"}
+BESIDE = {"display", "io", "plots", "report", "tables"}
 
 COLOURS = {
     "cli": "#7a5195", "estimators": "#b8487f", "plots": "#b8487f", "io": "#7a5195",

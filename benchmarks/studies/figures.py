@@ -14,7 +14,7 @@ from benchmarks.studies.contenders import CONTENDERS
 from benchmarks.studies.equal_time import settled
 from benchmarks.studies.equal_time_tables import longest, ran
 from benchmarks.studies.store import Cell, load
-from biglearn.plots import require_matplotlib
+from biglearn.plots.base import require_matplotlib
 
 #: Studies whose figure has two panels.
 TWO_PANELS = ("gaussians25",)

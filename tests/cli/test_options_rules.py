@@ -8,6 +8,7 @@ import pytest
 
 from biglearn import GaussianMixture, Paper
 from biglearn.cli import options
+from biglearn.cli.seeing import KINDS
 from biglearn.estimators.fitting import SCALINGS
 from biglearn.model.families import FAMILIES
 from biglearn.model.lifts import LIFTS
@@ -24,6 +25,7 @@ REGISTRIES = {
     "Lift": LIFTS,
     "Criterion": CRITERIA,
     "Scaling": SCALINGS,
+    "Kind": KINDS,
 }
 
 

@@ -14,7 +14,7 @@ def test_info_for_people_and_programs(folder, run, mixture):
     assert run(*FIT, "-q")[0] == 0
     code, out, err = run("info", "fit.npz")
     assert (code, err) == (0, "")
-    for part in ("data.csv", "search", "mean a", "Steps of the fit"):
+    for part in ("data.csv", "search", "BIC", "Means ± standard deviations", "Steps of the fit"):
         assert part in out
     answer = json.loads(run("info", "model.npz", "--json")[1])
     np.testing.assert_allclose(answer["covariances"], mixture.covariances)

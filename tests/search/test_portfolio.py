@@ -7,7 +7,7 @@ import pytest
 
 from biglearn.search.legs import leg_of
 from biglearn.search.portfolio import Portfolio
-from biglearn.search.stands import Outlook
+from biglearn.search.stands import LegSummary, Outlook
 
 KINDS = ["restart", "subspace", "disturb"]
 LEGS = [leg_of(kind) for kind in KINDS]
@@ -100,4 +100,20 @@ def test_the_outlook_counts_legs_since_the_best_and_how_often_it_was_found_again
     assert str(portfolio.outlook) == (
         "3 legs, 2 since the best, to which 1 fresh starts came again; "
         "chance that one more improves it: 12 %"
+    )
+
+
+def test_gains_by_leg_add_up_to_the_rise_after_the_first():
+    first, second = leg_of("restart"), leg_of("disturb")
+    portfolio = Portfolio([first, second])
+    for leg, reached, best, cost in [
+        (first, -3.0, -np.inf, 5.0),
+        (second, -2.5, -3.0, 7.0),
+        (first, -2.5, -2.5, 2.0),
+        (second, -2.25, -2.5, 1.0),
+    ]:
+        portfolio.tell(leg, reached, best, cost)
+    assert portfolio.outlook.by_leg == (
+        LegSummary("restart", times=2, wins=1, gain=0.0, passes=7.0),
+        LegSummary("disturb", times=2, wins=2, gain=0.75, passes=8.0),
     )

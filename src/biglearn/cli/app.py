@@ -16,10 +16,10 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from biglearn._version import __version__
-from biglearn.cli import fitting, options, using
+from biglearn.cli import fitting, options, seeing, using
 from biglearn.cli.messages import explain, say, short_warnings
 from biglearn.cli.show import contest_report
-from biglearn.plots import require_matplotlib
+from biglearn.plots.base import require_matplotlib
 
 # Whatever loads scikit-learn is imported by the commands that need it: that takes seconds.
 
@@ -69,6 +69,8 @@ app.command()(using.score)
 app.command()(using.impute)
 app.command()(using.sample)
 app.command()(using.info)
+app.command()(seeing.plot)
+app.command()(seeing.report)
 
 
 @app.command()

@@ -1,6 +1,7 @@
 """The commands that fit: `fit` and `select`."""
 
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -179,5 +180,6 @@ def select(
     )
     if output is not None:
         known: dict[str, Any] = {"method": "select", "criterion": criterion, "seed": seed}
+        known["candidates"] = [asdict(one) for one in found.candidates]
         known |= {"data": data.name, "seconds": round(seconds, 3)}
         save(output, found.best_estimator_, table, known, quiet=quiet)

@@ -7,10 +7,7 @@ from contextlib import contextmanager
 
 from typer.exceptions import TyperException
 
-
-def printable(text: str) -> str:
-    """Fold text into one line that cannot steer a terminal, whatever file it came from."""
-    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+from biglearn.display import printable
 
 
 def say(message: str, *, quiet: bool = False) -> None:

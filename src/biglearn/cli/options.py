@@ -142,6 +142,48 @@ NoPolish = Annotated[
     ),
 ]
 
+Kind = Annotated[
+    Literal[
+        "pairs",
+        "density",
+        "uncertainty",
+        "histogram",
+        "profiles",
+        "responsibilities",
+        "regression",
+        "anomalies",
+        "alarms",
+        "history",
+        "criterion",
+    ],
+    typer.Argument(metavar="KIND", help="What to draw."),
+]
+DataToo = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="DATA", help="Table of numbers, as for fit; alarms to criterion need none."
+    ),
+]
+Features = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Features to draw, by name or number from 0, separated by commas (default: those "
+        "whose means differ most between components). Of a regression the given one, then the "
+        "one that follows."
+    ),
+]
+Picture = Annotated[
+    Path, typer.Option("--output", "-o", help="Picture to write: .png, .svg or .pdf.")
+]
+Page = Annotated[Path, typer.Option("--output", "-o", help="Page to write, which ends in .html.")]
+HeldOut = Annotated[
+    Path | None,
+    typer.Option(
+        "--heldout", metavar="FILE", help="Rows that were not fitted, to judge the fit by."
+    ),
+]
+Title = Annotated[str | None, typer.Option(help="Heading of the page.")]
+
 How = Annotated[
     Literal["mean", "mode", "sample"],
     typer.Option(help="Conditional mean, mean of the likeliest component, or a draw."),

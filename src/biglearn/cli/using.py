@@ -4,7 +4,6 @@ from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
-from rich.console import Console
 
 from biglearn._types import Array, FloatArray
 from biglearn.cli import options
@@ -12,8 +11,8 @@ from biglearn.cli.inputs import read_data, rows_and_columns, source_of
 from biglearn.cli.messages import say
 from biglearn.cli.outputs import beside, write
 from biglearn.cli.reading import Reading, reads
-from biglearn.cli.show import as_json, json_text, model_report
-from biglearn.io import Model, Table, load_model
+from biglearn.cli.show import as_json, json_text, summary_of
+from biglearn.io import Table, load_model
 from biglearn.tables.tables import check_output
 
 
@@ -130,8 +129,7 @@ def sample(
 
 def info(model: options.ModelFile, as_object: options.Json = False) -> None:
     """Show the content of a model file and how it was made."""
-    loaded: Model = load_model(model)
     if as_object:
-        print(json_text(as_json(loaded), indent=2))
+        print(json_text(as_json(load_model(model)), indent=2))
     else:
-        Console().print(model_report(loaded))
+        print(summary_of(model))

@@ -34,11 +34,12 @@ from biglearn.search.order import ORDERS
 from biglearn.search.paper import Paper
 from biglearn.search.path import Path
 from biglearn.search.problem import Problem, tuning_of
-from biglearn.search.records import Record
+from biglearn.search.records import History, Record
 from biglearn.search.run import Method, Settings
 from biglearn.search.scaled_rows import ScaledRows, check_extent
 from biglearn.search.starts.names import InitParams
 from biglearn.search.streaming import Stream
+from biglearn.search.verdict import Verdict
 
 
 class DoubtfulFitWarning(UserWarning):
@@ -78,6 +79,7 @@ class FittingMixin(RowsMixin):
     checkpoint: str | os.PathLike[str] | None
     callback: Callable[[Record], None] | None
     n_features_in_: int
+    _verdict: Verdict | None
 
     def _limits(self) -> Constraints:
         """Return the constraints that the parameters ask for; the floor is the problem's."""
@@ -181,7 +183,7 @@ class FittingMixin(RowsMixin):
             self.noise_ = fit.noise
         self._free = fit.n_parameters
         self._keep_mixture(fit.mixture, fit.weights, fit.dtype)
-        self.history_: list[Record] = list(fit.history)
+        self.history_ = History(fit.history)
         self.n_samples_seen_ = fit.n_rows
         self._stream = None
         if fit.noise is None and not fit.mixture.family.has_tails:
@@ -196,6 +198,7 @@ class FittingMixin(RowsMixin):
         unit = min(1.0, fit.total / fit.n_rows)
         self.prior_rows_ = fit.pseudo_rows / unit
         self._fitted_rows = fit.total, fit.pseudo_rows, unit, self._limits().structure
+        self._verdict = fit.verdict
         self.loo_score_ = math.nan if fit.verdict is None else fit.verdict.loo
         self.doubts_, self.outlook_ = self._doubts(fit), fit.outlook
         if self.verbose and fit.outlook is not None:

@@ -21,6 +21,7 @@ from biglearn.estimators.fitting import (
     path_of,
     problem_of,
 )
+from biglearn.estimators.summary import SummaryMixin
 from biglearn.estimators.uncertainty import UncertaintyMixin
 from biglearn.model.checks import check_structure
 from biglearn.model.families import Family, family_of
@@ -36,7 +37,7 @@ from biglearn.search.starts.names import InitParams, normal
 
 
 class GaussianMixture(
-    ClustersMixin, UncertaintyMixin, AdaptationMixin, DensityMixin, BaseEstimator
+    SummaryMixin, ClustersMixin, UncertaintyMixin, AdaptationMixin, DensityMixin, BaseEstimator
 ):
     """Gaussian mixture that looks for the good optimum.
 
@@ -174,7 +175,7 @@ class GaussianMixture(
         components, and after each step.  It never falls but for rounding, and
         ends at `lower_bound_`; where no EM run came to the model, that is all.
     history_ : list of Record
-        Record of every step of the fit.
+        Record of every step of the fit; it shows itself as a table by kind of move.
     n_reseeded_ : int
         Components re-seeded during the fit because they lost their rows.
     n_raised_ : int
@@ -470,7 +471,7 @@ class GaussianMixture(
         self.lower_bound_ = stream.moments.mean_log_likelihood - run.offset
         self.lower_bounds_.append(self.lower_bound_)
         self.n_iter_ += 1
-        self.n_samples_seen_ = stream.seen
+        self.n_samples_seen_, self._verdict = stream.seen, None
         self.converged_ = False
         self.n_raised_ += run.counters.repairs.raised
         return self

@@ -14,6 +14,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.parallel import Parallel, delayed
 
 from biglearn._types import Array
+from biglearn.display import Grid, notebook
 from biglearn.estimators.fitting import adopt, check, path_of, problem_of
 from biglearn.estimators.mixture import GaussianMixture
 from biglearn.estimators.rows import open_rows
@@ -54,6 +55,24 @@ class Selection:
             column.name: np.array([getattr(one, column.name) for one in self.candidates])
             for column in fields(Candidate)
         }
+
+    @property
+    def listed(self) -> Grid:
+        """The candidates beside each other, the chosen one marked."""
+        heads = ("covariance_type", "n_components", "n_parameters", "log_likelihood", "bic", "icl")
+        columns: dict[str, list[Any]] = {
+            "": ["*" if one == self.best else "" for one in self.candidates]
+        }
+        for head in (*heads, *(["heldout"] if self.criterion == "heldout" else []), "loo"):
+            columns[head.replace("_", " ")] = [getattr(one, head) for one in self.candidates]
+        columns["supported"] = [one.supported for one in self.candidates]
+        return Grid(columns, f"Chosen by {self.criterion} (*)")
+
+    def __str__(self) -> str:
+        return self.listed.text
+
+    def _repr_html_(self) -> str:
+        return notebook([self.listed])
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the criterion over K; see `biglearn.plots.criterion`."""

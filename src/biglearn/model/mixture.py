@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from biglearn._types import Array, IntArray
+from biglearn.display import notebook
 from biglearn.model.blocks import averaged, seen, under, whole
 from biglearn.model.checks import Feature, check_mixture, check_rows, feature_columns
 from biglearn.model.components import Components, Places
@@ -18,6 +19,7 @@ from biglearn.model.families import Family, family_and_shapes
 from biglearn.model.gaps import observed_log_joint
 from biglearn.model.imputation import impute
 from biglearn.model.linalg import inverse_cholesky, symmetrise
+from biglearn.model.listed import component_table, mean_table
 from biglearn.model.views import View
 from biglearn.tables.containers import as_array
 
@@ -126,6 +128,9 @@ class Mixture(Components, FromLogJoint):
     def __repr__(self) -> str:
         tails = f", {self.family.title}" if self.family.has_tails else ""
         return f"Mixture(K={self.n_components}, D={self.n_features}{tails})"
+
+    def _repr_html_(self) -> str:
+        return notebook([component_table(self), mean_table(self, self.feature_names, 12)])
 
     @property
     def dof(self) -> Array | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from biglearn.search.legs import Leg
-from biglearn.search.stands import Outlook
+from biglearn.search.stands import LegSummary, Outlook
 
 
 @dataclass
@@ -18,6 +19,7 @@ class Arm:
     wins: int = 0
     losses: int = 0
     cost: float = 0.0
+    gain: float = 0.0
 
     @property
     def mean_cost(self) -> float:
@@ -77,6 +79,7 @@ class Portfolio:
         arm.cost += cost
         if reached > best + self.same:
             arm.wins += 1
+            arm.gain += reached - best if math.isfinite(best) else 0.0
             self.since_gain = self.found_again = 0
             return
         arm.losses += 1
@@ -86,7 +89,12 @@ class Portfolio:
     @property
     def outlook(self) -> Outlook:
         """What the legs have seen, and what another might bring."""
-        return Outlook(self.count, self.since_gain, self.found_again, self.chance_of_gain)
+        tried = [(name, arm) for name, arm in self.arms.items() if arm.wins + arm.losses]
+        by_leg = tuple(
+            LegSummary(name, arm.wins + arm.losses, arm.wins, arm.gain, arm.cost)
+            for name, arm in tried
+        )
+        return Outlook(self.count, self.since_gain, self.found_again, self.chance_of_gain, by_leg)
 
     @property
     def mean_cost(self) -> float:

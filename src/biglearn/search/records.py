@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from biglearn.display import Grid, notebook
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +113,63 @@ def summarise(history: Iterable[Record]) -> list[MoveSummary]:
         MoveSummary(move, int(n), int(accepted), gain, int(spent), clock)
         for move, (n, accepted, gain, spent, clock) in totals.items()
     ]
+
+
+class History(list[Record]):
+    """The records of a fit: a list, which shows itself as one line for each kind of move.
+
+    Parameters
+    ----------
+    iterable : iterable of Record
+        In the order of their steps.
+
+    Examples
+    --------
+    >>> from biglearn.search.records import History, Record
+    >>> History([Record(0, "em", -3.0, -3.0, True, 1, 0, 0, 0.1),
+    ...          Record(1, "em", -2.5, -2.5, True, 2, 0, 0, 0.2)])
+    Steps of the fit
+    move  steps  accepted  gain  passes  seconds
+    em        2         2   0.5       2      0.2
+    """
+
+    @property
+    def table(self) -> Grid:
+        """Sums by kind of move."""
+        return move_table([asdict(move) for move in summarise(self)])
+
+    def __repr__(self) -> str:
+        return self.table.text
+
+    def _repr_html_(self) -> str:
+        return notebook([self.table])
+
+
+def move_table(moves: Iterable[Mapping[str, Any]]) -> Grid:
+    """Return what each kind of move did, as a table to show.
+
+    Parameters
+    ----------
+    moves : iterable of mappings
+        With the names of a `MoveSummary`, as model files keep them.
+
+    Returns
+    -------
+    Grid
+
+    Examples
+    --------
+    >>> from biglearn.search.records import move_table
+    >>> print(move_table([{"move": "em", "steps": 3, "gain": 0.25}]).text)
+    Steps of the fit
+    move  steps  accepted  gain  passes  seconds
+    em        3         –  0.25       –        –
+    """
+    rows = list(moves)
+    heads = [field.name for field in fields(MoveSummary)]
+    columns = {head: [_short(row.get(head)) for row in rows] for head in heads}
+    return Grid(columns, "Steps of the fit")
+
+
+def _short(value: Any) -> Any:
+    return float(f"{value:.4g}") if isinstance(value, float) else value

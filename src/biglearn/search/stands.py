@@ -28,6 +28,31 @@ class Offer:
 
 
 @dataclass(frozen=True)
+class LegSummary:
+    """What one kind of leg did in a search.
+
+    Attributes
+    ----------
+    leg : str
+        Its name.
+    times : int
+        Legs of this kind.
+    wins : int
+        How many of them improved the best.
+    gain : float
+        Rise of the objective per row that they brought.
+    passes : float
+        Passes over the rows that they made.
+    """
+
+    leg: str
+    times: int
+    wins: int
+    gain: float
+    passes: float
+
+
+@dataclass(frozen=True)
 class Outlook:
     """What a search has seen, and what more time might bring.
 
@@ -42,12 +67,15 @@ class Outlook:
     chance_of_gain : float
         Estimated chance that one more leg improves the best, by the rule of succession, halved
         each time that a fresh start found it again.
+    by_leg : tuple of LegSummary
+        The same by kind of leg, in the order of their first turns.
     """
 
     legs: int = 0
     since_gain: int = 0
     found_again: int = 0
     chance_of_gain: float = 1.0
+    by_leg: tuple[LegSummary, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         again = f", to which {self.found_again} fresh starts came again" if self.found_again else ""

@@ -32,6 +32,9 @@ _WIDE = 8.0
 #: Differences above this count as this.
 _MOST = 1e6
 
+#: Responsibilities below this add nothing to an entropy.
+_LEAST = 1e-300
+
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
@@ -41,6 +44,10 @@ class Verdict:
     ----------
     loo : float
         Mean leave-one-out log-likelihood per row, in the user's units.
+    log_likelihood : float
+        Mean log-likelihood per row, without the prior and without labels.
+    entropy : float
+        Mean entropy of a row's responsibilities, in nats.
     gaps : array of shape (K,)
         By how much each component's rows are denser with themselves than without, per row.
     follows : array of shape (K,)
@@ -59,6 +66,8 @@ class Verdict:
     """
 
     loo: float
+    log_likelihood: float
+    entropy: float
     gaps: Array
     follows: BoolArray
     is_short: BoolArray
@@ -121,8 +130,16 @@ def _columns(chosen: BoolArray, names: tuple[str, ...] | None) -> str:
     return f"{where}" if len(where) <= 8 else f"{where[:8]} and {len(where) - 8} more"
 
 
-def leave_out(source: Source, loo: LeaveOneOut) -> tuple[float, Array]:
-    """Return the mean leave-one-out log-density, and each component's gap, in one pass."""
+def leave_out(source: Source, loo: LeaveOneOut) -> tuple[Array, Array]:
+    """Return means over the rows and over those of each component, in one pass.
+
+    Returns
+    -------
+    means : array of shape (3,)
+        Leave-one-out log-density, log-density, and entropy of the responsibilities.
+    gaps : array of shape (K,)
+        See `Verdict`.
+    """
     mixture, noise = loo.mixture, loo.noise
     whole: FromLogJoint = mixture if noise is None else NoisyMixture(mixture, noise)
 
@@ -131,16 +148,18 @@ def leave_out(source: Source, loo: LeaveOneOut) -> tuple[float, Array]:
         without = loo.log_density(rows, weights)
         shares = whole.log_joint(rows)
         density = normalise(shares.T)
+        spread = -(shares * np.log(np.maximum(shares, _LEAST))).sum(axis=1)
         shares *= ours[:, None]
         apart = np.nan_to_num(density - without, nan=0.0, posinf=_MOST)
         gaps = shares.T @ np.clip(apart, 0.0, _MOST)
-        return np.concatenate([[ours @ without, ours.sum()], gaps, shares.sum(axis=0)])
+        means = [ours @ without, ours @ density, ours @ spread, ours.sum()]
+        return np.concatenate([means, gaps, shares.sum(axis=0)])
 
     sums = source.total(summary)
-    gaps, counts = np.split(sums[2:], 2)
+    gaps, counts = np.split(sums[4:], 2)
     with np.errstate(invalid="ignore", divide="ignore"):
         means = np.where(counts > 0, gaps / counts, 0.0)
-    return float(sums[0] / sums[1]), means[: mixture.n_components]
+    return sums[:3] / sums[3], means[: mixture.n_components]
 
 
 def standing(
@@ -227,7 +246,7 @@ def verdict_of(
         unit=row_weight,
         structure=structure,
     )
-    loo, gaps = leave_out(source, without)
+    (loo, log_likelihood, entropy), gaps = leave_out(source, without)
     rows = scaled.weights[:size] * total / row_weight
     free = 1 + n_features + structure.n_parameters(size, n_features) / size
     follows = gaps > np.maximum(_APART, _UNEXPLAINED * free / np.maximum(rows, 1.0))
@@ -238,7 +257,9 @@ def verdict_of(
     widths = np.where(alike, np.minimum(widths, extent.high / 2 - extent.low / 2), widths)
     blurred = alike | ((_WIDE * rounding > widths) & (extent.low < extent.high))
     return Verdict(
-        loo=loo,
+        loo=float(loo),
+        log_likelihood=float(log_likelihood),
+        entropy=float(entropy),
         gaps=gaps,
         follows=np.asarray(follows),
         is_short=np.asarray(rows < structure.rows_needed(n_features) - 0.5),

@@ -310,7 +310,9 @@ def _check_values(values: NDArray[np.float64], labels: Sequence[str], *, weighte
         )
 
 
-def check_output(path: Path, *inputs: Path, model: bool = False) -> None:
+def check_output(
+    path: Path, *inputs: Path, model: bool = False, endings: Sequence[str] = ()
+) -> None:
     """Refuse, before any work, a file that cannot be written or would replace an input.
 
     Parameters
@@ -319,13 +321,16 @@ def check_output(path: Path, *inputs: Path, model: bool = False) -> None:
     *inputs : Path
     model : bool, default=False
         Whether it is to be a model file, and not a table.
+    endings : sequence of str
+        Those of a file that is neither; such as ".html".
 
     Raises
     ------
     TableError
         If the ending is of no format of tables.
     ValueError
-        If the ending is not that of a model file, or `path` is one of the `inputs`.
+        If the ending is not that of a model file, nor one of `endings`, or `path` is one of
+        the `inputs`.
     OSError
         If the file cannot be written.
     """
@@ -333,7 +338,9 @@ def check_output(path: Path, *inputs: Path, model: bool = False) -> None:
         raise ValueError(
             f"the model file {str(path)!r} must end in .npz: it is an archive of plain arrays"
         )
-    if not (model or is_special(path)):
+    if endings and path.suffix.lower() not in endings and not is_special(path):
+        raise ValueError(f"the output {str(path)!r} must end in {' or '.join(endings)}")
+    if not (model or endings or is_special(path)):
         ending(path, WRITERS)
     for source in inputs:
         if path.exists() and source.exists() and path.samefile(source):

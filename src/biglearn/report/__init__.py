@@ -1,0 +1,1 @@
+"""Summaries and reports: a fitted model in words, tables and pictures."""
