@@ -80,7 +80,7 @@ PROBLEMS: dict[
 }
 
 
-def covered(problem: str, replicates: int, method: str = "sandwich") -> Cell:
+def covered(problem: str, replicates: int) -> Cell:
     """Return how often the intervals of each level hold the truth."""
     make, draw = PROBLEMS[problem]
     truth, began = make(), time.perf_counter()
@@ -96,14 +96,13 @@ def covered(problem: str, replicates: int, method: str = "sandwich") -> Cell:
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            errors = model.fit(X).standard_errors(X, method=method, n_replicates=100)
+            errors = model.fit(X).standard_errors(X)
         for part in PARTS:
             ends = [errors.intervals(level)[part] for level in LEVELS]
             true = getattr(truth, part)
             held[part].append([np.mean((low <= true) & (true <= high)) for low, high in ends])
     return {
         "problem": problem,
-        "method": method,
         "replicates": replicates,
         "levels": list(LEVELS),
         **{part: np.mean(held[part], axis=0).tolist() for part in PARTS},
@@ -124,16 +123,11 @@ def table(source: Path) -> str:
     """
     cells = read_json(source)["cells"]
     at = LEVELS.index(0.9)
-    rows = [
-        [f"{c['problem']}, {c['method']}", *(f"{c[part][at]:.1%}" for part in PARTS)] for c in cells
-    ]
-    for method in dict.fromkeys(c["method"] for c in cells):
-        own = [c for c in cells if c["method"] == method]
-        means = [float(np.mean([c[part][at] for c in own])) for part in PARTS]
-        rows.append([f"all, {method}", *(f"**{value:.1%}**" for value in means)])
+    rows = [[c["problem"], *(f"{c[part][at]:.1%}" for part in PARTS)] for c in cells]
+    means = [float(np.mean([c[part][at] for c in cells])) for part in PARTS]
+    rows.append(["all", *(f"**{value:.1%}**" for value in means)])
     head = ["90 % intervals that hold the truth", *PARTS]
-    counts = ", ".join(f"{c['replicates']} ({c['method']})" for c in cells)
-    note = f"{ROWS} rows per component; draws of each problem, in this order: {counts}."
+    note = f"{cells[0]['replicates']} draws of each, of {ROWS} rows per component."
     return f"{markdown.table(head, rows)}\n\n{note}"
 
 
@@ -145,10 +139,8 @@ def draw_picture(cells: list[Cell], path: Path) -> None:
     axes = figure.subplots(1, 2, sharey=True)
     for ax, part in zip(axes, PARTS[:2], strict=True):
         ax.plot([0.5, 1], [0.5, 1], color="grey", linewidth=0.8)
-        for cell, marker in zip(cells, "osv^DxP", strict=False):
-            style = "-" if cell["method"] == "sandwich" else "--"
-            label = f"{cell['problem']} ({cell['method']})"
-            ax.plot(cell["levels"], cell[part], style, marker=marker, markersize=4, label=label)
+        for cell, marker in zip(cells, "osv^D", strict=True):
+            ax.plot(cell["levels"], cell[part], marker=marker, markersize=4, label=cell["problem"])
         ax.set_xlabel(f"level of the intervals of {part}")
     axes[0].set_ylabel("share that holds the truth")
     axes[1].legend(fontsize="xx-small")
@@ -161,15 +153,13 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=200)
     parser.add_argument("--output", type=Path, default=RESULTS / f"{NAME}.json")
     options = parser.parse_args()
-    plan = [(problem, options.replicates, "sandwich") for problem in PROBLEMS]
-    plan.append(("2 features, 3 components", max(10, options.replicates // 4), "bootstrap"))
     cells = []
     with threadpool_limits(1):
-        for problem, replicates, method in plan:
+        for problem in PROBLEMS:
             with conditions(1) as noted:
-                cell = covered(problem, replicates, method)
+                cell = covered(problem, options.replicates)
             cells.append({**cell, **noted})
-            print(problem, method, {part: round(cell[part][4], 3) for part in PARTS}, flush=True)
+            print(problem, {part: round(cell[part][4], 3) for part in PARTS}, flush=True)
             write_json(options.output, {"study": NAME, "cells": cells}, lines=True)
     draw_picture(cells, options.output.with_suffix(".png"))
 

@@ -13,7 +13,7 @@ from helpers import with_gaps
 
 
 @pytest.mark.filterwarnings("ignore")  # scikit-learn's checks warn on their own account
-@parametrize_with_checks([BigLearnClassifier(method="em"), BigLearnClassifier("auto")])
+@parametrize_with_checks([BigLearnClassifier(method="em")])
 def test_scikit_learns_contract(estimator, check):
     check(estimator)
 
