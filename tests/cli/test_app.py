@@ -50,7 +50,7 @@ def test_what_nobody_foresaw_is_one_line_too(folder, run, monkeypatch):
     def fail(path):
         raise ZeroDivisionError("by\nchance")
 
-    monkeypatch.setattr(using, "load_model", fail)
+    monkeypatch.setattr(using, "summary_of", fail)
     result = run("info", "model.npz")
     assert_one_error(result, 1, "unexpected ZeroDivisionError: by chance", "--debug")
     with pytest.raises(ZeroDivisionError):
