@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.studies import gaussians25, generalise_tables
+from benchmarks.studies import gaussians25, generalise_tables, merging
 from benchmarks.studies.best_known import CLOSE, best_known
 from benchmarks.studies.contenders import CONTENDERS
 from benchmarks.studies.equal_time import settled
@@ -122,6 +122,7 @@ def draw(folder: Path) -> list[Path]:
         "gaussians25": gaussians25.draw,
         "fashion": draw_fashion,
         "generalise": generalise_tables.draw,
+        "merging": merging.draw,
     }
     for study, painter in painters.items():
         source = folder / f"{study}.json"

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -211,3 +212,31 @@ def by_set(cells: list[Cell]) -> str:
         aris = [[c["ari"] for c in own if c["method"] == m] for m in methods]
         rows.append([problem, sizes, *(f"{mean(a):.2f}" if a else "–" for a in aris)])
     return markdown.table(["set", "clusters of components", *(TITLES[m] for m in methods)], rows)
+
+
+def draw(cells: list[Cell], ax: Any) -> None:
+    """Draw the ARI of every set, the best first, for each method.
+
+    Parameters
+    ----------
+    cells : list of dict
+    ax : matplotlib.axes.Axes
+    """
+    done = [c for c in cells if c["status"] == "finished"]
+    sets = {c["problem"]: c["published"] for c in done}
+    curves = {
+        title: [given[key] for given in sets.values() if key in given]
+        for key, title in PUBLISHED.items()
+    }
+    for method, title in TITLES.items():
+        own = [[c["ari"] for c in done if (c["problem"], c["method"]) == (n, method)] for n in sets]
+        curves[title] = [mean(found) for found in own if found]
+    for place, (title, values) in enumerate(curves.items()):
+        if values:
+            places = np.arange(1, len(values) + 1)
+            style = "--" if place < len(PUBLISHED) else "-"
+            label = f"{title}: mean {mean(values):.2f}".replace("`", "")
+            ax.plot(places, sorted(values, reverse=True), style, label=label)
+    ax.set_xlabel(f"the {len(sets)} sets of clustbench, best first")
+    ax.set_ylabel("adjusted Rand index")
+    ax.legend(fontsize="small")
