@@ -59,8 +59,8 @@ TITLES = {
     "search": f"biglearn, default, {MOST_SECONDS:.0f} s",
     "em": "biglearn `em`",
     "one": "biglearn, one Gaussian",
-    "ridge": "with a ridge",
-    "ridge-loo": "with a ridge by leave-one-out",
+    "ridge": "one Gaussian with a ridge",
+    "ridge-loo": "one Gaussian, ridge by leave-one-out",
     "iterative": "IterativeImputer",
     "mice": "R mice, mean of 5",
     "knn": "KNNImputer",
@@ -239,7 +239,7 @@ def table(cells: list[Cell]) -> str:
         rows.append(row)
     note = (
         "Root mean squared error in deviations, log-score (higher is better), seconds of one "
-        f"processor; mean of {len({c['seed'] for c in cells})} seeds."
+        f"processor; seeds: {', '.join(map(str, sorted({c['seed'] for c in cells})))}."
     )
     absent = {c["method"]: c["message"] for c in cells if c["status"] == "missing"}
     gaps = " ".join(f"{TITLES[m]}: {why}." for m, why in absent.items())

@@ -236,9 +236,7 @@ def _summary(done: dict[tuple[str, str], Cell], methods: list[str]) -> str:
             own = [c for (p, m), c in done.items() if m == method and p in names]
             hits = sum(c["found"] == c["known"] for c in own)
             row.append(f"{hits} of {len(own)}" if own else "–")
-        own = [c for (_, m), c in done.items() if m == method]
-        row.append(f"{np.mean([c['ari'] for c in own]):.3f}" if own else "–")
         rows.append(row)
     note = "The number chosen (bold where it is the known one), ARI, seconds of one processor."
-    head = ["chosen by", "known number, simulated", "real", "mean ARI"]
+    head = ["chosen by", "known number, simulated", "real"]
     return f"{note}\n\n{markdown.table(head, rows)}"
