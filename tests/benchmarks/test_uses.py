@@ -88,7 +88,7 @@ def test_the_known_number_is_found(tmp_path):
     found, report = study(selection, tmp_path)
     assert [c["found"] for c in found.values()] == [4, 4]
     assert found["4 on a grid", "auto"]["ari"] > 0.9
-    assert '| `n_components="auto"` | 1 of 1 |' in report
+    assert '| `n_components="auto"` | 1 of 1 | – |' in report
 
 
 def test_many_components_are_judged_exactly(tmp_path, nothing_installed):
