@@ -27,7 +27,12 @@ Model = tuple[Array, Array, Array, int]
 def biglearn(X: Array, K: int, request: dict[str, Any]) -> Model:
     """Our own, for likelihood alone."""
     package: Any = importlib.import_module("biglearn")
-    settings = {"method": "em", "prior": None, "resolution": None, "scaling": "none"}
+    settings: dict[str, Any] = {
+        "method": "em",
+        "prior": None,
+        "resolution": None,
+        "scaling": "none",
+    }
     settings |= {"reg_covar": request["floor"], "n_threads": 1}
     model = package.GaussianMixture(K, random_state=request["seed"], **settings).fit(X)
     return model.weights_, model.means_, model.covariances_, len(model.history_)
