@@ -88,7 +88,7 @@ class ClustersMixin(RowsMixin):
         n_clusters: int | None = None,
         *,
         sample_weight: ArrayLike | None = None,
-        criterion: str = "entropy",
+        criterion: str = "misclassification",
     ) -> Clusters:
         """Merge components that overlap, a pair at a time, to clusters of any shape.
 
@@ -106,10 +106,10 @@ class ClustersMixin(RowsMixin):
             rows, where two straight lines that fit it best meet; it is from 2 to K - 1, as
             published, and K where K is below 3 or no two components overlap.
         sample_weight : array-like of shape (N,), default=None
-        criterion : {"entropy", "misclassification"}, default="entropy"
-            What is largest for the next pair: by how much the merge lowers the entropy
-            (Baudry et al.), or how often a row of one is taken for one of the other (Hennig),
-            which does not depend on how many rows they have.
+        criterion : {"misclassification", "entropy"}, default="misclassification"
+            What is largest for the next pair: how often a row of one is taken for one of the
+            other (Hennig), which does not depend on how many rows they have, or by how much the
+            merge lowers the entropy (Baudry et al.).
 
         Returns
         -------

@@ -175,7 +175,7 @@ class Merging:
         return 2 + int(np.argmin(errors))
 
 
-def merge(shares: Shares, n_components: int, criterion: str = "entropy") -> Merging:
+def merge(shares: Shares, n_components: int, criterion: str = "misclassification") -> Merging:
     """Merge components by their responsibilities, until one cluster is left.
 
     Parameters
@@ -183,7 +183,7 @@ def merge(shares: Shares, n_components: int, criterion: str = "entropy") -> Merg
     shares : Shares
     n_components : int
         K; what comes after them in the responsibilities, the noise, is never merged.
-    criterion : {"entropy", "misclassification"}, default="entropy"
+    criterion : {"misclassification", "entropy"}, default="misclassification"
     """
     state = CRITERIA[criterion](shares)
     names = list(range(n_components))
