@@ -24,6 +24,7 @@ from biglearn.model.checks import check_choice, check_fixed, check_number
 from biglearn.model.constraints import Constraints, n_parameters
 from biglearn.model.factors import Factors
 from biglearn.model.families import Family, family_of
+from biglearn.model.leave_one_out import FittedRows
 from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise
 from biglearn.model.prior import CovariancePrior, prior_of
@@ -197,7 +198,9 @@ class FittingMixin(RowsMixin):
         self.n_raised_ = fit.n_raised
         unit = min(1.0, fit.total / fit.n_rows)
         self.prior_rows_ = fit.pseudo_rows / unit
-        self._fitted_rows = fit.total, fit.pseudo_rows, unit, self._limits().structure
+        self._fitted_rows = FittedRows(
+            fit.total, fit.pseudo_rows, unit, self._limits().structure, fit.observed
+        )
         self._verdict = fit.verdict
         self.loo_score_ = math.nan if fit.verdict is None else fit.verdict.loo
         self.doubts_, self.outlook_ = self._doubts(fit), fit.outlook

@@ -15,10 +15,9 @@ from biglearn.engines import RowOptions, Source, open_source
 from biglearn.engines.rows.totals import totals
 from biglearn.estimators.columns import check_columns, check_dense
 from biglearn.estimators.frames import like
-from biglearn.model.leave_one_out import LeaveOneOut
+from biglearn.model.leave_one_out import FittedRows, LeaveOneOut
 from biglearn.model.mixture import Mixture
 from biglearn.model.noise import Noise, NoisyMixture
-from biglearn.model.structures import Structure
 
 
 def open_rows(
@@ -69,7 +68,7 @@ class RowsMixin(OneToOneFeatureMixin, TransformerMixin):  # type: ignore[misc]
     noise_: Noise
     _dtype: np.dtype[Any]
     _free: int
-    _fitted_rows: tuple[float, float, float, Structure]
+    _fitted_rows: FittedRows
 
     def _fitted(
         self, X: ArrayLike, sample_weight: ArrayLike | None = None
@@ -265,12 +264,5 @@ class RowsMixin(OneToOneFeatureMixin, TransformerMixin):  # type: ignore[misc]
 def leave_one_out_of(model: RowsMixin) -> LeaveOneOut:
     """Return the leave-one-out densities of the rows that an estimator was fitted on."""
     check_is_fitted(model, "_fitted_rows")
-    total, pseudo_rows, unit, structure = model._fitted_rows
-    return LeaveOneOut(
-        model.mixture_,
-        total=total,
-        pseudo_rows=pseudo_rows,
-        noise=getattr(model, "noise_", None),
-        unit=unit,
-        structure=structure,
-    )
+    noise = getattr(model, "noise_", None)
+    return LeaveOneOut(model.mixture_, noise=noise, **model._fitted_rows._asdict())

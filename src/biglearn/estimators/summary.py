@@ -129,8 +129,7 @@ class SummaryMixin(FittingMixin):
         more = {} if noise is None else {"noise_weight": float(noise.weight)}
         if verdict is None:
             return more
-        total, _, unit, _ = self._fitted_rows
-        n_rows = total / unit
+        n_rows = self._fitted_rows.total / self._fitted_rows.unit
         log_likelihood = n_rows * verdict.log_likelihood
         bic = self._bic_of(n_rows, log_likelihood)
         flags = {words: getattr(verdict, name) for name, words in ALARMS.items()}

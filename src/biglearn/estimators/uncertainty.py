@@ -160,8 +160,9 @@ class UncertaintyMixin(FittingMixin):
             return steps.information(np.asarray(rows, dtype=np.float64), weights)
 
         fitted = getattr(self, "_fitted_rows", None)
+        pseudo_rows = 0.0 if fitted is None else fitted.pseudo_rows
         try:
-            found = sandwich(steps, source.total(summary), 0.0 if fitted is None else fitted[1])
+            found = sandwich(steps, source.total(summary), pseudo_rows)
         except np.linalg.LinAlgError:
             raise ValueError(
                 f"the rows do not tell all parameters of {self.mixture_.n_components} components "

@@ -10,9 +10,16 @@ it (1 for Gaussians),
 
 so that its density without itself follows from δ and r alone, without a refit.  This is for
 full covariances; `Structure.left_out` has the like for others.
+
+Where a share g of the values is observed, what EM puts in place of the others agrees with the
+fit, and holds nothing in place: a mean rests on g n_k rows.  Of the pairs of values, which a
+covariance rests on, the share h = g² + (g - g²) / D is observed where gaps are at random, and
+(n_k + c) Σ_k = A_k + (1 - h) n_k Σ_k at a fixed point.  So n_k is h n_k beside c, and g n_k in s.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -36,6 +43,16 @@ _FARTHEST = 1e100
 _LEAST = 1e-9
 
 
+class FittedRows(NamedTuple):
+    """What `LeaveOneOut` must know of the rows that were fitted, and of how: see there."""
+
+    total: float
+    pseudo_rows: float
+    unit: float
+    structure: Structure
+    observed: float = 1.0
+
+
 class LeaveOneOut:
     """The density of each fitted row under the fit without it.
 
@@ -54,6 +71,8 @@ class LeaveOneOut:
         left out.
     structure : Structure
         Of the covariances.
+    observed : float
+        Share g of the values of the fitted rows that are not missing.
 
     Examples
     --------
@@ -75,7 +94,9 @@ class LeaveOneOut:
         noise: Noise | None = None,
         unit: float = 1.0,
         structure: Structure = FULL,
+        observed: float = 1.0,
     ) -> None:
+        self.observed = observed
         self.mixture, self.noise, self.structure = mixture, noise, structure
         self.total, self.pseudo_rows, self.unit = total, pseudo_rows, unit
         self._counts = total * mixture.weights
@@ -101,10 +122,12 @@ class LeaveOneOut:
         shares, noise = self._shares(rows, peak + depth)
         counts = np.maximum(self._counts, _LEAST)
         taken = np.minimum(shares[:, : len(counts)] * ours[:, None], counts * (1 - _LEAST))
-        counted = np.minimum(taken * scales, counts * (1 - _LEAST))
+        known = self.observed * counts
+        counted = np.minimum(taken * scales, known * (1 - _LEAST))
         left = counts - taken
-        stretch = counts / (counts - counted)
+        stretch = known / (known - counted)
         scattered = self._scattered(counts)
+        taken = np.minimum(taken, scattered * (1 - _LEAST))
         spread = (scattered - taken) / scattered
         size = np.broadcast_to(seen[:, None], spread.shape)
         log_shrink, away = self._left_out(
@@ -124,7 +147,9 @@ class LeaveOneOut:
 
     def _scattered(self, counts: Array) -> Array:
         """Return the rows over which each scatter is divided, those of the prior too, (K,)."""
-        rows = counts + self.pseudo_rows
+        share = self.observed
+        pairs = share**2 + (share - share**2) / self.mixture.n_features
+        rows = pairs * counts + self.pseudo_rows
         return np.full_like(rows, rows.sum()) if self.structure.is_shared else rows
 
     def _left_out(

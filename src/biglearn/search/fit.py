@@ -47,6 +47,8 @@ class Fit:
         Weight of all rows.
     pseudo_rows : float
         Of the prior, in the weight of rows.
+    observed : float
+        Share of the values that are not missing.
     passes : int
         Over the rows.
     history : tuple of Record
@@ -77,6 +79,7 @@ class Fit:
     n_parameters: int
     total: float
     pseudo_rows: float
+    observed: float
     passes: int
     history: tuple[Record, ...]
     scaled: Components

@@ -37,6 +37,8 @@ class Judge:
         Of the covariances.
     has_noise : bool
         Whether the last component is the uniform one.
+    observed : float
+        Share of the values that are not missing.
     """
 
     rows: Array
@@ -45,6 +47,7 @@ class Judge:
     unit: float = 1.0
     structure: Structure = FULL
     has_noise: bool = False
+    observed: float = 1.0
 
     @classmethod
     def of(
@@ -61,7 +64,8 @@ class Judge:
         rows = (sample.rows.astype(np.float64) - units.centre) / units.scale
         total = source.extent.weight
         unit = min(1.0, total / source.extent.n_rows)
-        return cls(rows, sample.weights, total, unit, structure, has_noise)
+        observed = source.extent.observed
+        return cls(rows, sample.weights, total, unit, structure, has_noise, observed)
 
     def worth(self, components: Components, pseudo_rows: float) -> float:
         """Return the mean leave-one-out log-density per row; no row counts below -10^6."""
@@ -76,6 +80,7 @@ class Judge:
             noise=noise,
             unit=self.unit,
             structure=self.structure,
+            observed=self.observed,
         )
         values = np.maximum(loo.log_density(self.rows, self.weights), _LOWEST)
         return float(self.weights @ values / self.weights.sum())

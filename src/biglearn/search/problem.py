@@ -278,6 +278,7 @@ class Problem:
             n_parameters=self.n_parameters,
             total=run.total,
             pseudo_rows=run.constraints.prior.rows,
+            observed=self.rows.source.extent.observed,
             passes=int(run.passes),
             history=tuple(history),
             scaled=scaled,

@@ -245,6 +245,7 @@ def verdict_of(
         noise=noise,
         unit=row_weight,
         structure=structure,
+        observed=source.extent.observed,
     )
     (loo, log_likelihood, entropy), gaps = leave_out(source, without)
     rows = scaled.weights[:size] * total / row_weight

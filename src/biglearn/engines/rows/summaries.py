@@ -55,6 +55,8 @@ class Extent:
         float64; NaN where a column has no value.
     n_missing : int
         Number of values that are NaN.
+    missing : float
+        Σ w over them.
     """
 
     n_rows: int
@@ -62,16 +64,24 @@ class Extent:
     low: Array
     high: Array
     n_missing: int = 0
+    missing: float = 0.0
+
+    @property
+    def observed(self) -> float:
+        """Share of the values, by the weight of their rows, that are not missing."""
+        return 1 - self.missing / (self.weight * len(self.low)) if self.weight else 1.0
 
     @classmethod
     def of(cls, rows: FloatArray, weights: Array | None = None) -> Extent:
         """Look at one block of at least one row."""
+        gaps = np.isnan(rows).sum(axis=1)
         return cls(
             n_rows=len(rows),
             weight=float(len(rows) if weights is None else weights.sum()),
             low=np.fmin.reduce(rows, axis=0).astype(np.float64),
             high=np.fmax.reduce(rows, axis=0).astype(np.float64),
-            n_missing=int(np.isnan(rows).sum()),
+            n_missing=int(gaps.sum()),
+            missing=float(gaps.sum() if weights is None else gaps @ weights),
         )
 
     def __add__(self, other: Extent) -> Extent:
@@ -81,6 +91,7 @@ class Extent:
             low=np.fmin(self.low, other.low),
             high=np.fmax(self.high, other.high),
             n_missing=self.n_missing + other.n_missing,
+            missing=self.missing + other.missing,
         )
 
 
