@@ -48,8 +48,8 @@ class Claim:
         path = RESULTS / f"{self.file}.json"
         found = self.figure(load(path)) if path.exists() else ""
         command = self.command or f"python -m benchmarks study {self.file} {self.options}".strip()
-        link = f"[{self.file}.json](../../benchmarks/results/{self.file}.json)"
-        return [self.words, found or "not measured yet", f"`{command}`", link]
+        file = f"`benchmarks/results/{self.file}.json`"
+        return [self.words, found or "not measured yet", f"`{command}`", file]
 
 
 def table() -> str:

@@ -107,10 +107,11 @@ def _outputs(file: File, files: Files, config: Any) -> list[str]:
 
 def _value(shown: Shown) -> str:
     """Return the last value of a block: its table where it has one, else its text."""
+    if hasattr(shown.value, "get_params"):
+        return ""  # an estimator, whose text repeats the code
     make = getattr(shown.value, "_repr_html_", None)
-    if make is None or make.__func__.__module__.startswith("sklearn"):
-        is_estimator = hasattr(shown.value, "get_params")  # whose text repeats the code
-        return "" if is_estimator else _fenced(repr(shown.value), "text", "output")
+    if make is None:
+        return _fenced(repr(shown.value), "text", "output")
     lines = [line.strip() for line in str(make()).splitlines() if line.strip()]
     return '<div class="output">' + "\n".join(lines) + "</div>"
 

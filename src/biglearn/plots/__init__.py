@@ -7,8 +7,8 @@ numbers, as `predict` gives them.
 
 from biglearn.plots.components import AlarmsDisplay, ProfilesDisplay
 from biglearn.plots.density import DensityDisplay, HistogramDisplay, UncertaintyDisplay
-from biglearn.plots.ellipses import ellipses
 from biglearn.plots.history import CriterionDisplay, HistoryDisplay, criterion, likelihood
+from biglearn.plots.outlines import ellipses
 from biglearn.plots.pairs import PairsDisplay
 from biglearn.plots.rows import AnomaliesDisplay, RegressionDisplay, ResponsibilitiesDisplay
 

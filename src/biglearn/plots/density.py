@@ -23,7 +23,7 @@ from biglearn.plots.base import (
     rows_of,
     span,
 )
-from biglearn.plots.ellipses import outlines
+from biglearn.plots.outlines import outlines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

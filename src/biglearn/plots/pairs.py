@@ -24,7 +24,7 @@ from biglearn.plots.base import (
     span,
 )
 from biglearn.plots.density import draw_marginal
-from biglearn.plots.ellipses import outlines
+from biglearn.plots.outlines import outlines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -118,11 +118,6 @@ def summarise(history: Iterable[Record]) -> list[MoveSummary]:
 class History(list[Record]):
     """The records of a fit: a list, which shows itself as one line for each kind of move.
 
-    Parameters
-    ----------
-    iterable : iterable of Record
-        In the order of their steps.
-
     Examples
     --------
     >>> from biglearn.search.records import History, Record
