@@ -118,6 +118,11 @@ def summarise(history: Iterable[Record]) -> list[MoveSummary]:
 class History(list[Record]):
     """The records of a fit: a list, which shows itself as one line for each kind of move.
 
+    Parameters
+    ----------
+    records : iterable of Record, default=()
+        In the order of their steps.
+
     Examples
     --------
     >>> from biglearn.search.records import History, Record
@@ -127,6 +132,9 @@ class History(list[Record]):
     move  steps  accepted  gain  passes  seconds
     em        2         2   0.5       2      0.2
     """
+
+    def __init__(self, records: Iterable[Record] = ()) -> None:
+        super().__init__(records)
 
     @property
     def table(self) -> Grid:
