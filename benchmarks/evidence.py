@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean, median, stdev
+from statistics import mean, median
 
 from benchmarks import markdown
 from benchmarks.studies import clustering, equal_time_tables, gaussians25, generalise_tables, speed
@@ -72,17 +72,12 @@ def _finished(cells: list[Cell], **wanted: object) -> list[Cell]:
     ]
 
 
-def _mean(values: list[float], digits: int = 3) -> str:
-    spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{mean(values):.{digits}f}{spread}"
-
-
 def _least(method: str) -> Figure:
     def figure(cells: list[Cell]) -> str:
         own = _finished(cells, method=method)
         if not own:
             return ""
-        least = _mean([c["kl_minimum"] for c in own], 4)
+        least = markdown.spread([c["kl_minimum"] for c in own], 4)
         published = gaussians25.PUBLISHED["paper" if method == "paper" else "em"]
         return f"KL {least} of {len(own)} seeds; published {published[0]:.4f} ± {published[1]:.4f}"
 
@@ -114,9 +109,9 @@ def _pendigits(cells: list[Cell]) -> str:
         return ""
     inner = [c["chain"] for c in own]
     nmi, ari, density = clustering.PUBLISHED["pendigits", "paper"]
+    ours = [markdown.spread([c[name] for c in inner]) for name in ("nmi", "ari", "held_out")]
     return (
-        f"NMI {_mean([c['nmi'] for c in inner])}, ARI {_mean([c['ari'] for c in inner])}, "
-        f"log-likelihood {_mean([c['held_out'] for c in inner])} of {len(own)} seeds; published, "
+        f"NMI {ours[0]}, ARI {ours[1]}, log-likelihood {ours[2]} of {len(own)} seeds; published, "
         f"of one, {nmi}, {ari}, {density}"
     )
 

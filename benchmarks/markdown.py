@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from statistics import median
+from statistics import mean, median, stdev
 from typing import Any
 
 
@@ -32,6 +32,27 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
+
+
+def spread(values: Sequence[float], digits: int = 3) -> str:
+    """Return a mean, and the standard deviation of more than one value.
+
+    Parameters
+    ----------
+    values : sequence of float
+    digits : int, default=3
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> spread([1.0, 3.0], 1), spread([2.0], 1)
+    ('2.0 ± 1.4', '2.0')
+    """
+    around = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{mean(values):.{digits}f}{around}"
 
 
 def circumstances(cells: list[dict[str, Any]]) -> str:

@@ -28,7 +28,7 @@ from benchmarks.studies.generalise import from_folder
 from benchmarks.studies.once import RIVALS
 from benchmarks.studies.realdata import MissingDataError
 from benchmarks.studies.store import Cell
-from benchmarks.studies.study import Options, Plan, Task
+from benchmarks.studies.study import Options, Plan, Task, every
 from biglearn import BigLearnClassifier
 
 NAME = "classes"
@@ -113,13 +113,7 @@ def tasks(options: Options) -> list[Task]:
     -------
     list of Task
     """
-    plan = options.plan
-    return [
-        Task(name, method, seed, (None,), functools.partial(_work, name, method, seed, options))
-        for seed in plan.seeds
-        for name in plan.problems
-        for method in plan.methods
-    ]
+    return every(options.plan, functools.partial(_work, options=options))
 
 
 def rows_of(name: str, data: Path | None) -> tuple[Array, Labels]:

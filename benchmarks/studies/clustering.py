@@ -11,7 +11,7 @@ import functools
 import time
 import warnings
 from dataclasses import replace
-from statistics import mean, median, stdev
+from statistics import mean, median
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from benchmarks.studies.problems import Problem
 from benchmarks.studies.realdata import MissingDataError
 from benchmarks.studies.simulated import Parameters
 from benchmarks.studies.store import Cell
-from benchmarks.studies.study import Options, Plan, Task
+from benchmarks.studies.study import Options, Plan, Task, check_methods
 from biglearn import GaussianMixture
 from biglearn.search.methods import EM, Paper
 
@@ -78,9 +78,7 @@ def tasks(options: Options) -> list[Task]:
     list of Task
     """
     plan = options.plan
-    for method in plan.methods:
-        if method not in METHODS:
-            raise ValueError(f"unknown method {method!r}; choose from {', '.join(METHODS)}")
+    check_methods(plan, METHODS)
     steps = plan.settings["steps"]
     return [
         Task(
@@ -298,12 +296,9 @@ def _title(cells: list[Cell]) -> str:
     return f"paper, {', '.join(parts)}, and polish"
 
 
-def _spread(cells: list[Cell], name: str, digits: int = 3) -> str:
+def _spread(cells: list[Cell], name: str) -> str:
     values = [c[name] for c in cells if c.get(name) is not None]
-    if not values:
-        return "–"
-    spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{mean(values):.{digits}f}{spread}"
+    return markdown.spread(values) if values else "–"
 
 
 def _figures(cells: list[Cell]) -> list[str]:

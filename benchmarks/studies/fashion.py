@@ -27,7 +27,7 @@ from benchmarks.studies.realdata import MissingDataError
 from benchmarks.studies.rivals.worker import peak_bytes
 from benchmarks.studies.simulated import Parameters
 from benchmarks.studies.store import Cell
-from benchmarks.studies.study import Options, Plan, Task
+from benchmarks.studies.study import Options, Plan, Task, check_methods
 from biglearn.search.methods import EM, Paper
 
 NAME = "fashion"
@@ -77,9 +77,7 @@ def tasks(options: Options) -> list[Task]:
     list of Task
     """
     plan = options.plan
-    for method in plan.methods:
-        if method not in METHODS:
-            raise ValueError(f"unknown method {method!r}; choose from {', '.join(METHODS)}")
+    check_methods(plan, METHODS)
     return [
         Task(
             name,

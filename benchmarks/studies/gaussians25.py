@@ -24,7 +24,7 @@ from benchmarks.studies.chain import follow
 from benchmarks.studies.densities import log_joint
 from benchmarks.studies.simulated import Array, Parameters
 from benchmarks.studies.store import Cell
-from benchmarks.studies.study import Options, Plan, Task
+from benchmarks.studies.study import Options, Plan, Task, check_methods
 from biglearn.search.methods import EM, Paper
 
 NAME = "gaussians25"
@@ -68,9 +68,7 @@ def tasks(options: Options) -> list[Task]:
     list of Task
     """
     plan = options.plan
-    for method in plan.methods:
-        if method not in METHODS:
-            raise ValueError(f"unknown method {method!r}; choose from {', '.join(METHODS)}")
+    check_methods(plan, METHODS)
     return [
         Task("grid25", m, s, (None,), functools.partial(_fit, m, s, plan, options.threads))
         for s in plan.seeds

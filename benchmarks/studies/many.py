@@ -22,7 +22,7 @@ from benchmarks.studies.once import RIVALS
 from benchmarks.studies.rivals.worker import clipped_log_likelihood
 from benchmarks.studies.simulated import overlapping
 from benchmarks.studies.store import Cell
-from benchmarks.studies.study import Options, Plan, Task
+from benchmarks.studies.study import Options, Plan, Task, every
 
 NAME = "many"
 FLOOR = 1e-3
@@ -54,13 +54,12 @@ def tasks(options: Options) -> list[Task]:
     -------
     list of Task
     """
-    plan = options.plan
-    return [
-        Task(p, m, s, (None,), functools.partial(_work, int(p[1:]), m, s, plan.rows or 10_000))
-        for s in plan.seeds
-        for p in plan.problems
-        for m in plan.methods
-    ]
+    n_rows = options.plan.rows or 10_000
+
+    def work(problem: str, method: str, seed: int) -> list[Cell]:
+        return _work(int(problem[1:]), method, seed, n_rows)
+
+    return every(options.plan, work)
 
 
 @functools.lru_cache(maxsize=1)

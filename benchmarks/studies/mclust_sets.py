@@ -24,7 +24,7 @@ from benchmarks.studies.generalise import METHODS, TITLES
 from benchmarks.studies.once import RIVALS
 from benchmarks.studies.simulated import Array, Parameters
 from benchmarks.studies.store import Cell
-from benchmarks.studies.study import Options, Plan, Task
+from benchmarks.studies.study import Options, Plan, Task, every
 
 NAME = "mclust-sets"
 
@@ -71,13 +71,7 @@ def tasks(options: Options) -> list[Task]:
     -------
     list of Task
     """
-    plan = options.plan
-    return [
-        Task(p, m, s, (None,), functools.partial(_work, p, m))
-        for s in plan.seeds
-        for p in plan.problems
-        for m in plan.methods
-    ]
+    return every(options.plan, lambda problem, method, seed: _work(problem, method))
 
 
 def _work(name: str, method: str) -> list[Cell]:

@@ -26,7 +26,7 @@ from benchmarks.studies.equal_time import missing
 from benchmarks.studies.generalise import from_folder, published
 from benchmarks.studies.realdata import MissingDataError
 from benchmarks.studies.store import Cell
-from benchmarks.studies.study import Options, Plan, Task
+from benchmarks.studies.study import Options, Plan, Task, every
 from biglearn import GaussianMixture, select_mixture
 
 NAME = "merging"
@@ -65,12 +65,7 @@ def tasks(options: Options) -> list[Task]:
     """
     plan = options.plan
     names = [n for p in plan.problems for n in (published(options.data) if p == "all" else [p])]
-    return [
-        Task(name, method, seed, (None,), functools.partial(_work, name, method, seed, options))
-        for seed in plan.seeds
-        for name in names
-        for method in plan.methods
-    ]
+    return every(plan, functools.partial(_work, options=options), names)
 
 
 def _work(name: str, method: str, seed: int, options: Options) -> list[Cell]:

@@ -30,7 +30,7 @@ from benchmarks.studies.equal_time import missing
 from benchmarks.studies.once import RIVALS
 from benchmarks.studies.simulated import Array
 from benchmarks.studies.store import Cell
-from benchmarks.studies.study import Options, Plan, Task
+from benchmarks.studies.study import Options, Plan, Task, every
 from biglearn import BigLearnRegressor
 
 NAME = "regression"
@@ -81,13 +81,7 @@ def tasks(options: Options) -> list[Task]:
     -------
     list of Task
     """
-    plan = options.plan
-    return [
-        Task(p, m, s, (None,), functools.partial(_work, p, m, s))
-        for s in plan.seeds
-        for p in plan.problems
-        for m in plan.methods
-    ]
+    return every(options.plan, _work)
 
 
 def gaussian_score(y: Array, expected: Array, deviation: Array | float) -> float:

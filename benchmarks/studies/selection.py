@@ -27,7 +27,7 @@ from benchmarks.studies.once import RIVALS
 from benchmarks.studies.realdata import MissingDataError
 from benchmarks.studies.simulated import Array, Truth, grid, overlapping, unbalanced
 from benchmarks.studies.store import Cell
-from benchmarks.studies.study import Options, Plan, Task
+from benchmarks.studies.study import Options, Plan, Task, every
 from biglearn import GaussianMixture, select_mixture
 
 NAME = "selection"
@@ -147,13 +147,7 @@ def tasks(options: Options) -> list[Task]:
     -------
     list of Task
     """
-    plan = options.plan
-    return [
-        Task(p, m, s, (None,), functools.partial(_work, p, m, s, options))
-        for s in plan.seeds
-        for p in plan.problems
-        for m in plan.methods
-    ]
+    return every(options.plan, functools.partial(_work, options=options))
 
 
 def rows_of(name: str, seed: int, data: Path | None) -> tuple[Array, NDArray[np.int64], int]:

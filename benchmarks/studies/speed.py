@@ -26,7 +26,7 @@ from benchmarks.studies.equal_time import missing
 from benchmarks.studies.realdata import MissingDataError
 from benchmarks.studies.simulated import Array, overlapping
 from benchmarks.studies.store import Cell
-from benchmarks.studies.study import Options, Plan, Task
+from benchmarks.studies.study import Options, Plan, Task, check_methods
 
 NAME = "speed"
 FLOOR = 1e-6
@@ -131,9 +131,7 @@ def tasks(options: Options) -> list[Task]:
     for name in plan.problems:
         if not SIZE.match(name):
             raise ValueError(f"unknown size {name!r}; write it like {PROFILES['tiny'].problems[0]}")
-    for method in plan.methods:
-        if method not in METHODS:
-            raise ValueError(f"unknown method {method!r}; choose from {', '.join(METHODS)}")
+    check_methods(plan, METHODS)
     return [
         Task(p, m, s, (None,), functools.partial(_measure, p, m, s, options))
         for p in plan.problems

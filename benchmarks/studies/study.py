@@ -5,6 +5,7 @@ A study module has `NAME`, `PROFILES` (name to `Plan`) and ``tasks(options)``.
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -132,6 +133,52 @@ class Study(Protocol):
     def tasks(self, options: Options) -> list[Task]:
         """Return all that a plan asks for."""
         ...
+
+
+def every(
+    plan: Plan,
+    work: Callable[[str, str, int], list[Cell]],
+    problems: Sequence[str] | None = None,
+) -> list[Task]:
+    """Return one task per seed, problem and method, of one cell without a budget.
+
+    Parameters
+    ----------
+    plan : Plan
+    work : callable
+        From problem, method and seed to the cell.
+    problems : sequence of str, optional
+        In place of the plan's.
+
+    Returns
+    -------
+    list of Task
+
+    Examples
+    --------
+    >>> tasks = every(Plan(("a", "b"), ("m",), (0,)), lambda problem, method, seed: [])
+    >>> [task.title for task in tasks]
+    ['a m seed 0', 'b m seed 0']
+    """
+    return [
+        Task(problem, method, seed, (None,), functools.partial(work, problem, method, seed))
+        for seed in plan.seeds
+        for problem in (plan.problems if problems is None else problems)
+        for method in plan.methods
+    ]
+
+
+def check_methods(plan: Plan, known: Sequence[str]) -> None:
+    """Refuse a plan with a method that its study does not know.
+
+    Raises
+    ------
+    ValueError
+        With the name, and those to choose from.
+    """
+    for method in plan.methods:
+        if method not in known:
+            raise ValueError(f"unknown method {method!r}; choose from {', '.join(known)}")
 
 
 def narrow(
