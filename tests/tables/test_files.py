@@ -1,6 +1,8 @@
 """Files are replaced whole, and what stood there before keeps its kind, mode and place."""
 
+import io
 import os
+import signal
 import stat
 import threading
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 
 from biglearn.io import read_table, save_model, write_table
 from biglearn.tables import files
-from biglearn.tables.files import check_writable, replacing
+from biglearn.tables.files import check_writable, replacing, write_npz
 from biglearn.tables.tables import check_output
 
 COLUMNS = {"a": [1.0, 2.0]}
@@ -93,6 +95,32 @@ def test_an_interrupt_leaves_the_old_file_and_no_part(tmp_path):
         write_half()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_waits_for_an_archive_to_be_whole(number):
+    class EndedError(Exception):
+        pass
+
+    def end(number, frame):
+        raise EndedError
+
+    class Interrupting(io.BytesIO):
+        def write(self, content):
+            signal.raise_signal(number)
+            return super().write(content)
+
+    stream = Interrupting()
+    before = signal.signal(number, end)
+    try:
+        with pytest.raises(EndedError):
+            write_npz(stream, {"one": np.arange(3.0), "two": np.eye(2)})
+        assert signal.getsignal(number) is end
+    finally:
+        signal.signal(number, before)
+    stream.seek(0)
+    with np.load(stream) as archive:
+        np.testing.assert_array_equal(archive["two"], np.eye(2))
 
 
 def test_a_model_file_ends_in_npz(tmp_path):

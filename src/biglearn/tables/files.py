@@ -5,14 +5,17 @@ import io
 import math
 import os
 import secrets
+import signal
 import stat
 import struct
 import sys
+import threading
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import IO, Any, BinaryIO
 
 import numpy as np
@@ -65,25 +68,34 @@ def _target(path: Path) -> Path:
     return path.resolve() if path.is_symlink() else path
 
 
-def _draft(path: Path) -> BinaryIO:
-    """Open a new hidden file beside `path`, with the mode and the owner of what is there."""
+@contextmanager
+def _draft(path: Path) -> Iterator[BinaryIO]:
+    """Open a new hidden file beside `path`, with the mode and the owner of what is there.
+
+    It is gone when the block ends, however it ends, unless it has got another name by then.
+    """
     if path.is_dir():
         raise IsADirectoryError(f"cannot write {str(path)!r}: it is a folder")
     old = path.stat() if path.exists() else None
     if old is not None and not os.access(path, os.W_OK):
         raise PermissionError(f"cannot write {str(path)!r}: it is read-only")
+    hidden = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part").open("xb")
-    except OSError as error:
-        if not path.parent.exists():
-            message = f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}"
-            raise FileNotFoundError(message) from error
-        raise _reworded(error, "write", path) from error
-    if old is not None:
-        with suppress(PermissionError, AttributeError):  # only some may give files away
-            os.chown(draft.name, old.st_uid, old.st_gid)
-        Path(draft.name).chmod(stat.S_IMODE(old.st_mode))
-    return draft
+        try:
+            draft = hidden.open("xb")
+        except OSError as error:
+            if not path.parent.exists():
+                message = f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}"
+                raise FileNotFoundError(message) from error
+            raise _reworded(error, "write", path) from error
+        with draft:
+            if old is not None:
+                with suppress(PermissionError, AttributeError):  # only some may give files away
+                    os.chown(hidden, old.st_uid, old.st_gid)
+                hidden.chmod(stat.S_IMODE(old.st_mode))
+            yield draft
+    finally:
+        hidden.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -100,15 +112,12 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         _write_in_place(path, content)
         return
     target = _target(path)
-    draft = _draft(target)
-    try:
-        with draft:
-            yield draft
-            draft.flush()
-            os.fsync(draft.fileno())
+    with _draft(target) as draft:
+        yield draft
+        draft.flush()
+        os.fsync(draft.fileno())
+        draft.close()
         Path(draft.name).replace(target)
-    finally:
-        Path(draft.name).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -177,8 +186,8 @@ def check_writable(path: Path) -> None:
         if not os.access(path, os.W_OK):
             raise PermissionError(f"cannot write {str(path)!r}: permission denied")
         return
-    with _draft(_target(path)) as draft:
-        Path(draft.name).unlink()
+    with _draft(_target(path)):
+        pass
 
 
 def read_npy(stream: IO[bytes], size: int) -> NDArray[Any]:
@@ -302,9 +311,40 @@ class Archive:
             raise ValueError(f"{name!r} cannot be read: {error}") from error
 
 
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Put off what the signals of an interrupt do until the block has ended.
+
+    For short blocks of code that an exception at any line would leave in pieces.  Only the main
+    thread is ever interrupted, so elsewhere nothing is changed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+
+    def put_off(number: int, frame: FrameType | None) -> None:
+        arrived.append(number)
+
+    handled = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in handled}
+    try:
+        for number in handled:
+            if callable(before[number]):
+                signal.signal(number, put_off)
+        yield
+    finally:
+        for number in handled:
+            if callable(before[number]):
+                signal.signal(number, before[number])
+        for late in arrived:
+            signal.raise_signal(late)
+
+
 def write_npz(stream: BinaryIO, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays as an uncompressed npz archive that `numpy.load` reads without pickle."""
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+    # An interrupt between a member's opening and its closing would end as an error of zipfile.
+    with uninterrupted(), zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, array in arrays.items():
             buffer = io.BytesIO()
             np.lib.format.write_array(buffer, array, allow_pickle=False)
