@@ -158,11 +158,47 @@ def cuts(
             found[p, 0] = (reached - before) * weight
 
 
-def attempt(
-    values, shares, log_density, row_weights, active, roots, target, factor, order, pairs, places,
-    settings, trying, weights, means, covariances, found,
+@njit
+def _carry_out(
+    active, surgery, old_weights, old_means, old_covariances,
+    half_weights, half_means, half_covariances, weights, means, covariances,
 ):  # fmt: skip
-    """Let EM settle some components on the rows that they answer for; the others stay.
+    """Write components after surgery, with weights that sum to one; see `attempt`."""
+    lost, partner, parent = surgery
+    size = means.shape[1]
+    for a in range(len(active)):
+        k, half = active[a], -1
+        if k == parent:
+            half = 0
+        elif k == lost:
+            half = 1
+        if half >= 0:
+            weights[a] = half_weights[half] * old_weights[parent]
+            means[a] = half_means[half] + old_means[parent]
+            covariances[a] = half_covariances[half]
+        else:
+            weights[a], means[a] = old_weights[k], old_means[k]
+            covariances[a] = old_covariances[k]
+        if k == partner:  # it takes what was lost along, with the moments of both
+            total = max(old_weights[lost] + old_weights[k], 1e-300)
+            one, other = old_weights[lost] / total, old_weights[k] / total
+            weights[a] = total
+            for i in range(size):
+                means[a, i] = one * old_means[lost, i] + other * old_means[k, i]
+                for j in range(size):
+                    gaps = old_means[lost, i] - old_means[k, i]
+                    gaps *= old_means[lost, j] - old_means[k, j]
+                    covariances[a, i, j] = one * old_covariances[lost, i, j] + one * other * gaps
+                    covariances[a, i, j] += other * old_covariances[k, i, j]
+    weights /= weights.sum()
+
+
+def attempt(
+    values, shares, log_density, row_weights, old_weights, old_means, old_covariances, active,
+    surgery, half_weights, half_means, half_covariances, roots, target, factor, order, pairs,
+    places, settings, trying, weights, means, covariances, found,
+):  # fmt: skip
+    """Make a surgery, and let EM settle some components on the rows that they answer for.
 
     Parameters
     ----------
@@ -173,18 +209,28 @@ def attempt(
         Before.
     row_weights : array of shape (n,)
         Summing to the weight of the sample.
+    old_weights, old_means, old_covariances : arrays of shape (K,), (K, d), (K, d, d)
+        The components before, of which those that are not active stay.
     active : array of shape (a,)
+    surgery : array of shape (3,)
+        The component that is given up, that with which it is merged or -1, and that which is cut.
+    half_weights, half_means, half_covariances : arrays of shape (2,), (2, d), (2, d, d)
+        The halves of the one that is cut, about its mean, with weights that sum to one.
     roots, target, factor, order, pairs, places, settings
         As in `climb`; the goal and what is left are those of the whole sample.
     trying : array of shape (3,)
         Least share of a row that takes part, joint weight of the active components, and their
         log-prior before.
     weights, means, covariances : arrays of shape (a,), (a, d), (a, d, d)
-        Where it begins, whatever the floor; get the best components found.
+        Get the best components found, with weights that sum to one.
     found : array of shape (4,)
         Gets the gain times the weight of the sample, -inf where rounding broke a covariance; the
         rows that took part; E-steps; and eigenvalues raised.
     """
+    _carry_out(
+        active, surgery, old_weights, old_means, old_covariances,
+        half_weights, half_means, half_covariances, weights, means, covariances,
+    )  # fmt: skip
     size, n_rows = values.shape[1], len(row_weights)
     n_active, log_weight, some = len(active), np.log(trying[1]), 0
     share = np.zeros(n_rows)
@@ -261,7 +307,7 @@ def patches() -> Patches:
             indices, pairs, indices, one, one, two, three, four, two,
         ),
         compiled(
-            attempt, two, fixed[2], one, one, indices, *given, pairs, pairs, indices, one, one,
-            one, two, three, one,
+            attempt, two, fixed[2], one, one, *fixed[1:4], indices, indices, *fixed[1:4], *given,
+            pairs, pairs, indices, one, one, one, two, three, one,
         ),
     )  # fmt: skip

@@ -1,6 +1,8 @@
 """Split-merge with scripted trials: what is undone, what is forgotten, what is not tried again."""
 
 from dataclasses import dataclass
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -58,11 +60,13 @@ class Script:
             touched |= self.neighbours.get(k, set())
         return sorted(touched)
 
-    def try_plan(self, run, components, rows, plan, *, tol, patience):
+    def theatre(self, run, components, rows, limits):
+        return SimpleNamespace(trial=partial(self.trial, components))
+
+    def trial(self, components, plan, active):
         ((removal, cut),) = plan
         key = removal.lost, cut.parent
         self.tried[-1].append(key)
-        active = np.array(self.neighbourhood(rows, plan, run.tuning))
         part = components.part(active)
         moved = part.replace(means=part.means + np.array([0.0, 1.0]))
         return Trial(active, moved, self.gains.get(key, 0.0))
@@ -77,7 +81,7 @@ def scripted(monkeypatch, rng):
         script = Script(plans, gains, neighbours or {})
         monkeypatch.setattr(split_merge, "plans", script.planned)
         monkeypatch.setattr(split_merge, "neighbourhood", script.neighbourhood)
-        monkeypatch.setattr(split_merge, "try_plan", script.try_plan)
+        monkeypatch.setattr(split_merge, "Theatre", script.theatre)
         engine = ScriptedEngine([before, *values], sample=sample)
         run = run_of(engine, 6, tuning=Tuning(chances=chances))
         run.begin_leg(SIX)

@@ -8,9 +8,10 @@ from biglearn.engines import MemoryEngine
 from biglearn.model.constraints import Constraints
 from biglearn.model.prior import PseudoRows
 from biglearn.model.structures import structure_of
+from biglearn.search.climbing.limits import Limits
 from biglearn.search.surgery.cuts import find_cuts
 from biglearn.search.surgery.judged import JudgedRows
-from biglearn.search.surgery.local import try_plan
+from biglearn.search.surgery.local import Theatre
 from biglearn.search.surgery.plans import plans, removals
 from biglearn.search.tuning import Tuning
 from helpers import blobs, random_mixture
@@ -79,7 +80,9 @@ def test_compiled_trials_are_those_of_em_pass_by_pass(rng, without_numba, case):
     def trials(run, mixture, rows):
         cuts = all_cuts(run, mixture, rows)
         some = list(plans(removals(run.constraints, mixture, rows), cuts))[:5]
-        return [try_plan(run, mixture, rows, plan, tol=1e-6, patience=15) for plan in some]
+        limits = Limits(1e-6, 15, grace=run.tuning.grace)
+        theatre = Theatre(run, mixture, rows, limits)
+        return [theatre.trial(plan) for plan in some]
 
     (ours, one), (theirs, other) = both_ways(rng, without_numba, trials, **CASES[case])
     assert len(ours) == 5

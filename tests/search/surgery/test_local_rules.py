@@ -5,10 +5,11 @@ import pytest
 from scipy.special import logsumexp
 
 from biglearn.engines import MemoryEngine
+from biglearn.search.climbing.limits import Limits
 from biglearn.search.run import BudgetSpentError
 from biglearn.search.surgery.cuts import Cut
 from biglearn.search.surgery.judged import JudgedRows
-from biglearn.search.surgery.local import neighbourhood, try_plan
+from biglearn.search.surgery.local import Theatre, neighbourhood
 from biglearn.search.surgery.plans import Removal, operate
 from biglearn.search.tuning import Tuning
 from helpers import scipy_log_joint
@@ -87,6 +88,12 @@ PLAN = [(Removal(1, 0, 0.0), Cut(2, HALVES, 0.0))]
 NEAR = [(Removal(1, None, 0.0), Cut(0, HALVES, 0.0))]
 
 
+def trial_in(run, rows, plan, *, tol=1e-9, patience=8):
+    """Return a trial of a plan."""
+    limits = Limits(tol, patience, grace=run.tuning.grace)
+    return Theatre(run, COMPONENTS, rows, limits).trial(plan)
+
+
 def trial_of(rng, plan, *, weighted=False, constraints=None, total=None, **tuning):
     """Return the run, its rows and a trial of a plan."""
     index = rng.choice(4, 200, p=COMPONENTS.weights)
@@ -95,7 +102,7 @@ def trial_of(rng, plan, *, weighted=False, constraints=None, total=None, **tunin
     changes = {} if constraints is None else {"constraints": constraints}
     run = run_of(Recording(X, weights=weights), 4, tuning=Tuning(**tuning), **changes)
     rows = JudgedRows.of(run, COMPONENTS)
-    return run, rows, try_plan(run, COMPONENTS, rows, plan, tol=1e-9, patience=8)
+    return run, rows, trial_in(run, rows, plan)
 
 
 def log_density(components, X):
@@ -169,12 +176,12 @@ def test_a_trial_ends_with_the_time_of_the_fit(rng):
     rows = JudgedRows.of(run, COMPONENTS)
     clock.now = 1.0
     with pytest.raises(BudgetSpentError):
-        try_plan(run, COMPONENTS, rows, PLAN, tol=1e-9, patience=8)
+        trial_in(run, rows, PLAN)
 
 
 def climbed(run, rows, plan, steps):
     """Return the trial's gain and components after so many steps."""
-    return try_plan(run, COMPONENTS, rows, plan, tol=0.0, patience=steps)
+    return trial_in(run, rows, plan, tol=0.0, patience=steps)
 
 
 def shift_by_prior(seed, plan, constraints):

@@ -14,7 +14,7 @@ from biglearn.search.records import Record
 from biglearn.search.run import Run
 from biglearn.search.surgery.cuts import Cut, find_cuts
 from biglearn.search.surgery.judged import JudgedRows
-from biglearn.search.surgery.local import Trial, neighbourhood, try_plan
+from biglearn.search.surgery.local import Theatre, Trial, neighbourhood
 from biglearn.search.surgery.memory import Failures, Memory
 from biglearn.search.surgery.plans import plans, removals
 
@@ -89,17 +89,20 @@ class SplitMerge:
         busy: set[int] = set()
         misses = 0
         held = run.constraints.held_places
+        # EM is done where it has less than `tol` left, and given up where it cannot come back
+        limits = Limits(self.tol, self.patience, grace=run.tuning.grace)
+        theatre = Theatre(run, components, rows, limits)
         ways = removals(run.constraints, components, rows)
         possible = [removal for removal in ways if not removal.touched & held]
         for plan in plans(possible, cuts, run.tuning.chances, failed.knows):
-            active = set(neighbourhood(rows, plan, run.tuning))
-            if busy & active:
+            active = neighbourhood(rows, plan, run.tuning)
+            if not busy.isdisjoint(active):
                 continue
-            trial = try_plan(run, components, rows, plan, tol=self.tol, patience=self.patience)
+            trial = theatre.trial(plan, np.array(active))
             if trial.gain > self.tol:
-                busy |= active
+                busy.update(active)
             else:
-                failed.add(plan, active)
+                failed.add(plan, set(active))
                 misses += 1
             yield trial
             if misses >= self.trials or run.is_worked_off:

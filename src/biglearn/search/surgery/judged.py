@@ -96,16 +96,12 @@ class JudgedRows:
         common = weighted.T @ self.shares
         return np.asarray(common / np.maximum(weighted.sum(axis=0)[:, None], _TINY))
 
-    @cached_property
-    def neighbours(self) -> list[list[tuple[float, int]]]:
-        """Of each component the others by how much they answer for its rows, most first."""
-        overlaps = self.overlaps
-        order = np.argsort(-overlaps, axis=1, kind="stable")
-        sorted_overlaps = np.take_along_axis(overlaps, order, axis=1).tolist()
-        return [
-            [(share, j) for share, j in zip(shares, places, strict=True) if j != k]
-            for k, (shares, places) in enumerate(zip(sorted_overlaps, order.tolist(), strict=True))
-        ]
+    def neighbours(self, k: int, least: float) -> list[tuple[float, int]]:
+        """Return which components answer for more than a share of component k's rows."""
+        shares = self.overlaps[k]
+        others = np.flatnonzero(shares > least)
+        found = zip(shares[others].tolist(), others.tolist(), strict=True)
+        return [(share, j) for share, j in found if j != k]
 
     def entropy(self, i: int, j: int) -> float:
         """Return the entropy of the choice between a pair of components, per row."""

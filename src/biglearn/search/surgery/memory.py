@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from biglearn._types import IntArray
 from biglearn.model.blocks import times
 from biglearn.model.components import Components
 from biglearn.search.surgery.cuts import Cut
@@ -106,13 +105,16 @@ def same_places(old: Components, new: Components) -> dict[int, int]:
     """
     if old.means.shape != new.means.shape:
         return {}
-    roots = old.whitening_blocks
-    distances = np.stack([(times(roots, mean - old.means) ** 2).sum(axis=1) for mean in new.means])
-    nearest: IntArray = distances.argmin(axis=0)
-    heavy = np.maximum(new.weights[nearest], 1e-300)
-    close = distances[nearest, np.arange(len(nearest))] < _SAME_PLACE**2
-    close &= np.abs(np.log(np.maximum(old.weights, 1e-300) / heavy)) < _SAME_WEIGHT
-    seen = roots @ new.blocks[nearest] @ np.swapaxes(roots, -1, -2)
-    apart = np.abs(seen - np.eye(old.block_size)).reshape(len(seen), -1).max(axis=1)
-    kept = np.flatnonzero(close & (apart < _SAME_PLACE))
-    return dict(zip(kept.tolist(), nearest[kept].tolist(), strict=True))
+    log_weights = [np.log(np.maximum(one.weights, 1e-300)) for one in (old, new)]
+    k, j = np.nonzero(np.abs(log_weights[0][:, None] - log_weights[1]) < _SAME_WEIGHT)
+    if not len(k):
+        return {}
+    roots, gaps = old.whitening_blocks[k], new.means[j] - old.means[k]
+    distances = (times(roots, gaps) ** 2).sum(axis=1)
+    near = distances < _SAME_PLACE**2
+    k, j, roots, distances = k[near], j[near], roots[near], distances[near]
+    seen = roots @ new.blocks[j] @ np.swapaxes(roots, -1, -2)
+    apart = np.abs(seen - np.eye(old.block_size))
+    same = np.flatnonzero(apart.max(axis=tuple(range(1, apart.ndim)), initial=0.0) < _SAME_PLACE)
+    same = same[np.argsort(-distances[same], kind="stable")]  # the nearest comes last, and stays
+    return dict(zip(k[same].tolist(), j[same].tolist(), strict=True))
