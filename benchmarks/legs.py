@@ -9,6 +9,7 @@ with the likelihood of the rows alone as objective.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import subprocess
@@ -23,14 +24,8 @@ from benchmarks.studies import store
 
 ROOT = Path(__file__).parents[1]
 
-#: Modules of compiled loops, and the function of each that returns them.
-LOOPS = {
-    "row_loops": "passes",
-    "triangle_loops": "triangles",
-    "climb_loops": "climbs",
-    "patch_loops": "patches",
-    "overlap_loops": "overlaps",
-}
+#: Functions of `biglearn.kernels` that return compiled loops.
+LOOPS = ("passes", "triangles", "climbs", "patches", "overlaps")
 
 #: The five problems whose profile was taken first, and larger ones.
 PROBLEMS = {
@@ -92,8 +87,6 @@ def child(name: str, seconds: float) -> dict[str, Any]:
     dict
         Legs per second, the share of the time in compiled loops, and the best likelihood.
     """
-    from importlib import import_module
-
     inside = [0.0]
 
     def timed(loop: Any) -> Any:
@@ -104,29 +97,24 @@ def child(name: str, seconds: float) -> dict[str, Any]:
 
         return run
 
-    X = rows_of(name)
-    from biglearn import BigLearnGaussianMixture, kernels
+    def watched(function: Any) -> Any:
+        @functools.cache
+        def loops(*arguments: Any) -> Any:
+            made = function(*arguments)
+            parts = {k: timed(v) for k, v in made._asdict().items() if callable(v)}
+            return made._replace(**parts)
 
-    found = {}
-    for named, maker in LOOPS.items():
-        try:
-            found[named, maker] = import_module(f"biglearn.kernels.{named}")
-        except ImportError:  # of a later version
-            continue
+        return loops
+
+    X = rows_of(name)
     import numpy as np
 
+    from biglearn import BigLearnGaussianMixture, kernels
+
     kernels.load(np.dtype(np.float64))
-    for (_, maker), module in found.items():
-        loops = {}
-        for arguments in ((np.dtype(np.float64),), ()):
-            try:
-                made = getattr(module, maker)(*arguments)
-            except TypeError:
-                continue
-            parts = {k: timed(v) for k, v in made._asdict().items() if callable(v)}
-            loops[arguments] = made._replace(**parts)
-            break
-        setattr(module, maker, lambda *arguments, loops=loops: loops[arguments])
+    for function in LOOPS:
+        if hasattr(kernels, function):  # those of other versions are others
+            setattr(kernels, function, watched(getattr(kernels, function)))
     settings: dict[str, Any] = {"prior": None, "resolution": None, "init_params": "k-means++"}
     model = BigLearnGaussianMixture(
         PROBLEMS[name][2],

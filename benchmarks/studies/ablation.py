@@ -23,6 +23,11 @@ def _without(*legs: str) -> dict[str, Any]:
     return {"legs": [leg for leg in Search().legs if leg not in legs]}
 
 
+def _with(*ideas: str) -> dict[str, Any]:
+    legs = Search().legs
+    return {"legs": [*legs[:4], *ideas, *legs[4:]]}
+
+
 #: Constants of the method, by variant; the first of each is the whole method.
 PARTS: dict[str, dict[str, dict[str, Any]]] = {
     "search": {
@@ -40,6 +45,8 @@ PARTS: dict[str, dict[str, dict[str, Any]]] = {
         "search, subspaces of one feature": {"sizes": [1]},
         "search, no acceleration": {"accelerate": False},
         "search, restarts alone": {"legs": ["restart"], "trials": 0},
+        "search, and more components for a while": _with("overfill"),
+        "search, and tempered starts": _with("tempered"),
     },
     "paper": {
         "paper": {},

@@ -45,6 +45,10 @@ def chosen(method: str, constants: dict[str, Any] | None = None, **_: Any) -> An
         return methods.method_of(method)
     # JSON has no tuples
     plain: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in constants.items()}
+    if "legs" in plain:
+        from benchmarks.studies.ideas import IDEAS
+
+        plain["legs"] = tuple(IDEAS.get(leg, leg) for leg in plain["legs"])
     if "tuning" in plain:
         plain["tuning"] = Tuning(**plain["tuning"])
     kind: Any = methods.METHODS[method]
