@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import coverage, evidence, forms, legs, out_of_core
+from benchmarks import coverage, evidence, forms, legs, many_rows, out_of_core
 from benchmarks.studies import tables
 
 RESULTS = Path(__file__).parent / "results"
@@ -20,6 +20,7 @@ OTHERS: dict[str, Callable[[Path], str]] = {
     "coverage": coverage.table,
     "forms": forms.table,
     "legs": legs.table,
+    "many-rows": many_rows.table,
 }
 
 
