@@ -9,7 +9,6 @@ without a prior; EM of the truth stands beside them.  A million rows take some m
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 import warnings
@@ -76,6 +75,13 @@ def measure(n_rows: int, n_features: int, n_components: int, seed: int) -> list[
     return found
 
 
+def ratio(cells: list[dict[str, Any]]) -> tuple[float, float]:
+    """Return the search's time in that of EM, and how much higher it ends, per row."""
+    em, search = (next(one for one in cells if one["fit"] == name) for name in ("em", "search"))
+    higher = search["log_likelihood"] - em["log_likelihood"]
+    return search["cpu_seconds"] / em["cpu_seconds"], higher
+
+
 def table(path: Path) -> str:
     """Return the table of a result file.
 
@@ -88,10 +94,10 @@ def table(path: Path) -> str:
     str
         Markdown.
     """
-    result = json.loads(path.read_text())
-    about, rows = result["about"], []
-    em = next(one for one in result["fits"] if one["fit"] == "em")
-    for one in result["fits"]:
+    result = store.read_json(path)
+    about, cells, rows = result["about"], result["cells"], []
+    em = next(one for one in cells if one["fit"] == "em")
+    for one in cells:
         timed = "seconds" in one
         rows.append(
             [
@@ -129,8 +135,9 @@ def main() -> None:
         "commit": store.commit(),
         "load": os.getloadavg()[0],
     }
-    fits = measure(given.rows, given.features, given.components, given.seed)
-    given.output.write_text(json.dumps({"about": about, "fits": fits}, indent=1) + "\n")
+    cells = measure(given.rows, given.features, given.components, given.seed)
+    result = {"format": store.FORMAT, "study": "many-rows", "about": about, "cells": cells}
+    store.write_json(given.output, result, lines=True)
 
 
 if __name__ == "__main__":
