@@ -134,7 +134,15 @@ def table(cells: list[Cell]) -> str:
     best = best_known(cells)
     own = [c for c in cells if c["method"] in VARIANTS and (c["problem"], c["seed"]) in best]
     budgets = sorted({c["budget"] for c in own})
-    head = ["variant", *[f"{b:g} s" for b in budgets], "median gap", "worst gap", "pairs"]
+    head = [
+        "variant",
+        *[f"{b:g} s" for b in budgets],
+        "better",
+        "worse",
+        "median gap",
+        "worst gap",
+        "pairs",
+    ]
     rows = []
     for name in [name for name in VARIANTS if any(c["method"] == name for c in own)]:
         gaps = {
@@ -147,14 +155,34 @@ def table(cells: list[Cell]) -> str:
         }
         shares = [_share(gaps[b]) for b in budgets]
         last = gaps[budgets[-1]] or [float("nan")]
-        tail = [f"{median(last):.4f}", f"{max(last):.4f}", str(len(gaps[budgets[-1]]))]
+        tail = _beside_the_whole(own, name, budgets[-1])
+        tail += [f"{median(last):.4f}", f"{max(last):.4f}", str(len(gaps[budgets[-1]]))]
         rows.append([name, *shares, *tail])
     note = (
         f"Share of problem–seed pairs within {CLOSE:g} nats per row of the best found by any "
-        "variant or by EM from the truth, after the judge's polish. Without a polish of its own "
+        "variant or by EM from the truth, after the judge's polish; beside it on how many of them "
+        "a variant ends higher and lower than the whole by as much. Without a polish of its own "
         "`paper` is judged without the judge's."
     )
     return f"{markdown.table(head, rows)}\n\n{note}\n"
+
+
+def _beside_the_whole(cells: list[Cell], name: str, budget: float) -> list[str]:
+    """Return on how many pairs a variant is better and worse than the method whole, by `CLOSE`."""
+    whole = next(next(iter(variants)) for variants in PARTS.values() if name in variants)
+    if name == whole:
+        return ["", ""]
+    values = {
+        one: {
+            (c["problem"], c["seed"]): _value(c)
+            for c in cells
+            if (c["method"], c["budget"]) == (one, budget)
+        }
+        for one in (name, whole)
+    }
+    shared = values[name].keys() & values[whole].keys()
+    gains = [values[name][pair] - values[whole][pair] for pair in shared]
+    return [str(sum(gain > CLOSE for gain in gains)), str(sum(gain < -CLOSE for gain in gains))]
 
 
 def _value(cell: Cell) -> float:
