@@ -23,9 +23,9 @@ def _without(*legs: str) -> dict[str, Any]:
     return {"legs": [leg for leg in Search().legs if leg not in legs]}
 
 
-def _with(*ideas: str) -> dict[str, Any]:
+def _with(idea: str) -> dict[str, Any]:
     legs = Search().legs
-    return {"legs": [*legs[:4], *ideas, *legs[4:]]}
+    return {"legs": [*legs[:4], f"benchmarks.studies.ideas:{idea}", *legs[4:]]}
 
 
 #: Constants of the method, by variant; the first of each is the whole method.
@@ -45,8 +45,8 @@ PARTS: dict[str, dict[str, dict[str, Any]]] = {
         "search, subspaces of one feature": {"sizes": [1]},
         "search, no acceleration": {"accelerate": False},
         "search, restarts alone": {"legs": ["restart"], "trials": 0},
-        "search, and more components for a while": _with("overfill"),
-        "search, and tempered starts": _with("tempered"),
+        "search, and more components for a while": _with("OVERFILL"),
+        "search, and tempered starts": _with("TEMPERED"),
     },
     "paper": {
         "paper": {},

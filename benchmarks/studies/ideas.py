@@ -14,7 +14,6 @@ from biglearn.model.components import Components
 from biglearn.model.m_step import m_step
 from biglearn.search.climbing.ascent import climb
 from biglearn.search.climbing.limits import Limits
-from biglearn.search.legs import Leg
 from biglearn.search.moves.resize import Neighbour
 from biglearn.search.moves.restart import Restart
 from biglearn.search.records import Record
@@ -113,5 +112,4 @@ class TemperedLeg:
         yield Temper()
 
 
-#: The legs by name.
-IDEAS: dict[str, Leg] = {leg.name: leg for leg in (OverfillLeg(), TemperedLeg())}
+OVERFILL, TEMPERED = OverfillLeg(), TemperedLeg()

@@ -309,8 +309,8 @@ def test_the_ablation_switches_parts_off(tmp_path):
 def test_a_chain_without_its_polish_is_judged_without_one():
     chain = cell("paper, no polish", -1.0, unpolished=-1.5)
     report = ablation.table([cell("paper", -1.0), chain])
-    assert "| paper | 100 % | 0.0000 |" in report
-    assert "| paper, no polish | 0 % | 0.5000 |" in report
+    assert "| paper | 100 % |  |  | 0.0000 |" in report
+    assert "| paper, no polish | 0 % | 0 | 1 | 0.5000 |" in report
 
 
 def test_every_variant_of_the_ablation_is_one_change():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any
 
 from numpy.typing import NDArray
@@ -46,13 +47,17 @@ def chosen(method: str, constants: dict[str, Any] | None = None, **_: Any) -> An
     # JSON has no tuples
     plain: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in constants.items()}
     if "legs" in plain:
-        from benchmarks.studies.ideas import IDEAS
-
-        plain["legs"] = tuple(IDEAS.get(leg, leg) for leg in plain["legs"])
+        plain["legs"] = tuple(leg if ":" not in leg else _object(leg) for leg in plain["legs"])
     if "tuning" in plain:
         plain["tuning"] = Tuning(**plain["tuning"])
     kind: Any = methods.METHODS[method]
     return kind(**plain)
+
+
+def _object(name: str) -> Any:
+    """Return what a name like "module:OBJECT" stands for."""
+    module, _, attribute = name.partition(":")
+    return getattr(import_module(module), attribute)
 
 
 def fit(
