@@ -3,7 +3,7 @@
     python -m benchmarks.many_rows --output benchmarks/results/many-rows.json
 
 Rows of a known mixture, one thread, both to convergence under the same floor and tolerance and
-without a prior; EM of the truth stands beside them.  A million rows take some minutes.
+without a prior; the mixture itself stands beside them.  A million rows take some minutes.
 """
 
 from __future__ import annotations

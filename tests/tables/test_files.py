@@ -97,7 +97,7 @@ def test_an_interrupt_leaves_the_old_file_and_no_part(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", files.INTERRUPTS)
 def test_an_interrupt_waits_for_an_archive_to_be_whole(number):
     class EndedError(Exception):
         pass

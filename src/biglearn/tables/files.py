@@ -28,6 +28,11 @@ _NPY_HEADERS = {
 #: A place in a file where nothing is, but which can be locked.
 _FAR = 1 << 30
 
+#: Signals that ask a program to end, those of them that the system has.
+INTERRUPTS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+
 _DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, OverflowError)
 
 
@@ -326,17 +331,14 @@ def uninterrupted() -> Iterator[None]:
     def put_off(number: int, frame: FrameType | None) -> None:
         arrived.append(number)
 
-    handled = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in handled}
+    before = {n: handler for n in INTERRUPTS if callable(handler := signal.getsignal(n))}
     try:
-        for number in handled:
-            if callable(before[number]):
-                signal.signal(number, put_off)
+        for number in before:
+            signal.signal(number, put_off)
         yield
     finally:
-        for number in handled:
-            if callable(before[number]):
-                signal.signal(number, before[number])
+        for number, handler in before.items():
+            signal.signal(number, handler)
         for late in arrived:
             signal.raise_signal(late)
 

@@ -132,17 +132,12 @@ def plans(
             yield plan
 
 
-def carried_out(components: Components, plan: Plan) -> Components:
-    """Carry out disjoint surgeries: give up one component each, and cut another."""
+def operate(constraints: Constraints, components: Components, plan: Plan) -> Fitted:
+    """Carry out disjoint surgeries under the constraints: give up one component, cut another."""
     changed = components
     for removal, cut in plan:
         if removal.partner is not None:
             one = merge(components, [removal.lost], [removal.partner])
             changed = changed.put([removal.partner], one)
         changed = changed.put([cut.parent, removal.lost], cut.placed(components))
-    return changed.reweighted()
-
-
-def operate(constraints: Constraints, components: Components, plan: Plan) -> Fitted:
-    """Carry out disjoint surgeries under the constraints."""
-    return constraints.impose_on(carried_out(components, plan))
+    return constraints.impose_on(changed.reweighted())
