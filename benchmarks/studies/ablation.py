@@ -13,7 +13,7 @@ from benchmarks.studies.best_known import CLOSE, best_known
 from benchmarks.studies.contenders import Contender
 from benchmarks.studies.equal_time import TRUTH, tasks_of
 from benchmarks.studies.store import Cell
-from benchmarks.studies.study import Options, Plan, Task
+from benchmarks.studies.study import Options, Plan, Task, check_methods
 from biglearn.search.methods import Search
 
 NAME = "ablation"
@@ -109,14 +109,8 @@ def tasks(options: Options) -> list[Task]:
     -------
     list of Task
     """
-    return tasks_of(options, _variant)
-
-
-def _variant(method: str) -> Contender:
-    if method not in VARIANTS:
-        known = ", ".join((TRUTH, *VARIANTS))
-        raise ValueError(f"unknown method {method!r}; choose from {known}")
-    return VARIANTS[method]
+    check_methods(options.plan, (TRUTH, *VARIANTS))
+    return tasks_of(options, VARIANTS.__getitem__)
 
 
 def table(cells: list[Cell]) -> str:
